@@ -1,0 +1,1 @@
+"""Tells in CI whether a change to an image classifier made it easier to attack."""

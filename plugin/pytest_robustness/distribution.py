@@ -1,0 +1,46 @@
+"""Workers and GPUs: one GPU a worker, as long as there are enough. The one module that knows xdist."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+#: Set in workers that share their GPU with another.
+SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
+
+
+def visible_devices() -> list[str]:
+    """The GPUs this process may use, by index or UUID, without starting CUDA here."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return [name.strip() for name in listed.split(",") if name.strip() not in ("", "-1")]
+    try:
+        lines = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(index) for index, line in enumerate(lines.splitlines()) if line.startswith("GPU ")]
+
+
+class Distribution:
+    """On the controller."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_auto_num_workers(self) -> int | None:
+        """``-n auto``: one worker a GPU; xdist's own count where there is none."""
+        return len(visible_devices()) or None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
+        """Pinned by the environment, so a worker that replaces a dead one gets its GPU."""
+        devices = visible_devices()
+        if not devices:
+            return
+        for index, spec in enumerate(specs):
+            if spec.popen:
+                spec.env["CUDA_VISIBLE_DEVICES"] = devices[index % len(devices)]
+                if len(specs) > len(devices):
+                    spec.env[SHARED_DEVICE] = "1"

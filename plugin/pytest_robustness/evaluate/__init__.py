@@ -1,0 +1,1 @@
+"""A case becomes a measurement. PyTorch, never pytest."""

@@ -1,0 +1,1 @@
+"""The attacks a suite can name. ``registry`` knows them without importing torch."""

@@ -1,0 +1,176 @@
+"""What is known of each attack before it is imported: its parameters, its ball, what its forwards mean."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import Parameter
+from pytest_robustness.suite import Attack, Case
+
+Budget = Callable[[Mapping[str, Any]], int]
+Norm = Literal["inf", "2"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An attack class.
+
+    Attributes:
+        path: ``package.module:Class``, called with the model and the parameters.
+        parameters: the names a suite may set; None when only the class itself knows.
+        forwards: ``candidates`` when every forward is a perturbed image of its row, else ``other``.
+        norm: of the ball of radius ``eps`` the attack promises to stay in; None for no ball.
+        stops: the stopping rules it can follow, the default first.
+        budget: of the parameters, gradient evaluations an image may cost; None when unknown.
+    """
+
+    path: str
+    parameters: tuple[str, ...] | None = None
+    forwards: Literal["candidates", "other"] = "other"
+    norm: Norm | None = None
+    stops: tuple[str, ...] = ("full",)
+    budget: Budget | None = None
+
+    def load(self) -> type[Any]:
+        """The class itself; imports its library."""
+        module_name, _, name = self.path.partition(":")
+        try:
+            loaded = getattr(import_module(module_name), name)
+        except ImportError as error:
+            raise RobustnessError(f"cannot import {self.path}: {error}") from None
+        except AttributeError:
+            raise RobustnessError(f"no {name} in {module_name}") from None
+        if not isinstance(loaded, type):
+            raise RobustnessError(f"{self.path} is not a class")
+        return loaded
+
+
+def _steps(parameters: Mapping[str, Any]) -> int:
+    return int(parameters["steps"])
+
+
+def _iterated(path: str, *parameters: str) -> Kind:
+    """A sign-gradient attack whose every forward is its current iterate."""
+    return Kind(path, parameters, "candidates", "inf", ("first-success", "full"), _steps)
+
+
+def _black_box(name: str, norm: Norm | None = "inf") -> Kind:
+    return Kind(f"torchattacks:{name}", norm=norm)
+
+
+KINDS: Mapping[str, Kind] = {
+    "FGSM": Kind("torchattacks:FGSM", ("eps",), "candidates", "inf", ("first-success", "full"), lambda _: 1),
+    "PGD": _iterated("torchattacks:PGD", "eps", "alpha", "steps", "random_start"),
+    "BIM": _iterated("torchattacks:BIM", "eps", "alpha", "steps"),
+    "TPGD": _iterated("torchattacks:TPGD", "eps", "alpha", "steps"),
+    "CW": Kind(
+        "pytest_robustness.evaluate.attacks.cw:CW",
+        ("c", "kappa", "steps", "lr", "patience"),
+        "candidates",
+        stops=("patience", "full", "torchattacks"),
+        budget=_steps,
+    ),
+    "NIFGSM": _black_box("NIFGSM"),
+    "SINIFGSM": _black_box("SINIFGSM"),
+    "VMIFGSM": _black_box("VMIFGSM"),
+    "DIFGSM": _black_box("DIFGSM"),
+    "MIFGSM": _black_box("MIFGSM"),
+    "Jitter": _black_box("Jitter"),
+    "APGD": _black_box("APGD"),
+    "APGDT": _black_box("APGDT"),
+    "Square": _black_box("Square"),
+    "DeepFool": _black_box("DeepFool", norm=None),
+}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+@dataclass(frozen=True)
+class AttackPlan:
+    """An attack of a suite, resolved: what to build and how to watch it."""
+
+    kind: Kind
+    stop: str
+    given: Mapping[str, Parameter]
+
+    @property
+    def watched(self) -> bool:
+        """Whether the meter notices first successes."""
+        return self.kind.forwards == "candidates"
+
+    @property
+    def freezes(self) -> bool:
+        """Whether fooled rows leave the batch."""
+        return self.stop == "first-success"
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Every parameter, the class's defaults included: two libraries' defaults may differ."""
+        signature = inspect.signature(self.kind.load())
+        defaults = {
+            name: parameter.default
+            for name, parameter in list(signature.parameters.items())[1:]  # the first is the model
+            if isinstance(parameter.default, bool | int | float | str)
+        }
+        unknown = [name for name in self.given if name not in signature.parameters]
+        if unknown:
+            raise RobustnessError(f"{unknown[0]}: not a parameter of {self.kind.path}")
+        return defaults | dict(self.given)
+
+    def library(self) -> str:
+        """Name and version of the library the attack comes from, through all its base classes."""
+        packages = (base.__module__.partition(".")[0] for base in self.kind.load().__mro__[:-1])
+        known = [name for name in dict.fromkeys(packages) if name not in ("torch", __package__.partition(".")[0])]
+        return ", ".join(f"{name} {_version(name)}".strip() for name in known) or "own"
+
+    def build(self, model: Any) -> Callable[..., Any]:
+        """The attack on ``model``, ready to be called with images and labels."""
+        built: Callable[..., Any] = self.kind.load()(model, **self.given)
+        return built
+
+
+def plan(case: Case) -> AttackPlan:
+    """Resolve a case's attack, without importing it.
+
+    Raises RobustnessError for an unknown attack, parameter or stopping rule.
+    """
+    attack, key = case.attack, f"attacks.{case.attack_name}"
+    kind = KINDS.get(attack.attack)
+    if kind is None:
+        if ":" not in attack.attack:
+            known = ", ".join(KINDS)
+            raise RobustnessError(
+                case.key(key, f"attack: unknown attack {attack.attack!r} (known: {known}, or module:Class)")
+            )
+        kind = Kind(attack.attack)
+    stop = attack.stop or kind.stops[0]
+    if stop not in kind.stops:
+        raise RobustnessError(case.key(key, f"stop: {stop!r} is not one of {', '.join(kind.stops)}"))
+    for name, value in attack.parameters.items():
+        if kind.parameters is not None and name not in kind.parameters:
+            raise RobustnessError(case.key(key, f"{name}: unknown key (parameters: {', '.join(kind.parameters)})"))
+        if name in _NOT_NEGATIVE and (isinstance(value, str) or value < 0):
+            raise RobustnessError(case.key(key, f"{name}: {value!r} is not a number of at least 0"))
+    return _with_stop(kind, stop, attack)
+
+
+_NOT_NEGATIVE = frozenset({"eps", "alpha", "steps", "c", "kappa", "lr", "patience"})
+
+
+def _with_stop(kind: Kind, stop: str, attack: Attack) -> AttackPlan:
+    given = attack.parameters
+    if stop == "torchattacks":  # the library's own C&W, for comparison: its candidates are not told their rows
+        return AttackPlan(Kind("torchattacks:CW", forwards="candidates", budget=_steps), stop, given)
+    if "patience" in kind.stops and stop == "full":
+        given["patience"] = 0
+    return AttackPlan(kind, stop, given)

@@ -1,0 +1,121 @@
+"""What an attack sees of a model: images in [0, 1] in, logits out, nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from pytest_robustness.errors import RobustnessError
+
+
+class Frozen(nn.Module):
+    """A module that stays in eval mode, whatever is called on it.
+
+    Attacks "restore" training mode after they ran, through whatever wraps the model, and corrupt batch norm.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.training = False
+
+    def train(self, mode: bool = True) -> Self:
+        return self
+
+
+class Classifier(Frozen):
+    """Any module as a function from images in [0, 1] to logits, borrowed until the end of a ``with`` block.
+
+    Inside the block the parameters are frozen (an attack then computes the input's gradient and no other, bit for bit
+    the same), the module is in eval mode, on ``device`` and in ``dtype``. Afterwards, also after an exception, the
+    module is as it was: modes, flags and the very tensors.
+
+    Args:
+        model: takes (N, C, H, W) normalised images, returns (N, K) logits.
+        mean, std: per channel, or one for all; applied before the model.
+        device, dtype: where and in what precision the model runs.
+
+    Raises:
+        RobustnessError: when the block ends and a buffer is not bit-equal to what it was, or when the model's output
+            is not an (N, K) tensor.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        mean: Sequence[float] = (0.0,),
+        std: Sequence[float] = (1.0,),
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(mean, dtype=dtype, device=device).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=dtype, device=device).view(-1, 1, 1))
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self._modes = {module: module.training for module in model.modules()}
+        self._flags = {parameter: parameter.requires_grad for parameter in model.parameters()}
+        self._data = {parameter: parameter.data for parameter in self._flags}
+        self._state = {
+            (module, name): (buffer, buffer.clone())
+            for module in model.modules()
+            for name, buffer in module._buffers.items()
+            if buffer is not None
+        }
+
+    def __enter__(self) -> Self:
+        self.model.eval().requires_grad_(False)
+        self.model.to(self.device, self.dtype)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        changed = self._changed_buffer()
+        self._give_back()
+        if changed and error is None:
+            raise RobustnessError(
+                f"the model changed its buffer {changed} while it was attacked: a model that remembers in eval mode "
+                "cannot be measured"
+            )
+
+    def _changed_buffer(self) -> str | None:
+        for (module, name), (_, before) in self._state.items():
+            now = module._buffers[name]
+            if now is None or not torch.equal(now, before.to(now)):
+                return name
+        return None
+
+    def _give_back(self) -> None:
+        for (module, name), (buffer, before) in self._state.items():
+            buffer.copy_(before)
+            module._buffers[name] = buffer
+        for parameter, data in self._data.items():
+            parameter.data = data
+            parameter.requires_grad_(self._flags[parameter])
+        for module, mode in self._modes.items():
+            module.training = mode
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) in [0, 1] -> (N, K) logits."""
+        logits = self.model((images - self.mean) / self.std)
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
+            what = f"a tensor of {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+            raise RobustnessError(f"the model returned {what} for {len(images)} images, not ({len(images)}, K) logits")
+        return logits
+
+
+def padded(classifier: Classifier, images: Tensor, row_floor: int) -> Tensor:
+    """Logits (n, K) of a forward of at least ``row_floor`` rows: small batches are not bit-equal to large ones."""
+    count = len(images)
+    if count >= row_floor:
+        return classifier(images)  # type: ignore[no-any-return]
+    repeated = torch.arange(row_floor, device=images.device) % count
+    return classifier(images[repeated])[:count]  # type: ignore[no-any-return]

@@ -1,0 +1,85 @@
+"""Where a case runs, on how many threads, and how its time is taken."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+
+class Clock(Protocol):
+    """Seconds a piece of work costs its device."""
+
+    def seconds(self, work: Callable[[], object]) -> float: ...
+
+
+class CpuClock:
+    """Process CPU time, all threads: what other processes do hardly shows in it."""
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+
+class CudaClock:
+    """Device time between two events."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        with torch.cuda.device(self.device):
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            work()
+            end.record()
+            end.synchronize()
+        return float(start.elapsed_time(end)) / 1000
+
+
+def clock(device: torch.device) -> Clock:
+    return CudaClock(device) if device.type == "cuda" else CpuClock()
+
+
+def pick_device() -> torch.device:
+    """The first GPU this process may see, else the CPU. Workers are pinned to theirs by the controller."""
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def settle(device: torch.device, workers: int) -> None:
+    """Share a CPU's cores among the workers; warm a GPU up."""
+    if device.type == "cpu":
+        torch.set_num_threads(max(1, available_cores() // workers))
+    else:
+        tiny = torch.randn(1, 3, 8, 8, device=device)
+        torch.nn.functional.conv2d(tiny, tiny)
+        torch.cuda.synchronize(device)
+
+
+def available_cores() -> int:
+    """Cores this process may run on, which containers and batch systems restrict."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def device_name(device: torch.device) -> str:
+    """Of the product, with the vector instructions torch uses: raw seconds are comparable under one name only."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_cpu_name()} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

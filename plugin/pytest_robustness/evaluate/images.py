@@ -1,0 +1,71 @@
+"""Image sets as tensors."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import ImageSetId
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with labels, and what identifies them.
+
+    Attributes:
+        pixels: (N, C, H, W) uint8; pixel / 255 is in [0, 1].
+        labels: (N,) int64.
+        ids: (N,) int64, the images' positions in the data set they come from.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    ids: Tensor
+    identity: ImageSetId
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, rows: slice, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Images (n, C, H, W) in [0, 1] and labels (n,)."""
+        return self.pixels[rows].to(device).to(dtype) / 255, self.labels[rows].to(device)
+
+
+@lru_cache(maxsize=4)
+def load_images(path: Path) -> ImageSet:
+    """Read an ``.npz`` with ``images`` (N, H, W, C) uint8, ``labels`` (N,) and ``ids`` (N,) integers.
+
+    Raises RobustnessError, naming the file, for anything else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            images, labels, ids = (file[name] for name in ("images", "labels", "ids"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RobustnessError(f"{path}: not an image set: {error}") from None
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise RobustnessError(f"{path}: images: {images.dtype} of {images.shape}, not uint8 of (N, H, W, 1 or 3)")
+    for name, values in (("labels", labels), ("ids", ids)):
+        if values.shape != images.shape[:1] or not np.issubdtype(values.dtype, np.integer):
+            raise RobustnessError(f"{path}: {name}: {values.dtype} of {values.shape}, not ({len(images)},) integers")
+    if len(images) and labels.min() < 0:
+        raise RobustnessError(f"{path}: labels: {labels.min()} is negative")
+    pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    hasher = sha256()
+    for array in (pixels, labels.astype("<i8"), ids.astype("<i8")):
+        hasher.update(str(array.shape).encode())
+        hasher.update(array.tobytes())
+    identity = ImageSetId(count=len(images), digest=hasher.hexdigest(), shape=list(pixels.shape[1:]))
+    return ImageSet(
+        torch.from_numpy(pixels),
+        torch.from_numpy(labels.astype(np.int64)),
+        torch.from_numpy(ids.astype(np.int64)),
+        identity,
+    )

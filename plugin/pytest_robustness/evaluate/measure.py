@@ -1,0 +1,200 @@
+"""One case, executed once: a pure function of the case, which gives the same evidence wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from statistics import fmean, median
+
+import torch
+from torch import Tensor
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate import devices
+from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
+from pytest_robustness.evaluate.classifier import Classifier, padded
+from pytest_robustness.evaluate.images import ImageSet, load_images
+from pytest_robustness.evaluate.models import load_model, model_digest
+from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly
+from pytest_robustness.records import NOISE_DIGITS, Evidence, Measurement, Parameter, Protocol, Provenance, Timing
+from pytest_robustness.suite import Case
+
+DTYPE = torch.float32
+
+
+def evaluate(
+    case: Case,
+    *,
+    device: torch.device | None = None,
+    doubt: str | None = None,
+    run_rounds: RunRounds = run_plainly,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Measurement:
+    """Attack a case's images with its attack, once, and measure.
+
+    Args:
+        case: which model, attack and images.
+        device: default: the first GPU, else the CPU.
+        doubt: why times taken here should not be judged, if so.
+        run_rounds: runs each round's ``before``, the round and ``after``, in order and once.
+        progress: called with the number of images done, after each round.
+
+    Raises:
+        RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
+    """
+    device = device or devices.pick_device()
+    attack_plan = plan(case)
+    images = load_images(case.suite.images.file)
+    unselected = load_images(case.suite.images.unselected) if case.suite.images.unselected else None
+    parameters = _parameters(case, attack_plan)
+    model = load_model(case)
+    digest = model_digest(model)
+    norm = case.normalisation
+    with (
+        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+        _memory(case),
+        Classifier(model, mean=norm.mean, std=norm.std, device=device, dtype=DTYPE) as classifier,
+    ):
+        correct = _correct(classifier, images, case)
+        unselected_correct = _correct(classifier, unselected, case) if unselected else None
+        setting = Setting(
+            plan=attack_plan,
+            classifier=classifier,
+            images=images,
+            clock=devices.clock(device),
+            eps=float(parameters.get("eps", 0)),
+            row_floor=case.suite.row_floor,
+            seed=case.suite.seed,
+        )
+        rounds = [
+            Round(setting, rows, correct[rows], progress)
+            for rows in _batches(len(images), case.batch_size)
+            if bool(correct[rows].any())
+        ]
+        if rounds:
+            run_rounds(rounds)
+
+    budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
+    return Measurement(
+        schema=1,
+        case=case.id,
+        budget=budget,
+        timing=_timing(rounds, int(correct.sum()), doubt),
+        protocol=Protocol(
+            attack=attack_plan.kind.path,
+            parameters=parameters,
+            stop=attack_plan.stop,
+            images=images.identity,
+            unselected=unselected.identity if unselected else None,
+            batch_size=case.batch_size,
+            row_floor=case.suite.row_floor,
+            seed=case.suite.seed,
+            dtype=str(DTYPE).removeprefix("torch."),
+        ),
+        provenance=Provenance(
+            device=devices.device_name(device),
+            model=case.model.source,
+            model_digest=digest,
+            plugin=version("pytest-robustness"),
+            torch=torch.__version__,
+            attacks=attack_plan.library(),
+        ),
+        evidence=_evidence(rounds, correct, unselected_correct, budget if attack_plan.watched else None),
+    )
+
+
+def _parameters(case: Case, attack_plan: AttackPlan) -> dict[str, Parameter]:
+    try:
+        return attack_plan.parameters()
+    except RobustnessError as error:
+        raise RobustnessError(case.key(f"attacks.{case.attack_name}", str(error))) from None
+
+
+@contextmanager
+def _memory(case: Case) -> Iterator[None]:
+    """Out of memory, in words that say what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        reason = str(error).splitlines()[0]
+        raise RobustnessError(
+            case.key("batch_size", f"{case.id} does not fit into memory in batches of {case.batch_size}: {reason}")
+        ) from None
+
+
+def _batches(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+@torch.no_grad()
+def _correct(classifier: Classifier, images: ImageSet, case: Case) -> Tensor:
+    """(N,) bool, on the CPU: which clean images the model gets right."""
+    right = []
+    for rows in _batches(len(images), case.batch_size):
+        inputs, labels = images.batch(rows, classifier.device, classifier.dtype)
+        logits = padded(classifier, inputs, case.suite.row_floor)
+        if not bool(logits.isfinite().all()):
+            raise RobustnessError(case.key(f"models.{case.model_name}", "the model's logits are not finite"))
+        if int(labels.max()) >= logits.shape[1]:
+            raise RobustnessError(
+                case.key(
+                    f"models.{case.model_name}",
+                    f"the model has {logits.shape[1]} classes, but an image's label is {int(labels.max())}",
+                )
+            )
+        right.append((logits.argmax(1) == labels).cpu())
+    return torch.cat(right) if right else torch.zeros(0, dtype=torch.bool)
+
+
+def _evidence(
+    rounds: Sequence[Round], correct: Tensor, unselected_correct: Tensor | None, budget: int | None
+) -> Evidence:
+    count = len(correct)
+    success = torch.zeros(count, dtype=torch.bool)
+    effort = torch.zeros(count, dtype=torch.int64)
+    noise = torch.full((count,), torch.nan, dtype=torch.float64)
+    for one in rounds:
+        success[one.rows], effort[one.rows], noise[one.rows] = (
+            one.outcome.success,
+            one.outcome.effort,
+            one.outcome.noise,
+        )
+    return Evidence(
+        correct=correct.int().tolist(),
+        success=success.int().tolist(),
+        effort=None
+        if budget is None
+        else [value if attempt else None for value, attempt in zip(effort.tolist(), correct.tolist(), strict=True)],
+        noise=[
+            round(value, NOISE_DIGITS) if fooled else None
+            for value, fooled in zip(noise.tolist(), success.tolist(), strict=True)
+        ],
+        unselected_correct=None if unselected_correct is None else unselected_correct.int().tolist(),
+    )
+
+
+def _timing(rounds: Sequence[Round], attempts: int, doubt: str | None) -> Timing:
+    """Seconds per attempt, and the same in gradient units: of each batch, the median of the units timed around it."""
+    if not rounds:
+        return Timing(
+            seconds_per_attempt=None, gradient_units=None, unit_spread=None, gradients=0.0, doubt="no attempts"
+        )
+    per_image = [[second / len(one.correct) for second in one.unit_seconds] for one in rounds]
+    units = [
+        median(second for near in per_image[max(0, i - 1) : i + 2] for second in near) * len(one.correct)
+        for i, one in enumerate(rounds)
+    ]
+    attack = sum(one.attack_seconds for one in rounds)
+    seconds = [second for pair in per_image for second in pair]
+    typical = median(seconds)
+    # 1.4826 x the median absolute deviation estimates a normal distribution's standard deviation
+    spread = 1.4826 * median(abs(second - typical) for second in seconds) / typical if typical else 0.0
+    return Timing(
+        seconds_per_attempt=round(attack / attempts, 9),
+        gradient_units=round(attack / sum(units), 4) if sum(units) else None,
+        unit_spread=round(spread, 4),
+        gradients=round(fmean(one.outcome.gradients for one in rounds), 4),
+        doubt=doubt,
+    )

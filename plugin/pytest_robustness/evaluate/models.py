@@ -1,0 +1,71 @@
+"""A suite's model as a module."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.suite import Case
+
+
+def load_model(case: Case) -> nn.Module:
+    """Call the model's factory and load its weights.
+
+    Raises RobustnessError, naming file and key, when either is not what it should be.
+    """
+    key = f"models.{case.model_name}"
+    module_name, _, name = case.model.source.partition(":")
+    try:
+        factory = getattr(import_module(module_name), name)
+    except ModuleNotFoundError as error:
+        raise RobustnessError(case.key(key, f"source: no module {error.name!r}")) from None
+    except AttributeError:
+        raise RobustnessError(case.key(key, f"source: no {name!r} in {module_name}")) from None
+    model = factory()
+    if not isinstance(model, nn.Module):
+        raise RobustnessError(case.key(key, f"source: {name} returned a {type(model).__name__}, not an nn.Module"))
+    if case.model.weights is not None:
+        try:
+            load_weights(model, case.model.weights)
+        except RobustnessError as error:
+            raise RobustnessError(case.key(key, f"weights: {case.model.weights}: {error}")) from None
+    return model
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load ``.safetensors`` or ``.pth`` weights, of whatever precision, into the model's own.
+
+    Nothing but tensors is ever unpickled.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RobustnessError(f"cannot be read: {str(error).splitlines()[0]}") from None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise RobustnessError("not a state dict")
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise RobustnessError(f"of another architecture: {' '.join(str(error).split()[-40:])}") from None
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise RobustnessError(f"{name} is not finite")
+
+
+def model_digest(model: nn.Module) -> str:
+    """sha256 over names, types, shapes and values of all parameters and buffers."""
+    hasher = sha256()
+    for name, tensor in sorted({**dict(model.named_parameters()), **dict(model.named_buffers())}.items()):
+        hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hasher.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()

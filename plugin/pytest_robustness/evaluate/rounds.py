@@ -1,0 +1,166 @@
+"""A case is run in rounds: one batch each, attacked, timed and looked at."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pytest_robustness.evaluate import contract
+from pytest_robustness.evaluate.attacks.registry import AttackPlan
+from pytest_robustness.evaluate.classifier import Classifier, padded
+from pytest_robustness.evaluate.devices import Clock
+from pytest_robustness.evaluate.images import ImageSet
+from pytest_robustness.evaluate.meter import Exhausted, Meter
+from pytest_robustness.evaluate.noise import noise_rate
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the rounds of a case share."""
+
+    plan: AttackPlan
+    classifier: Classifier
+    images: ImageSet
+    clock: Clock
+    eps: float
+    row_floor: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one batch showed, on the CPU, (n,) each.
+
+    Attributes:
+        success: bool.
+        effort: int64, gradient evaluations until the first success.
+        noise: float64, NaN where there was no success.
+        gradients: gradient evaluations of the whole batch.
+    """
+
+    success: Tensor
+    effort: Tensor
+    noise: Tensor
+    gradients: int
+
+
+@dataclass(eq=False)
+class Round:
+    """The attack on one batch.
+
+    Call ``before``, the round, and ``after``, in this order and once; only the call itself is the attack. The batch
+    lives from ``before`` to ``after``.
+
+    Attributes:
+        rows: the batch's place in the image set.
+        correct: (n,) bool, on the CPU: the attempts.
+        attack_seconds, unit_seconds: of the attack, and of a gradient unit before and after it.
+        outcome: after ``after``.
+    """
+
+    setting: Setting
+    rows: slice
+    correct: Tensor
+    finished: Callable[[int], None]
+    attack_seconds: float = 0.0
+    unit_seconds: list[float] = field(default_factory=list)
+
+    def before(self) -> None:
+        setting = self.setting
+        classifier, plan = setting.classifier, setting.plan
+        self.inputs, self.labels = setting.images.batch(self.rows, classifier.device, classifier.dtype)
+        self.attempts = self.correct.to(classifier.device)
+        self.meter = Meter(
+            classifier,
+            self.inputs,
+            self.labels,
+            self.attempts,
+            candidates=plan.watched,
+            freeze=plan.freezes,
+            ball=lambda candidates, clean: contract.within(candidates, clean, plan.kind.norm, setting.eps),
+            row_floor=setting.row_floor,
+        )
+        self.attack = plan.build(self.meter)
+        self.unit_seconds.append(setting.clock.seconds(self._unit))
+
+    def __call__(self) -> None:
+        self.attack_seconds = self.setting.clock.seconds(self._attack)
+
+    def after(self) -> None:
+        self.unit_seconds.append(self.setting.clock.seconds(self._unit))
+        self.outcome = self._look()
+        del self.inputs, self.labels, self.attempts, self.meter, self.attack, self.returned
+        self.finished(self.rows.stop)
+
+    def _unit(self) -> None:
+        """One forward and backward to the input."""
+        inputs = self.inputs.clone().requires_grad_()
+        loss = functional.cross_entropy(self.setting.classifier(inputs), self.labels)
+        torch.autograd.grad(loss, inputs)
+
+    def _attack(self) -> None:
+        with seeded(self.setting.seed, self.rows.start):
+            try:
+                self.returned = self.attack(self.inputs, self.labels)
+            except Exhausted:
+                self.returned = self.meter.adversarial
+
+    @torch.no_grad()
+    def _look(self) -> Outcome:
+        setting, meter = self.setting, self.meter
+        contract.check(self.returned, self.inputs, setting.plan.kind.norm, setting.eps)
+        adversarial = self.returned.detach()
+        success, unknown = torch.zeros_like(self.attempts), self.attempts
+        if setting.plan.freezes:  # a frozen row is done: it was seen fooled where it stood
+            success, unknown = meter.fooled, self.attempts & ~meter.fooled
+            adversarial = torch.where(success.view(-1, 1, 1, 1), meter.adversarial, adversarial)
+        index = unknown.nonzero().squeeze(1)
+        if len(index):
+            logits = padded(setting.classifier, adversarial[index], setting.row_floor)
+            success[index] = logits.argmax(1) != self.labels[index]
+        # what the last gradient achieved shows only now; one more than all of them stands for never
+        late = torch.where(success, meter.gradients, meter.gradients + 1)
+        effort = torch.where(meter.fooled, meter.effort, late)
+        noise = torch.full(success.shape, torch.nan, dtype=torch.float64)
+        if bool(success.any()):
+            noise[success.cpu()] = noise_rate(self.inputs[success], adversarial[success]).cpu()
+        return Outcome(success.cpu(), effort.cpu(), noise, meter.gradients)
+
+
+RunRounds = Callable[[Sequence[Round]], None]
+
+
+def run_plainly(rounds: Sequence[Round]) -> None:
+    """One round after the other."""
+    for one in rounds:
+        one.before()
+        one()
+        one.after()
+
+
+@contextmanager
+def seeded(seed: int, position: int) -> Iterator[None]:
+    """Random numbers that follow from ``seed`` and the batch's position alone; the caller's generators go on after.
+
+    Attacks draw from torch's, numpy's and Python's global generators.
+    """
+    digest = sha256(f"{seed}/{position}".encode()).digest()
+    value = int.from_bytes(digest[:8], "big")
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        torch.manual_seed(value)
+        random.seed(value)
+        np.random.seed(value % 2**32)
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)

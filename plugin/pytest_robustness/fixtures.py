@@ -1,0 +1,96 @@
+"""The fixtures of a suite's test module."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from pytest_robustness.distribution import SHARED_DEVICE
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.progress import Progress
+from pytest_robustness.recorder import Result
+from pytest_robustness.settings import Settings
+from pytest_robustness.stash import RESULT, SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from pytest_robustness.evaluate.rounds import Round
+    from pytest_robustness.records import Measurement
+
+
+class Rounds(Protocol):
+    """Runs the rounds of a case, and is told what came of them."""
+
+    def __call__(self, rounds: Sequence[Round]) -> None: ...
+
+    def describe(self, measurement: Measurement) -> None: ...
+
+
+class Robustness:
+    """The gate for one case, as a test sees it."""
+
+    def __init__(self, request: pytest.FixtureRequest, case_id: str, device: torch.device, rounds: Rounds) -> None:
+        self._item: pytest.Item = request.node
+        self._settings: Settings = request.config.stash[SETTINGS]
+        self._progress = request.config.pluginmanager.getplugin(Progress.NAME)
+        self._case = self._settings.suite.case(case_id)
+        self._device = device
+        self._rounds = rounds
+
+    def check(self) -> None:
+        """Attack, measure, compare with the baseline; fails the test when the model became easier to attack."""
+        __tracebackhide__ = True
+        try:
+            result = self._result()
+        except RobustnessError as error:
+            pytest.fail(f"{self._case.id}: {error}", pytrace=False)
+        self._item.stash[RESULT] = result.model_dump_json()
+        if not result.verdict.passed and self._settings.recording == "none":
+            pytest.fail(result.verdict.reason + self._advice(result.verdict.word), pytrace=False)
+
+    def _result(self) -> Result:
+        from pytest_robustness.evaluate.measure import evaluate
+        from pytest_robustness.gate.judge import Rules, judge
+
+        case = self._case
+        baseline = self._settings.store.read(case.id)  # first: a damaged file need not wait for the attack
+        measurement = evaluate(
+            case,
+            device=self._device,
+            doubt="several workers share a GPU" if SHARED_DEVICE in os.environ else None,
+            run_rounds=self._rounds,
+            progress=self._progress.of(case),
+        )
+        self._rounds.describe(measurement)
+        return Result(measurement=measurement, verdict=judge(measurement, baseline, Rules.of(case)))
+
+    def _advice(self, word: str) -> str:
+        if word not in ("no baseline", "not comparable"):
+            return ""
+        return f"; record it: {self._settings.recording_command(self._item.nodeid)}"
+
+
+@pytest.fixture(scope="session")
+def robustness_device() -> torch.device:
+    """The device attacks run on: this worker's GPU, else the CPU. Override it to choose another."""
+    from pytest_robustness.evaluate import devices
+
+    device = devices.pick_device()
+    devices.settle(device, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    return device
+
+
+@pytest.fixture
+def robustness(
+    request: pytest.FixtureRequest,
+    robustness_case: str,
+    robustness_device: torch.device,
+    robustness_rounds: Rounds,
+) -> Robustness:
+    """The gate for one case of the suite: ``robustness.check()``. A test that uses it runs once for each case."""
+    return Robustness(request, robustness_case, robustness_device, robustness_rounds)

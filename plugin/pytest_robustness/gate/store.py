@@ -1,0 +1,92 @@
+"""Baselines on disk: one file a case, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import tempfile
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import Measurement
+
+
+class BaselineStore:
+    """The baselines of one suite, at ``<root>/<suite>/<model>/<attack>.json``."""
+
+    def __init__(self, root: Path, suite: str) -> None:
+        self.folder = root / suite
+
+    def path(self, case: str) -> Path:
+        return self.folder / f"{case}.json"
+
+    def cases(self) -> set[str]:
+        """All cases that have a file."""
+        return {path.relative_to(self.folder).with_suffix("").as_posix() for path in self.folder.glob("*/*.json")}
+
+    def read(self, case: str) -> Measurement | None:
+        """A case's baseline, or None.
+
+        Raises RobustnessError, naming the file, for one that is damaged, edited or another case's.
+        """
+        path = self.path(case)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RobustnessError(f"{path}: cannot be read: {error}") from None
+        try:
+            measurement = Measurement.from_json(text)
+        except RobustnessError as error:
+            raise RobustnessError(f"{path}: {error}") from None
+        if measurement.case != case:
+            raise RobustnessError(f"{path}: case: this is the baseline of {measurement.case}, not of {case}")
+        return measurement
+
+    def write(self, measurements: Iterable[Measurement]) -> None:
+        """Store measurements, each atomically; one writer at a time."""
+        with self._lock():
+            for measurement in measurements:
+                _write_whole(self.path(measurement.case), measurement.to_json())
+
+    def remove(self, cases: Iterable[str]) -> None:
+        """Delete baselines, and folders that have none left."""
+        with self._lock():
+            for case in cases:
+                path = self.path(case)
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # not empty
+                    path.parent.rmdir()
+
+    def _lock(self) -> FileLock:
+        """Outside the tree, so that no file of ours needs to be ignored there."""
+        digest = sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
+        return FileLock(Path(tempfile.gettempdir(), f"pytest-robustness-{getpass.getuser()}-{digest}.lock"))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """The old file or the new one, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

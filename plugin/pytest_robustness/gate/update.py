@@ -1,0 +1,43 @@
+"""Which baselines an update run writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pytest_robustness.gate.verdicts import Verdict
+from pytest_robustness.records import Measurement
+
+
+@dataclass(frozen=True)
+class Update:
+    """A baseline to be written. ``then`` is what it replaces."""
+
+    now: Measurement
+    then: Measurement | None
+    verdict: Verdict
+
+
+def due(results: Iterable[Update]) -> Iterator[Update]:
+    """Those whose baseline is missing, of another model or protocol, or whose values left their tolerance.
+
+    The others keep their file: timings always differ a little, and a diff should mean something.
+    """
+    for result in results:
+        if (
+            result.then is None
+            or result.then.protocol != result.now.protocol
+            or result.then.provenance.model_digest != result.now.provenance.model_digest
+            or result.verdict.moved
+        ):
+            yield result
+
+
+def line(update: Update) -> str:
+    """Old -> new of each metric, moves for the worse marked."""
+    if update.then is None:
+        return f"{update.now.case}: recorded"
+    if not update.verdict.metrics:
+        return f"{update.now.case}: recorded anew, {update.verdict.word}"
+    marks = (f"{metric.text}{' WORSE' if metric.outcome == 'regressed' else ''}" for metric in update.verdict.metrics)
+    return f"{update.now.case}: {'; '.join(marks)}"

@@ -1,0 +1,47 @@
+"""The front door: options, and one small class for each role a process can have."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.settings import Settings, add_options, check_ci
+from pytest_robustness.stash import SETTINGS
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings = config.stash[SETTINGS] = Settings.of(config)
+    worker = hasattr(config, "workerinput")
+    manager = config.pluginmanager
+
+    from pytest_robustness import benchmark, collection, fixtures, progress, recorder
+
+    manager.register(collection.Collection(settings), "robustness-collection")
+    manager.register(fixtures, "robustness-fixtures")
+    manager.register(recorder.Recorder(), "robustness-recorder")
+    benchmark.register(config, worker=worker)
+    progress.register(config, worker=worker)
+    if not worker:
+        from pytest_robustness import controller
+
+        check_ci(config, settings)
+        manager.register(controller.Controller(config, settings), "robustness-controller")
+        if manager.hasplugin("xdist"):
+            from pytest_robustness import distribution
+
+            manager.register(distribution.Distribution(), "robustness-distribution")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A broken suite is a usage error, before any worker starts."""
+    settings = session.config.stash[SETTINGS]
+    if settings.suite_path is not None:
+        try:
+            settings.suite  # noqa: B018
+        except RobustnessError as error:
+            raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,114 @@
+"""A line below the dots while long cases run: which, and how far. Only on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_robustness.suite import Case
+
+INTERVAL = 0.5  # seconds
+DIRECTORY = "robustness_progress"
+
+# Paints the line below the cursor and comes back: index down and up makes room at the bottom of the screen first.
+PAINT = "\x1bD\x1b[A\x1b7\x1bD\r{}\x1b[K\x1b8"
+
+
+def register(config: pytest.Config, *, worker: bool) -> None:
+    if worker:
+        folder = getattr(config, "workerinput", {}).get(DIRECTORY)
+        config.pluginmanager.register(Progress(folder and Path(folder)), Progress.NAME)
+    elif sys.stdout.isatty() and config.getoption("verbose") >= 0:
+        painter = Painter()
+        config.pluginmanager.register(painter, "robustness-painter")
+        config.pluginmanager.register(Progress(painter.folder), Progress.NAME)
+    else:
+        config.pluginmanager.register(Progress(None), Progress.NAME)
+
+
+class Progress:
+    """Where cases run: leaves a note of how far this process is."""
+
+    NAME = "robustness-progress"
+
+    def __init__(self, folder: Path | None) -> None:
+        self.note = folder / str(os.getpid()) if folder else None
+
+    def of(self, case: Case) -> Callable[[int], None]:
+        """What to call with the number of images done."""
+
+        def leave(done: int) -> None:
+            if self.note:
+                with contextlib.suppress(OSError):
+                    self.note.write_text(f"{case.id} {done} images")
+
+        leave(0)
+        return leave
+
+    def pytest_runtest_logfinish(self) -> None:
+        if self.note:
+            self.note.unlink(missing_ok=True)
+
+
+class Painter:
+    """Where the terminal is: shows the notes of all processes."""
+
+    def __init__(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="pytest-robustness-")
+        self.folder = Path(self._temporary.name)
+        self._terminal = os.dup(sys.stdout.fileno())  # capturing replaces the descriptor while tests run
+        self._lock = threading.Lock()
+        self._painted = False
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[DIRECTORY] = str(self.folder)
+
+    def pytest_sessionstart(self) -> None:
+        self._thread.start()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self) -> None:
+        self._erase()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self._stopped.set()
+        self._erase()
+
+    def pytest_unconfigure(self) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._temporary.cleanup()
+        os.close(self._terminal)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(INTERVAL):
+            notes = []
+            for path in sorted(self.folder.iterdir()):
+                with contextlib.suppress(OSError):
+                    notes.append(path.read_text())
+            if any(notes):
+                self._paint(", ".join(note for note in notes if note))
+
+    def _paint(self, text: str) -> None:
+        width = os.get_terminal_size(self._terminal).columns if os.isatty(self._terminal) else 80
+        with self._lock:
+            if not self._stopped.is_set() or not text:
+                os.write(self._terminal, PAINT.format(text[: width - 1]).encode())
+                self._painted = bool(text)
+
+    def _erase(self) -> None:
+        if self._painted:
+            self._paint("")

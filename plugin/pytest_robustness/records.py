@@ -1,0 +1,223 @@
+"""What is stored and sent: protocols, measurements and their JSON form. Plain data, no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from statistics import fmean
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+
+from pytest_robustness.errors import RobustnessError
+
+SCHEMA: Literal[1] = 1
+#: Changes whenever the meaning of a measured value does.
+PROTOCOL_VERSION = 1
+NOISE = "1 - SSIM, 7x7 uniform window, sample covariance, data range 1, mean over channels"
+#: Stored noise rates are rounded, and so is everything before it is judged.
+NOISE_DIGITS = 6
+
+Bit = Annotated[int, Field(ge=0, le=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Parameter = bool | int | float | str
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, serialize_by_alias=True)
+
+
+class ImageSetId(_Record):
+    """Which images: how many, of what shape, and the digest of ids, labels and pixels."""
+
+    count: NonNegativeInt
+    digest: str
+    shape: list[PositiveInt] = Field(description="channels, height, width")
+
+
+class Protocol(_Record):
+    """All that must be equal before two measurements may be compared."""
+
+    version: int = PROTOCOL_VERSION
+    attack: str = Field(description="the attack's class")
+    parameters: dict[str, Parameter] = Field(description="every parameter of the attack, defaults included")
+    stop: str
+    images: ImageSetId
+    unselected: ImageSetId | None
+    batch_size: PositiveInt
+    row_floor: PositiveInt
+    seed: NonNegativeInt
+    dtype: str
+    noise: str = NOISE
+
+    @property
+    def digest(self) -> str:
+        canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        return sha256(canonical.encode()).hexdigest()
+
+    def first_difference(self, other: Protocol) -> str | None:
+        """The first differing key with both values, or None for equal protocols."""
+        mine, theirs = dict(_flat(self.model_dump())), dict(_flat(other.model_dump()))
+        for key in sorted(mine.keys() | theirs.keys()):
+            if mine.get(key) != theirs.get(key):
+                return f"{key}: {_short(mine.get(key))} is now {_short(theirs.get(key))}"
+        return None
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:12]}...{text[-4:]}"
+
+
+class Evidence(_Record):
+    """What happened to each image, in the order of the image set.
+
+    ``effort`` is null where there was no attempt and for attacks that cannot tell; B + 1 means never fooled.
+    ``noise`` is null where there was no success.
+    """
+
+    correct: list[Bit]
+    success: list[Bit]
+    effort: list[NonNegativeInt | None] | None
+    noise: list[Finite | None]
+    unselected_correct: list[Bit] | None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        lengths = {len(self.correct), len(self.success), len(self.noise)}
+        if len(lengths) > 1 or (self.effort is not None and len(self.effort) not in lengths):
+            raise ValueError("arrays of different lengths")
+        for i, (correct, success, noise) in enumerate(zip(self.correct, self.success, self.noise, strict=True)):
+            if success and not correct:
+                raise ValueError(f"image {i} is a success although it was wrong when clean")
+            if bool(success) != (noise is not None):
+                raise ValueError(f"image {i} has {'no ' if success else 'a '}noise rate although success is {success}")
+            if self.effort is not None and (self.effort[i] is None) != (not correct):
+                raise ValueError(f"image {i}: effort and attempt disagree")
+        return self
+
+
+class Aggregates(_Record):
+    """Rates over a case. None where nothing can be averaged."""
+
+    images: NonNegativeInt
+    attempts: NonNegativeInt
+    successes: NonNegativeInt
+    success_rate: Finite | None
+    robust_accuracy: Finite | None
+    noise_rate: Finite | None
+    effort: Finite | None
+    clean_accuracy: Finite | None
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Self:
+        attempts, successes = sum(evidence.correct), sum(evidence.success)
+        images = len(evidence.correct)
+        return cls(
+            images=images,
+            attempts=attempts,
+            successes=successes,
+            success_rate=_mean(evidence.success, attempts),
+            robust_accuracy=_mean([attempts - successes], images),
+            noise_rate=_mean([value for value in evidence.noise if value is not None]),
+            effort=_mean([value for value in evidence.effort or () if value is not None]),
+            clean_accuracy=_mean(evidence.unselected_correct or ()),
+        )
+
+
+def _mean(values: list[Any] | tuple[()], count: int | None = None) -> float | None:
+    count = len(values) if count is None else count
+    return round(fmean(values) * len(values) / count, NOISE_DIGITS) if count and values else None
+
+
+class Timing(_Record):
+    """Attack time. Seconds are process CPU time on a CPU and device time on a GPU.
+
+    A gradient unit is one forward and backward to the input of the same batch, timed beside the attack.
+    """
+
+    seconds_per_attempt: Finite | None
+    gradient_units: Finite | None
+    unit_spread: Finite | None = Field(description="relative, of the gradient units' seconds per image")
+    gradients: Finite = Field(description="gradient evaluations of a batch, averaged over batches")
+    doubt: str | None = Field(default=None, description="why the time should not be judged")
+
+
+class Provenance(_Record):
+    """Where a measurement comes from. Never compared, but for the device and the model's digest."""
+
+    device: str
+    model: str = Field(description="the model's source")
+    model_digest: str = Field(description="sha256 of all parameters and buffers")
+    plugin: str
+    torch: str
+    attacks: str = Field(description="the attack's library and version")
+    commit: str | None = None
+
+
+class Measurement(_Record):
+    """The evidence of one case with all that is needed to read it. A baseline is a stored measurement."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    case: str
+    budget: NonNegativeInt | None = Field(description="gradient evaluations an image may cost; effort B + 1 is never")
+    timing: Timing
+    protocol: Protocol
+    provenance: Provenance
+    evidence: Evidence
+
+    @property
+    def aggregates(self) -> Aggregates:
+        return Aggregates.of(self.evidence)
+
+    def to_json(self) -> str:
+        """Aggregates first, evidence last, one array a line, sorted keys, newline at the end."""
+        data = self.model_dump()
+        head = {key: data[key] for key in ("schema", "case", "budget")}
+        sections = {
+            **head,
+            "aggregates": self.aggregates.model_dump(),
+            **{key: data[key] for key in ("timing", "protocol", "provenance", "evidence")},
+        }
+        return "{\n" + ",\n".join(f"  {json.dumps(k)}: {_pretty(v, 4)}" for k, v in sections.items()) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises RobustnessError, in one line, for anything ``to_json`` could not have written."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise RobustnessError(f"not JSON: {error}") from None
+        if not isinstance(data, dict):
+            raise RobustnessError("not a measurement: no object at the top")
+        if data.get("schema") != SCHEMA:
+            raise RobustnessError(f"schema: {data.get('schema')!r} is not {SCHEMA}, the one this version reads")
+        stored = data.pop("aggregates", None)
+        try:
+            measurement = cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise RobustnessError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        if stored != measurement.aggregates.model_dump():
+            raise RobustnessError("evidence and aggregates disagree: was it edited by hand?")
+        return measurement
+
+
+def _pretty(value: Any, indent: int) -> str:
+    """Objects indented with sorted keys, arrays on one line."""
+    if not isinstance(value, dict):
+        return json.dumps(value, allow_nan=False)
+    if not value:
+        return "{}"
+    pad = " " * indent
+    lines = [f"{pad}{json.dumps(key)}: {_pretty(value[key], indent + 2)}" for key in sorted(value)]
+    return "{\n" + ",\n".join(lines) + "\n" + " " * (indent - 2) + "}"

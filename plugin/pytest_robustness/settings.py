@@ -1,0 +1,117 @@
+"""What the command line and the ini file ask for."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.attacks.registry import plan
+from pytest_robustness.gate.store import BaselineStore
+from pytest_robustness.suite import Suite, load_suite
+
+Recording = Literal["none", "missing", "all"]
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("robustness", "adversarial robustness of image classifiers")
+    group.addoption("--robustness-suite", metavar="SUITE", help="suite: a TOML file, or the name of one")
+    group.addoption("--update-baselines", action="store_true", help="record what this run measures; exits 0")
+    group.addoption(
+        "--update-baselines-missing", action="store_true", help="run and record only the cases that have no baseline"
+    )
+    group.addoption(
+        "--update-baselines-in-ci",
+        action="store_true",
+        help="allow updating although the environment variable CI is set",
+    )
+    group.addoption(
+        "--prune-baselines", action="store_true", help="delete baselines of cases that are no longer in the suite"
+    )
+    parser.addini("robustness_suite", "suite: a TOML file, or the name of one", default="")
+    parser.addini("robustness_baselines", "folder of the baselines, relative to rootdir", default="baselines")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one run. Paths are absolute, or None for a run without a suite."""
+
+    suite_path: Path | None
+    baselines: Path
+    recording: Recording
+    prune: bool
+    chosen: str | None
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Settings:
+        """Raises UsageError for options that contradict each other or name nothing."""
+        everything, missing = config.getoption("update_baselines"), config.getoption("update_baselines_missing")
+        if everything and missing:
+            raise pytest.UsageError("--update-baselines and --update-baselines-missing: give one of them")
+        chosen = config.getoption("robustness_suite")
+        return cls(
+            suite_path=_find_suite(config, chosen),
+            baselines=config.rootpath / config.getini("robustness_baselines"),
+            recording="all" if everything else "missing" if missing else "none",
+            prune=config.getoption("prune_baselines"),
+            chosen=chosen,
+        )
+
+    @cached_property
+    def suite(self) -> Suite:
+        """Read, validated, and with every attack known.
+
+        Raises RobustnessError.
+        """
+        if self.suite_path is None:
+            raise RobustnessError(
+                "no suite: name one by the ini key robustness_suite or by --robustness-suite, a TOML file"
+            )
+        suite = load_suite(self.suite_path)
+        for case in suite.cases():
+            plan(case)
+        return suite
+
+    @property
+    def store(self) -> BaselineStore:
+        return BaselineStore(self.baselines, self.suite.name)
+
+    def recording_command(self, nodeid: str) -> str:
+        """What records the baseline of one test."""
+        words = ["pytest", nodeid, "--update-baselines"]
+        if self.chosen:
+            words += ["--robustness-suite", self.chosen]
+        return shlex.join(words)
+
+
+def check_ci(config: pytest.Config, settings: Settings) -> None:
+    """In CI a baseline that updates itself would judge nothing."""
+    writes = settings.recording != "none" or settings.prune
+    if writes and os.environ.get("CI") and not config.getoption("update_baselines_in_ci"):
+        raise pytest.UsageError(
+            "baselines are not updated where the environment variable CI is set; add --update-baselines-in-ci to do it"
+        )
+
+
+def _find_suite(config: pytest.Config, chosen: str | None) -> Path | None:
+    """A path as it is, a name beside the suite of the ini file, beside the ini file, or in the current folder."""
+    configured = config.getini("robustness_suite")
+    default = config.rootpath / configured if configured else None
+    if chosen is None:
+        return default
+    invocation = config.invocation_params.dir
+    if chosen.endswith(".toml"):
+        return invocation / chosen
+    folders = [folder for folder in (default and default.parent, config.rootpath, invocation) if folder]
+    candidates = [folder / f"{chosen}.toml" for folder in folders]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        places = ", ".join(dict.fromkeys(str(path.parent) for path in candidates))
+        raise pytest.UsageError(f"--robustness-suite: no {chosen}.toml in {places}")
+    return found

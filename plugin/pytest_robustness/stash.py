@@ -1,0 +1,9 @@
+"""Where the roles keep what belongs to a session or a test."""
+
+import pytest
+
+from pytest_robustness.settings import Settings
+
+SETTINGS = pytest.StashKey[Settings]()
+#: Of a test: what is sent to the controller, as JSON.
+RESULT = pytest.StashKey[str]()

@@ -1,0 +1,208 @@
+"""A suite: one TOML file with models, attacks, image set and tolerances, validated."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+)
+
+from pytest_robustness.errors import RobustnessError
+
+
+def _beside_suite(value: Any, info: ValidationInfo) -> Any:
+    """Paths in a suite are relative to the suite file."""
+    return info.context / value if isinstance(value, str) and isinstance(info.context, Path) else value
+
+
+File = Annotated[FilePath, BeforeValidator(_beside_suite)]
+#: Names become folder and file names of baselines, and parts of test ids.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=16)]
+Deviations = Annotated[tuple[PositiveFloat, ...], Field(min_length=1, max_length=16)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Images(_Table):
+    """The image sets: ``.npz`` files with ``images`` (N, H, W, C) uint8, ``labels`` (N,) and ``ids`` (N,)."""
+
+    file: File = Field(description="attacked images, classified correctly by the suite's models")
+    unselected: File | None = Field(default=None, description="images chosen blindly, for clean accuracy")
+
+
+class Normalisation(_Table):
+    """``(image - mean) / std`` per channel, inside the classifier."""
+
+    mean: Annotated[Channels, Field(strict=False)] = (0.0,)
+    std: Annotated[Deviations, Field(strict=False)] = (1.0,)
+
+
+class Model(_Table):
+    """A factory of an ``nn.Module``, its weights, and what it expects of an image."""
+
+    source: Reference = Field(description="package.module:factory, called without arguments")
+    weights: File | None = Field(default=None, description=".safetensors or .pth; none: as the factory returns it")
+    normalisation: Normalisation | None = None
+
+
+class Attack(BaseModel):
+    """An attack: every other key is a parameter of it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, bool | int | float | str]
+
+    attack: str = Field(description="a name of the registry, or package.module:Class")
+    stop: Literal["first-success", "patience", "full", "torchattacks"] | None = None
+    batch_size: PositiveInt | None = None
+
+    @property
+    def parameters(self) -> dict[str, bool | int | float | str]:
+        return dict(self.__pydantic_extra__)
+
+
+class Tolerances(_Table):
+    """What a value may move before anybody is bothered. Success rate and accuracy: points; the others: shares."""
+
+    success_rate: NonNegativeFloat = 0.01
+    clean_accuracy: NonNegativeFloat = 0.01
+    effort: NonNegativeFloat = 0.05
+    noise_rate: NonNegativeFloat = 0.05
+    time: NonNegativeFloat = 0.20
+
+
+class Suite(_Table):
+    """All of one TOML file. ``path`` is the file it came from."""
+
+    path: Path = Field(exclude=True)
+    images: Images
+    models: dict[Name, Model] = Field(min_length=1)
+    attacks: dict[Name, Attack] = Field(min_length=1)
+    normalisation: Normalisation = Normalisation()
+    tolerances: Tolerances = Tolerances()
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    batch_size: PositiveInt = 100
+    row_floor: PositiveInt = 16
+    seed: NonNegativeInt = 0
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def cases(self) -> Iterator[Case]:
+        for model in self.models:
+            for attack in self.attacks:
+                yield Case(self, model, attack)
+
+    def case(self, case_id: str) -> Case:
+        model, _, attack = case_id.partition("/")
+        return Case(self, model, attack)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model under one attack."""
+
+    suite: Suite
+    model_name: str
+    attack_name: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.model_name}/{self.attack_name}"
+
+    @property
+    def model(self) -> Model:
+        return self.suite.models[self.model_name]
+
+    @property
+    def attack(self) -> Attack:
+        return self.suite.attacks[self.attack_name]
+
+    @property
+    def normalisation(self) -> Normalisation:
+        return self.model.normalisation or self.suite.normalisation
+
+    @property
+    def batch_size(self) -> int:
+        return self.attack.batch_size or self.suite.batch_size
+
+    @property
+    def share(self) -> float:
+        """The level of this case's tests: half of alpha, shared by the model's attacks; the other half is pooled."""
+        return self.suite.alpha / 2 / len(self.suite.attacks)
+
+    def key(self, *parts: str) -> str:
+        """Where in which file: the beginning of an error's line."""
+        return f"{self.suite.path}: {'.'.join(parts)}"
+
+
+def load_suite(path: Path) -> Suite:
+    """Read and validate a suite.
+
+    Raises RobustnessError, naming file and key, for anything that is not a valid suite.
+    """
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise RobustnessError(f"{path}: cannot read the suite: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RobustnessError(f"{path}: not TOML: {error}") from None
+    if "path" in tables:
+        raise RobustnessError(f"{path}: path: unknown key")
+    try:
+        return Suite.model_validate(tables | {"path": path}, context=path.parent)
+    except ValidationError as error:
+        raise RobustnessError(f"{path}: {explain(error, Suite)}") from None
+
+
+def explain(error: ValidationError, table: type[BaseModel]) -> str:
+    """The first problem, its key in front, in one line; how many more there are."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    # pydantic marks a problem with a dict's key by a last part "[key]"
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        known = _fields(table, first["loc"][:-1])
+        message = f"unknown key (known: {', '.join(known)})" if known else "unknown key"
+    elif first["type"] == "path_not_file":
+        message = f"no such file: {first['input']}"
+    else:
+        message = first["msg"][0].lower() + first["msg"][1:]
+        if isinstance(first["input"], str | int | float):
+            message += f", not {first['input']!r}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{key}: {message}{more}"
+
+
+def _fields(table: Any, location: tuple[int | str, ...]) -> list[str]:
+    """The keys a table may have, for the table at ``location``."""
+    for part in location:
+        if isinstance(table, type) and issubclass(table, BaseModel):
+            table = table.model_fields[str(part)].annotation
+        candidates = [table, *getattr(table, "__args__", ())]
+        tables = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        table = tables[-1] if tables else table
+    if not (isinstance(table, type) and issubclass(table, BaseModel)):
+        return []
+    return sorted(name for name, field in table.model_fields.items() if not field.exclude)

@@ -1,0 +1,5 @@
+"""One test for each case of the suite."""
+
+
+def test_robustness(robustness):
+    robustness.check()
