@@ -136,8 +136,11 @@ class Controller:
         for case, result in self.results.items():
             for metric in result.verdict.metrics:
                 if metric.outcome == "not judged":
-                    reasons.setdefault(metric.metric, []).append(case)
-        return [f"{metric} not judged in {len(cases)} cases: {', '.join(cases)}" for metric, cases in reasons.items()]
+                    reasons.setdefault(metric.metric, []).append(f"{case}: {metric.text.partition(': ')[2]}")
+        return [
+            f"{metric} not judged in {len(cases)} of {len(self.results)} cases, so of {cases[0]}"
+            for metric, cases in reasons.items()
+        ]
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self.config.rootpath) if path.is_relative_to(self.config.rootpath) else path)

@@ -40,17 +40,16 @@ class Progress:
     NAME = "robustness-progress"
 
     def __init__(self, folder: Path | None) -> None:
-        self.note = folder / str(os.getpid()) if folder else None
+        self.note = folder / os.environ.get("PYTEST_XDIST_WORKER", "main") if folder else None
 
-    def of(self, case: Case) -> Callable[[int], None]:
-        """What to call with the number of images done."""
+    def of(self, case: Case) -> Callable[[int, int], None]:
+        """What to call with the number of images done and of all."""
 
-        def leave(done: int) -> None:
+        def leave(done: int, total: int) -> None:
             if self.note:
                 with contextlib.suppress(OSError):
-                    self.note.write_text(f"{case.id} {done} images")
+                    self.note.write_text(f"{case.id} {done}/{total}")
 
-        leave(0)
         return leave
 
     def pytest_runtest_logfinish(self) -> None:
@@ -73,6 +72,10 @@ class Painter:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput[DIRECTORY] = str(self.folder)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        (self.folder / node.gateway.id).unlink(missing_ok=True)
 
     def pytest_sessionstart(self) -> None:
         self._thread.start()

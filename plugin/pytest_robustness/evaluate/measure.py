@@ -29,7 +29,7 @@ def evaluate(
     device: torch.device | None = None,
     doubt: str | None = None,
     run_rounds: RunRounds = run_plainly,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Measurement:
     """Attack a case's images with its attack, once, and measure.
 
@@ -38,7 +38,7 @@ def evaluate(
         device: default: the first GPU, else the CPU.
         doubt: why times taken here should not be judged, if so.
         run_rounds: runs each round's ``before``, the round and ``after``, in order and once.
-        progress: called with the number of images done, after each round.
+        progress: called after each round, with the number of images done and of all.
 
     Raises:
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
@@ -68,7 +68,7 @@ def evaluate(
             seed=case.suite.seed,
         )
         rounds = [
-            Round(setting, rows, correct[rows], progress)
+            Round(setting, rows, correct[rows], lambda done: progress(done, len(images)))
             for rows in _batches(len(images), case.batch_size)
             if bool(correct[rows].any())
         ]

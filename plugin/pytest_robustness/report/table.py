@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_robustness.gate.verdicts import Verdict
+from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
 from pytest_robustness.records import Measurement
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
-LEGEND = (
-    "effort: gradient evaluations until an image is fooled; time: of the attack, in forward + backward passes of the "
-    "same batch"
-)
+LEGEND = "effort: gradient evaluations until fooled; time: in forward + backward passes of the same batch"
 
 
 @dataclass(frozen=True)
@@ -65,14 +62,16 @@ def _shown(value: float | None, pattern: str) -> str:
 
 
 def _change(verdict: Verdict | None) -> str:
-    """Of the success rate, and of every other metric that left its tolerance."""
+    """Of the success rate, and of the first other metric that left its tolerance; the reason has them all."""
     if verdict is None or not verdict.metrics:
         return "-"
     success = verdict.metric("success rate")
-    parts = [f"{100 * success.change:+.1f} pp"] if success and success.change is not None else []
-    for metric in verdict.moved:
-        if metric.metric != "success rate" and metric.change is not None:
-            points = metric.metric == "clean accuracy"
-            amount = f"{100 * metric.change:+.1f} pp" if points else f"{metric.change:+.1%}"
-            parts.append(f"{metric.metric} {amount}")
-    return ", ".join(parts) or "-"
+    others = [metric for metric in verdict.moved if metric.metric != "success rate"]
+    shown = [metric for metric in (success, *others[:1]) if metric is not None and metric.change is not None]
+    return ", ".join(_amount(metric) for metric in shown) or "-"
+
+
+def _amount(metric: MetricVerdict) -> str:
+    change = metric.change or 0.0
+    amount = f"{100 * change:+.1f} pp" if metric.metric in ("success rate", "clean accuracy") else f"{change:+.0%}"
+    return amount if metric.metric == "success rate" else f"{metric.metric} {amount}"
