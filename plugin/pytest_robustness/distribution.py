@@ -22,7 +22,7 @@ def visible_devices() -> list[str]:
         lines = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    return [str(index) for index, line in enumerate(lines.splitlines()) if line.startswith("GPU ")]
+    return [str(index) for index in range(sum(line.startswith("GPU ") for line in lines.splitlines()))]
 
 
 class Distribution:

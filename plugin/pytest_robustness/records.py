@@ -147,7 +147,7 @@ class Timing(_Record):
 
     seconds_per_attempt: Finite | None
     gradient_units: Finite | None
-    unit_spread: Finite | None = Field(description="relative, of the gradient units' seconds per image")
+    unit_spread: Finite | None = Field(description="relative, of units per image or of rounds, whichever is larger")
     gradients: Finite = Field(description="gradient evaluations of a batch, averaged over batches")
     doubt: str | None = Field(default=None, description="why the time should not be judged")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import chain
 from statistics import fmean, median
 
 import torch
@@ -176,25 +178,32 @@ def _evidence(
 
 
 def _timing(rounds: Sequence[Round], attempts: int, doubt: str | None) -> Timing:
-    """Seconds per attempt, and the same in gradient units: of each batch, the median of the units timed around it."""
+    """Attack time in seconds per attempt and in gradient units.
+
+    A round's unit is the median of those timed around it. What a round's attack cost per image computed, in units, is
+    nearly the same in all rounds; its median, times the images computed, is the time of an undisturbed run.
+    """
     if not rounds:
         return Timing(
             seconds_per_attempt=None, gradient_units=None, unit_spread=None, gradients=0.0, doubt="no attempts"
         )
-    per_image = [[second / len(one.correct) for second in one.unit_seconds] for one in rounds]
-    units = [
-        median(second for near in per_image[max(0, i - 1) : i + 2] for second in near) * len(one.correct)
-        for i, one in enumerate(rounds)
+    units = [[seconds / len(one.correct) for seconds in one.unit_seconds] for one in rounds]
+    near = [median(chain(*units[max(0, i - 1) : i + 2])) for i, _ in enumerate(rounds)]
+    costs = [
+        one.attack_seconds / max(one.outcome.rows, 1) / max(unit, sys.float_info.min)
+        for one, unit in zip(rounds, near, strict=True)
     ]
-    attack = sum(one.attack_seconds for one in rounds)
-    seconds = [second for pair in per_image for second in pair]
-    typical = median(seconds)
-    # 1.4826 x the median absolute deviation estimates a normal distribution's standard deviation
-    spread = 1.4826 * median(abs(second - typical) for second in seconds) / typical if typical else 0.0
+    computed = sum(one.outcome.rows for one in rounds) / sum(len(one.correct) for one in rounds)
     return Timing(
-        seconds_per_attempt=round(attack / attempts, 9),
-        gradient_units=round(attack / sum(units), 4) if sum(units) else None,
-        unit_spread=round(spread, 4),
+        seconds_per_attempt=round(sum(one.attack_seconds for one in rounds) / attempts, 9),
+        gradient_units=round(median(costs) * computed, 4),
+        unit_spread=round(max(_spread(list(chain(*units))), _spread(costs)), 4),
         gradients=round(fmean(one.outcome.gradients for one in rounds), 4),
         doubt=doubt,
     )
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Relative standard deviation, by the median absolute deviation (1.4826 of it, for a normal distribution)."""
+    typical = median(values)
+    return 1.4826 * median(abs(value - typical) for value in values) / typical if typical else 0.0

@@ -43,6 +43,7 @@ class Meter(Frozen):
 
     Attributes:
         forwards, gradients: calls and gradient evaluations of the batch so far.
+        rows: images computed in these calls, repeated ones included.
         effort: (N,) gradients before each row's first success, ``UNFOOLED`` before.
         adversarial: (N, C, H, W) each row as it was at its first success, clean before.
     """
@@ -66,6 +67,7 @@ class Meter(Frozen):
         self.ball, self.row_floor = ball, row_floor
         self.forwards = 0
         self.gradients = 0
+        self.rows = 0
         self.effort = torch.full_like(labels, UNFOOLED)
         self.adversarial = images.clone()
         self._open = attempts.clone()  # rows whose first success is still awaited
@@ -86,14 +88,14 @@ class Meter(Frozen):
                 Default: input i belongs to row i. Inputs that do not pair with rows are not watched.
         """
         self.forwards += 1
-        compact = self.freeze or rows is not None
+        own_rows = rows is not None
         if rows is None and len(inputs) == len(self.labels):
             rows = self._all_rows
         if not self.candidates or rows is None:
-            return self._counted(self.classifier(inputs))
+            return self._counted(self._compute(inputs))
         if self.freeze:
             return self._counted(self._active_logits(inputs, rows))
-        logits = padded(self.classifier, inputs, self.row_floor) if compact else self.classifier(inputs)
+        logits = self._compute(inputs, self.row_floor if own_rows else 0)
         self._notice(inputs, rows, logits)
         return self._counted(logits)
 
@@ -104,13 +106,17 @@ class Meter(Frozen):
             raise Exhausted
         whole = len(kept) == len(rows)
         part = inputs if whole else inputs[kept]
-        logits = padded(self.classifier, part, self.row_floor)
+        logits = self._compute(part, self.row_floor)
         fooled = self._notice(part, rows[kept], logits)
         logits = torch.where(fooled.unsqueeze(1), logits.detach(), logits)
         if self._last_logits is None:
             self._last_logits = logits.new_zeros(len(self.labels), logits.shape[1])
         self._last_logits[rows[kept]] = logits.detach()
         return logits if whole else self._last_logits[rows].index_copy(0, kept, logits)
+
+    def _compute(self, inputs: Tensor, row_floor: int = 0) -> Tensor:
+        self.rows += max(len(inputs), row_floor)
+        return padded(self.classifier, inputs, row_floor)
 
     @torch.no_grad()
     def _notice(self, inputs: Tensor, rows: Tensor, logits: Tensor) -> Tensor:

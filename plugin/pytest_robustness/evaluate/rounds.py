@@ -44,12 +44,14 @@ class Outcome:
         effort: int64, gradient evaluations until the first success.
         noise: float64, NaN where there was no success.
         gradients: gradient evaluations of the whole batch.
+        rows: images the classifier computed for the attack.
     """
 
     success: Tensor
     effort: Tensor
     noise: Tensor
     gradients: int
+    rows: int
 
 
 @dataclass(eq=False)
@@ -132,7 +134,7 @@ class Round:
         noise = torch.full(success.shape, torch.nan, dtype=torch.float64)
         if bool(success.any()):
             noise[success.cpu()] = noise_rate(self.inputs[success], adversarial[success]).cpu()
-        return Outcome(success.cpu(), effort.cpu(), noise, meter.gradients)
+        return Outcome(success.cpu(), effort.cpu(), noise, meter.gradients, meter.rows)
 
 
 RunRounds = Callable[[Sequence[Round]], None]

@@ -1,0 +1,138 @@
+"""What the README tells a reader to type does what it says."""
+
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robustness_tests.zoo import cifar10, select, train
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^\$ (.+)$", README, re.MULTILINE)
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands(start):
+    return [command for command in COMMANDS if command.startswith(start)]
+
+
+@pytest.fixture(autouse=True)
+def _no_ci(monkeypatch):
+    for name in ("CI", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_every_command_is_run_here_or_by_ci():
+    script = (ROOT / ".ci" / "run").read_text()
+    here = {*commands("pytest robustness_tests"), *commands("python -m")}
+    others = [command for command in COMMANDS if command not in here]
+    own_repository = "pip install 'pytest-robustness[suite]'"  # once it is published
+    suite_extra = "pip install -c constraints.txt -e '.[suite]'"  # part of [test], which CI installs
+    for command in others:
+        assert command in (own_repository, suite_extra) or command in script, command
+    assert len(here) == 6
+
+
+@pytest.fixture
+def checkout(pytester):
+    for name in ("robustness_tests", "baselines"):
+        shutil.copytree(ROOT / name, pytester.path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, pytester.path)
+    return pytester
+
+
+@pytest.mark.parametrize("command", commands("pytest robustness_tests"))
+def test_the_gate_on_the_zoo(checkout, command):
+    """On one case; CI runs all."""
+    case = checkout.path / "baselines/zoo/vgg11/fgsm.json"
+    before = case.read_bytes()
+    if "missing" in command:
+        case.unlink()
+    result = checkout.runpytest_subprocess(
+        *shlex.split(command)[1:], "-k", "vgg11 and fgsm and not bn", "-p", "no:cacheprovider"
+    )
+    assert result.ret == 0
+    result.assert_outcomes(passed=1, deselected=0 if "-n" in command else 5)
+    result.stdout.fnmatch_lines(["vgg11 *fgsm *67.5%*"])
+    assert case.exists()
+    if "missing" not in command:
+        assert case.read_bytes() == before
+
+
+def test_a_readers_own_suite(pytester):
+    """The TOML and Python blocks as they stand, with a model and images of the reader's."""
+    suite, configuration = blocks("toml")
+    (test_module,) = (block for block in blocks("python") if "def test_" in block)
+    (pytester.path / "robustness.toml").write_text(suite.replace("0.01", "0.1").replace("0.0025", "0.025"))
+    (pytester.path / "pyproject.toml").write_text(configuration + 'pythonpath = ["."]\n')
+    (pytester.path / "test_robustness.py").write_text(test_module)
+    package = pytester.mkpydir("mypackage")
+    (package / "models.py").write_text(
+        "from torch import nn\n\n\ndef resnet():\n    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 3))\n"
+    )
+    make_readers_files(pytester.path)
+    recorded = pytester.runpytest_inprocess("--update-baselines")
+    assert recorded.ret == 0
+    assert (pytester.path / "baselines/robustness/resnet/pgd.json").is_file()
+    judged = pytester.runpytest_inprocess()
+    assert judged.ret == 0
+    judged.stdout.fnmatch_lines(["resnet *pgd *same"])
+
+
+def make_readers_files(folder):
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(3 * 8 * 8, 3)
+    save_file({"1.weight": layer.weight.detach(), "1.bias": layer.bias.detach()}, folder / "resnet.safetensors")
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    pixels = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).float() / 255
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    labels = layer(((pixels - mean) / std).flatten(1)).argmax(1).numpy()
+    np.savez(folder / "images.npz", images=images, labels=labels, ids=np.arange(20))
+
+
+def tiny_cifar10(count=60):
+    rng = np.random.default_rng(0)
+
+    def split():
+        return cifar10.Split(
+            rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8), np.arange(count, dtype=np.int64) % 10
+        )
+
+    return cifar10.Cifar10(split(), split())
+
+
+def test_the_training_command(monkeypatch, tmp_path, capsys):
+    (command,) = commands("python -m robustness_tests.zoo.train")
+    monkeypatch.setattr(cifar10, "load", lambda path: tiny_cifar10())
+    monkeypatch.setattr("torch.use_deterministic_algorithms", lambda mode: None)
+    monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
+    folders = ["--epochs", "1", "--output", str(tmp_path), "--checkpoints", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [*shlex.split(command)[2:], *folders])
+    train.main()
+    assert (tmp_path / "vgg11.safetensors").exists()
+    assert (tmp_path / "vgg11_bn.safetensors").exists()
+    assert "vgg11_bn: top-1" in capsys.readouterr().out
+
+
+def test_the_selection_command(monkeypatch, tmp_path, capsys):
+    (command,) = commands("python -m robustness_tests.zoo.select")
+    monkeypatch.setattr(cifar10, "load", lambda path: tiny_cifar10())
+    monkeypatch.setattr(select, "correct", lambda name, split: np.ones(len(split.labels), dtype=bool))
+    monkeypatch.setattr(sys, "argv", [*shlex.split(command)[2:], "--count", "30", "--output", str(tmp_path)])
+    select.main()
+    with np.load(tmp_path / "selected.npz") as file:
+        assert np.bincount(file["labels"]).tolist() == [3] * 10
+    assert (tmp_path / "unselected.npz").exists()
+    assert "airplane 3" in capsys.readouterr().out
