@@ -58,10 +58,11 @@ class PlainRounds:
 
 class Benchmarked:
     @pytest.fixture
-    def robustness_rounds(self, request: pytest.FixtureRequest, benchmark: Any) -> BenchmarkedRounds:
+    def robustness_rounds(self, request: pytest.FixtureRequest, benchmark: Any) -> Generator[BenchmarkedRounds]:
         if request.config._benchmarksession.xdist_warning:  # type: ignore[attr-defined]
             benchmark.disabled = False  # by xdist, not by the user
-        return BenchmarkedRounds(benchmark)
+        yield BenchmarkedRounds(benchmark)
+        benchmark.skipped = True  # a case without attempts times nothing: no warning that it was not used
 
 
 class BenchmarkedRounds:
@@ -73,9 +74,6 @@ class BenchmarkedRounds:
     def __call__(self, rounds: Sequence[Round]) -> None:
         from pytest_robustness.evaluate.rounds import run_plainly
 
-        if not rounds:
-            self.benchmark.skipped = True  # nothing to time, and no warning about it
-            return
         if self.benchmark.disabled:
             self.benchmark.pedantic(run_plainly, args=(rounds,))
             return

@@ -24,10 +24,9 @@ class Collection:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        if self.settings.recording != "missing":
+        if self.settings.recording != "missing" or self.settings.suite_path is None:
             return
-        store = self.settings.store
-        recorded = [item for item in items if (case := case_of(item)) and store.path(case).exists()]
+        recorded = [item for item in items if (case := case_of(item)) and self.settings.store.path(case).exists()]
         if recorded:
             config.hook.pytest_deselected(items=recorded)
             items[:] = [item for item in items if item not in recorded]

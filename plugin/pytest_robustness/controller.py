@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_robustness.gate.update import Update, due, line
-from pytest_robustness.recorder import ATTRIBUTE, Result
+from pytest_robustness.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE, Result
 from pytest_robustness.report.table import LEGEND, Row, table
 from pytest_robustness.settings import Settings
 
@@ -27,19 +27,20 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        case = self._case_of(report.nodeid)
+        crashed = report.when not in ("setup", "call", "teardown")  # xdist's report of a dead worker
+        case = self._crashed_case(report.nodeid) if crashed else report.__dict__.pop(CASE_ATTRIBUTE, None)
         if case is None:
             return
-        text = report.__dict__.pop(ATTRIBUTE, None)
+        text = report.__dict__.pop(RESULT_ATTRIBUTE, None)
         if text is not None:
             self.results[case] = Result.model_validate_json(text)
         elif report.failed:
-            crashed = report.when not in ("setup", "call", "teardown")  # xdist's report of a dead worker
             self.troubles[case] = "crashed" if crashed else "error"
         elif report.skipped:
             self.troubles.setdefault(case, "skipped")
 
-    def _case_of(self, nodeid: str) -> str | None:
+    def _crashed_case(self, nodeid: str) -> str | None:
+        """A dead worker says no more than the test's id."""
         if self.settings.suite_path is None:
             return None
         case = nodeid.rpartition("[")[2].removesuffix("]")
@@ -51,10 +52,10 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.settings.suite_path is None:
+        if self.settings.suite_path is None or self.config.option.collectonly:
             return
         recording = self.settings.recording
-        if self.results and recording != "none":
+        if (self.results or self.troubles) and recording != "none":
             self._record()
         if (self.results or self.troubles or self.settings.prune) and exitstatus != pytest.ExitCode.USAGE_ERROR:
             self._check_obsolete()

@@ -45,10 +45,13 @@ class Robustness:
     def check(self) -> None:
         """Attack, measure, compare with the baseline; fails the test when the model became easier to attack."""
         __tracebackhide__ = True
+        problem = None
         try:
             result = self._result()
         except RobustnessError as error:
-            pytest.fail(f"{self._case.id}: {error}", pytrace=False)
+            problem = f"{self._case.id}: {error}"
+        if problem:  # failing inside the handler would show the error as the failure's context
+            pytest.fail(problem, pytrace=False)
         self._item.stash[RESULT] = result.model_dump_json()
         if not result.verdict.passed and self._settings.recording == "none":
             pytest.fail(result.verdict.reason + self._advice(result.verdict.word), pytrace=False)
@@ -58,7 +61,10 @@ class Robustness:
         from pytest_robustness.gate.judge import Rules, judge
 
         case = self._case
-        baseline = self._settings.store.read(case.id)  # first: a damaged file need not wait for the attack
+        try:  # first: a damaged file need not wait for the attack
+            baseline = self._settings.store.read(case.id)
+        except RobustnessError as error:
+            raise RobustnessError(f"{error}; restore the file, or delete it and record it: {self._command}") from None
         measurement = evaluate(
             case,
             device=self._device,
@@ -72,7 +78,11 @@ class Robustness:
     def _advice(self, word: str) -> str:
         if word not in ("no baseline", "not comparable"):
             return ""
-        return f"; record it: {self._settings.recording_command(self._item.nodeid)}"
+        return f"; record it: {self._command}"
+
+    @property
+    def _command(self) -> str:
+        return self._settings.recording_command(self._item.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -106,7 +107,7 @@ class Painter:
                 self._paint(", ".join(note for note in notes if note))
 
     def _paint(self, text: str) -> None:
-        width = os.get_terminal_size(self._terminal).columns if os.isatty(self._terminal) else 80
+        width = shutil.get_terminal_size().columns
         with self._lock:
             if not self._stopped.is_set() or not text:
                 os.write(self._terminal, PAINT.format(text[: width - 1]).encode())

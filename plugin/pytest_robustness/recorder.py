@@ -7,12 +7,13 @@ from collections.abc import Generator
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from pytest_robustness.collection import case_of
 from pytest_robustness.gate.verdicts import Verdict
 from pytest_robustness.records import Measurement
 from pytest_robustness.stash import RESULT
 
-#: Of a TestReport: JSON, so that it can be sent from any worker.
-ATTRIBUTE = "_robustness"
+#: Of a TestReport: strings, so that they can be sent from any worker. The result is JSON.
+CASE_ATTRIBUTE, RESULT_ATTRIBUTE = "_robustness_case", "_robustness_result"
 
 
 class Result(BaseModel):
@@ -25,13 +26,16 @@ class Result(BaseModel):
 
 
 class Recorder:
-    """Where tests run: puts the result on the report of the call."""
+    """Where tests run: puts the case on its reports, and the result on that of the call."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
+        case = case_of(item)
+        if case is not None:
+            setattr(report, CASE_ATTRIBUTE, case)
         if call.when == "call" and RESULT in item.stash:
-            setattr(report, ATTRIBUTE, item.stash[RESULT])
+            setattr(report, RESULT_ATTRIBUTE, item.stash[RESULT])
         return report

@@ -47,6 +47,8 @@ class Settings:
     recording: Recording
     prune: bool
     chosen: str | None
+    rootdir: Path
+    invocation: Path
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -61,6 +63,8 @@ class Settings:
             recording="all" if everything else "missing" if missing else "none",
             prune=config.getoption("prune_baselines"),
             chosen=chosen,
+            rootdir=config.rootpath,
+            invocation=config.invocation_params.dir,
         )
 
     @cached_property
@@ -83,8 +87,10 @@ class Settings:
         return BaselineStore(self.baselines, self.suite.name)
 
     def recording_command(self, nodeid: str) -> str:
-        """What records the baseline of one test."""
-        words = ["pytest", nodeid, "--update-baselines"]
+        """What records the baseline of one test, typed where this run was started."""
+        path, _, test = nodeid.partition("::")
+        path = Path(os.path.relpath(self.rootdir / path, self.invocation)).as_posix()
+        words = ["pytest", f"{path}::{test}", "--update-baselines"]
         if self.chosen:
             words += ["--robustness-suite", self.chosen]
         return shlex.join(words)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -151,9 +151,9 @@ class Case:
         """The level of this case's tests: half of alpha, shared by the model's attacks; the other half is pooled."""
         return self.suite.alpha / 2 / len(self.suite.attacks)
 
-    def key(self, *parts: str) -> str:
-        """Where in which file: the beginning of an error's line."""
-        return f"{self.suite.path}: {'.'.join(parts)}"
+    def error(self, key: str, problem: str) -> RobustnessError:
+        """What is wrong with a key of the suite file."""
+        return RobustnessError(f"{self.suite.path}: {key}: {problem}")
 
 
 def load_suite(path: Path) -> Suite:
@@ -200,9 +200,13 @@ def _fields(table: Any, location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         if isinstance(table, type) and issubclass(table, BaseModel):
             table = table.model_fields[str(part)].annotation
-        candidates = [table, *getattr(table, "__args__", ())]
-        tables = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        table = tables[-1] if tables else table
+        elif get_origin(table) is dict:
+            table = get_args(table)[1]
+        table = next((arm for arm in get_args(table) if arm is not type(None)), table) if _optional(table) else table
     if not (isinstance(table, type) and issubclass(table, BaseModel)):
         return []
     return sorted(name for name, field in table.model_fields.items() if not field.exclude)
+
+
+def _optional(table: Any) -> bool:
+    return type(None) in get_args(table)

@@ -39,17 +39,27 @@ class ImageSet:
         return self.pixels[rows].to(device).to(dtype) / 255, self.labels[rows].to(device)
 
 
-@lru_cache(maxsize=4)
 def load_images(path: Path) -> ImageSet:
     """Read an ``.npz`` with ``images`` (N, H, W, C) uint8, ``labels`` (N,) and ``ids`` (N,) integers.
 
-    Raises RobustnessError, naming the file, for anything else.
+    Read once as long as the file does not change. Raises RobustnessError, naming the file, for anything else.
     """
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise RobustnessError(f"{path}: not an image set: {error.strerror}") from None
+    return _load(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, modified: int, size: int) -> ImageSet:
     try:
         with np.load(path, allow_pickle=False) as file:
             images, labels, ids = (file[name] for name in ("images", "labels", "ids"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RobustnessError(f"{path}: not an image set: {error}") from None
+    except KeyError as error:
+        raise RobustnessError(f"{path}: not an image set: {error.args[0]}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        raise RobustnessError(f"{path}: not an image set: it cannot be read as .npz, or is damaged") from None
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         raise RobustnessError(f"{path}: images: {images.dtype} of {images.shape}, not uint8 of (N, H, W, 1 or 3)")
     for name, values in (("labels", labels), ("ids", ids)):

@@ -53,6 +53,10 @@ def evaluate(
     model = load_model(case)
     digest = model_digest(model)
     norm = case.normalisation
+    for name, values in (("mean", norm.mean), ("std", norm.std)):
+        if len(values) not in (1, images.identity.shape[0]):
+            channels = f"{len(values)} values for images of {images.identity.shape[0]} channels"
+            raise case.error(f"normalisation.{name}", f"of {case.model_name}: {channels}")
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         _memory(case),
@@ -74,7 +78,7 @@ def evaluate(
             for rows in _batches(len(images), case.batch_size)
             if bool(correct[rows].any())
         ]
-        if rounds:
+        if rounds:  # no attempts, nothing to run
             run_rounds(rounds)
 
     budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
@@ -110,7 +114,8 @@ def _parameters(case: Case, attack_plan: AttackPlan) -> dict[str, Parameter]:
     try:
         return attack_plan.parameters()
     except RobustnessError as error:
-        raise RobustnessError(case.key(f"attacks.{case.attack_name}", str(error))) from None
+        key, _, problem = str(error).partition(": ")
+        raise case.error(f"attacks.{case.attack_name}.{key}", problem) from None
 
 
 @contextmanager
@@ -119,10 +124,8 @@ def _memory(case: Case) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        reason = str(error).splitlines()[0]
-        raise RobustnessError(
-            case.key("batch_size", f"{case.id} does not fit into memory in batches of {case.batch_size}: {reason}")
-        ) from None
+        problem = f"{case.id} does not fit into memory in batches of {case.batch_size}: {str(error).splitlines()[0]}"
+        raise case.error("batch_size", problem) from None
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:
@@ -138,14 +141,10 @@ def _correct(classifier: Classifier, images: ImageSet, case: Case) -> Tensor:
         inputs, labels = images.batch(rows, classifier.device, classifier.dtype)
         logits = padded(classifier, inputs, case.suite.row_floor)
         if not bool(logits.isfinite().all()):
-            raise RobustnessError(case.key(f"models.{case.model_name}", "the model's logits are not finite"))
+            raise case.error(f"models.{case.model_name}", "the model's logits are not finite")
         if int(labels.max()) >= logits.shape[1]:
-            raise RobustnessError(
-                case.key(
-                    f"models.{case.model_name}",
-                    f"the model has {logits.shape[1]} classes, but an image's label is {int(labels.max())}",
-                )
-            )
+            problem = f"the model has {logits.shape[1]} classes, but an image's label is {int(labels.max())}"
+            raise case.error(f"models.{case.model_name}", problem)
         right.append((logits.argmax(1) == labels).cpu())
     return torch.cat(right) if right else torch.zeros(0, dtype=torch.bool)
 

@@ -23,17 +23,18 @@ def load_model(case: Case) -> nn.Module:
     try:
         factory = getattr(import_module(module_name), name)
     except ModuleNotFoundError as error:
-        raise RobustnessError(case.key(key, f"source: no module {error.name!r}")) from None
+        raise case.error(f"{key}.source", f"no module {error.name!r}") from None
     except AttributeError:
-        raise RobustnessError(case.key(key, f"source: no {name!r} in {module_name}")) from None
-    model = factory()
-    if not isinstance(model, nn.Module):
-        raise RobustnessError(case.key(key, f"source: {name} returned a {type(model).__name__}, not an nn.Module"))
+        raise case.error(f"{key}.source", f"no {name!r} in {module_name}") from None
+    model = factory() if callable(factory) else factory
+    if not isinstance(model, nn.Module) or model is factory:
+        what = f"{name} returned a {type(model).__name__}" if callable(factory) else f"{name} cannot be called"
+        raise case.error(f"{key}.source", f"{what}; it should be a function that returns an nn.Module")
     if case.model.weights is not None:
         try:
             load_weights(model, case.model.weights)
         except RobustnessError as error:
-            raise RobustnessError(case.key(key, f"weights: {case.model.weights}: {error}")) from None
+            raise case.error(f"{key}.weights", f"{case.model.weights}: {error}") from None
     return model
 
 
@@ -50,7 +51,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise RobustnessError(f"cannot be read: {str(error).splitlines()[0]}") from None
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RobustnessError(f"cannot be read: {reason}") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise RobustnessError("not a state dict")
     try:

@@ -52,7 +52,7 @@ def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) 
     if not failed:
         shown = [metric for metric in metrics if metric.moved] or metrics[:1]
         outcomes = {metric.outcome for metric in metrics}
-        word = next((outcome for outcome in ("inconclusive", "improved") if outcome in outcomes), "same")
+        word = next((outcome for outcome in ("inconclusive", "improved", "same") if outcome in outcomes), "not judged")
     texts = "; ".join(metric.text for metric in shown)
     return Verdict(case=now.case, passed=not failed, word=word, reason=f"{now.case}: {texts}{suffix}", metrics=metrics)
 
@@ -73,6 +73,14 @@ def _success_rate(then: Measurement, now: Measurement, rules: Rules) -> list[Met
         )
         if attempt and attempt_now
     ]
+    if not pairs and then.aggregates.attempts:
+        return [
+            MetricVerdict(
+                metric="success rate",
+                outcome="regressed",
+                text=f"none of the {then.aggregates.attempts} images attacked before is classified correctly any more",
+            )
+        ]
     verdict = _rate("success rate", pairs, rules.tolerances.success_rate, rules.level, higher_is_worse=True)
     robust_before, robust_after = then.aggregates.robust_accuracy, now.aggregates.robust_accuracy
     if verdict.outcome == "improved" and (robust_after or 0) < (robust_before or 0):

@@ -67,7 +67,8 @@ class BaselineStore:
     def _lock(self) -> FileLock:
         """Outside the tree, so that no file of ours needs to be ignored there."""
         digest = sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
-        return FileLock(Path(tempfile.gettempdir(), f"pytest-robustness-{getpass.getuser()}-{digest}.lock"))
+        user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+        return FileLock(Path(tempfile.gettempdir(), f"pytest-robustness-{user}-{digest}.lock"))
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -21,14 +21,14 @@ class Update:
 def due(results: Iterable[Update]) -> Iterator[Update]:
     """Those whose baseline is missing, of another model or protocol, or whose values left their tolerance.
 
-    The others keep their file: timings always differ a little, and a diff should mean something.
+    The others keep their file, also one whose time rose: a diff should mean something.
     """
     for result in results:
         if (
             result.then is None
             or result.then.protocol != result.now.protocol
             or result.then.provenance.model_digest != result.now.provenance.model_digest
-            or result.verdict.moved
+            or any(metric.metric != "time" or metric.outcome == "regressed" for metric in result.verdict.moved)
         ):
             yield result
 

@@ -43,11 +43,11 @@ class Kind:
         try:
             loaded = getattr(import_module(module_name), name)
         except ImportError as error:
-            raise RobustnessError(f"cannot import {self.path}: {error}") from None
+            raise RobustnessError(f"attack: cannot import {self.path}: {error}") from None
         except AttributeError:
-            raise RobustnessError(f"no {name} in {module_name}") from None
+            raise RobustnessError(f"attack: no {name!r} in {module_name}") from None
         if not isinstance(loaded, type):
-            raise RobustnessError(f"{self.path} is not a class")
+            raise RobustnessError(f"attack: {self.path} is not a class")
         return loaded
 
 
@@ -149,18 +149,16 @@ def plan(case: Case) -> AttackPlan:
     if kind is None:
         if ":" not in attack.attack:
             known = ", ".join(KINDS)
-            raise RobustnessError(
-                case.key(key, f"attack: unknown attack {attack.attack!r} (known: {known}, or module:Class)")
-            )
+            raise case.error(f"{key}.attack", f"unknown attack {attack.attack!r} (known: {known}, or module:Class)")
         kind = Kind(attack.attack)
     stop = attack.stop or kind.stops[0]
     if stop not in kind.stops:
-        raise RobustnessError(case.key(key, f"stop: {stop!r} is not one of {', '.join(kind.stops)}"))
+        raise case.error(f"{key}.stop", f"{stop!r} is not one of {', '.join(kind.stops)}")
     for name, value in attack.parameters.items():
         if kind.parameters is not None and name not in kind.parameters:
-            raise RobustnessError(case.key(key, f"{name}: unknown key (parameters: {', '.join(kind.parameters)})"))
+            raise case.error(f"{key}.{name}", f"unknown key (parameters: {', '.join(kind.parameters)})")
         if name in _NOT_NEGATIVE and (isinstance(value, str) or value < 0):
-            raise RobustnessError(case.key(key, f"{name}: {value!r} is not a number of at least 0"))
+            raise case.error(f"{key}.{name}", f"{value!r} is not a number of at least 0")
     return _with_stop(kind, stop, attack)
 
 

@@ -1,0 +1,199 @@
+"""A suite so small that it runs in a moment: two models, two attacks, 40 images in two batches."""
+
+import importlib
+import io
+import itertools
+import json
+import os
+import re
+import runpy
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytest_robustness.records import Evidence, Measurement
+
+TINYZOO = Path(__file__).with_name("tinyzoo.py")
+IMAGES = 40
+
+SUITE = """\
+batch_size = 20
+
+[images]
+file = "images.npz"
+
+[tolerances]
+time = 1e6              # batches this small cannot be timed
+
+[models.small]
+source = "tinyzoo:small"
+
+[models.large]
+source = "tinyzoo:large"
+
+[attacks.fgsm]
+attack = "FGSM"
+eps = 0.01
+
+[attacks.pgd]
+attack = "PGD"
+eps = 0.01
+alpha = 0.005
+steps = 3
+random_start = true
+"""
+
+COUNTED = """
+[attacks.counted]
+attack = "tinyzoo:Counted"
+eps = 0.01
+"""
+
+PROJECT = """\
+[tool.pytest]
+strict = true
+pythonpath = ["."]
+addopts = ["-p", "no:hypothesispytest", "-p", "no:anyio"]   # slow to start, and not needed here
+robustness_suite = "tiny.toml"
+"""
+
+TEST = """\
+def test_robustness(robustness):
+    robustness.check()
+"""
+
+#: Set by CI, and by the run these tests are part of.
+ENVIRONMENT = ("CI", "BUILD_NUMBER", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "COLUMNS", "FORCE_COLOR", "PY_COLORS")
+
+
+class Project:
+    """Somebody's repository with a suite: files to change, and pytest to run in it.
+
+    Runs are in this process, so that torch is imported once, unless they need a process of their own.
+    """
+
+    cases = ("small/fgsm", "small/pgd", "large/fgsm", "large/pgd")
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        self.baselines = self.path / "baselines"
+
+    def run(self, *arguments: str | Path) -> pytest.RunResult:
+        return self.pytester.runpytest_inprocess(*arguments)
+
+    def run_command(self, command: str) -> pytest.RunResult:
+        """Types a command line that starts with ``pytest``."""
+        program, *arguments = shlex.split(command)
+        assert program == "pytest"
+        return self.run(*arguments)
+
+    @staticmethod
+    def table(result: pytest.RunResult) -> list[str]:
+        """The rows of the table at the end of a run, as lines."""
+        lines = iter(result.outlines)
+        for line in lines:
+            if re.fullmatch(r"model +attack +success rate +noise rate +effort +time +change +verdict", line):
+                break
+        return list(itertools.takewhile(re.compile(r"(small|large) +\w+ ").match, lines))
+
+    @staticmethod
+    def advice(result: pytest.RunResult) -> str:
+        """The command that the one failure of a run advises."""
+        (line,) = (line for line in result.outlines if "; record it: " in line and not line.startswith("FAILED"))
+        return line.partition("; record it: ")[2]
+
+    def record(self, *arguments: str) -> None:
+        """Baselines of all cases as they are now."""
+        result = self.run("--update-baselines", "-p", "no:benchmark", *arguments)
+        assert result.ret == pytest.ExitCode.OK, result.stdout.str()
+
+    def behave(self, **cases: str) -> None:
+        """What the models' factories do, by case: ``small_fgsm="weak"``. See tinyzoo.py."""
+        behaviour = {case.replace("_", "/"): what for case, what in cases.items()}
+        (self.path / "behaviour.json").write_text(json.dumps(behaviour))
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        file = self.path / name
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    def baseline(self, case: str, suite: str = "tiny") -> Path:
+        return self.baselines / suite / f"{case}.json"
+
+    def measurement(self, case: str) -> Measurement:
+        return Measurement.from_json(self.baseline(case).read_text())
+
+    def evidence(self) -> dict[str, Evidence]:
+        """Of all cases that have a baseline, image by image."""
+        return {case: self.measurement(case).evidence for case in self.cases if self.baseline(case).exists()}
+
+    def files(self) -> dict[str, bytes]:
+        """Every file below baselines/, hidden ones too."""
+        paths = (path for path in self.baselines.rglob("*") if path.is_file())
+        return {path.relative_to(self.baselines).as_posix(): path.read_bytes() for path in paths}
+
+    def executed(self) -> list[str]:
+        """The cases that were run since the last call, sorted, each as often as it was run."""
+        return sorted(self._taken("executed.txt"))
+
+    def attacked(self) -> list[str]:
+        """The sizes of the batches that the attack ``counted`` was called with since the last call."""
+        return self._taken("attacked.txt")
+
+    def _taken(self, name: str) -> list[str]:
+        log = self.path / name
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return lines
+
+
+@pytest.fixture(scope="session")
+def tiny_images(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An image set that each model gets right, weakened or not. Imports all that runs in this process share."""
+    import torch
+
+    for module in ("torchattacks", "scipy.stats", "pytest_robustness.evaluate.measure", "pytest_robustness.gate.judge"):
+        importlib.import_module(module)
+    tinyzoo = runpy.run_path(str(TINYZOO))
+    build, half = tinyzoo["build"], tinyzoo["SIZE"] // 2
+
+    generator = torch.Generator().manual_seed(0)
+    blocks = torch.randint(0, 256, (400, 3, half, half), generator=generator, dtype=torch.uint8)
+    pixels = blocks.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    with torch.no_grad():
+        answers = torch.stack(
+            [build(name, leak)(pixels / 255).argmax(1) for name in ("small", "large") for leak in (0.0, 1.0)]
+        )
+    agreed = (answers == answers[0]).all(0).nonzero().squeeze(1)[:IMAGES]
+    labels = answers[0, agreed]
+    assert len(labels) == IMAGES
+    assert len(labels.unique()) > 1
+    file = io.BytesIO()
+    np.savez(file, images=pixels[agreed].permute(0, 2, 3, 1).numpy(), labels=labels.numpy(), ids=agreed.numpy())
+    return file.getvalue()
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tiny_images: bytes) -> Project:
+    """A repository with the tiny suite, and nothing recorded."""
+    for name in (*ENVIRONMENT, *(name for name in os.environ if name.startswith("PYTEST_XDIST_"))):
+        monkeypatch.delenv(name, raising=False)
+    # two threads for a handful of numbers wait for each other, and for whatever else the machine does
+    monkeypatch.setattr("pytest_robustness.evaluate.devices.available_cores", lambda: 1)
+    (pytester.path / "images.npz").write_bytes(tiny_images)
+    shutil.copy(TINYZOO, pytester.path)
+    for name, text in {"tiny.toml": SUITE, "pyproject.toml": PROJECT, "test_robustness.py": TEST}.items():
+        (pytester.path / name).write_text(text)
+    return Project(pytester)
+
+
+@pytest.fixture
+def recorded(project: Project) -> Project:
+    """The same with a baseline for each case."""
+    project.record()
+    project.executed()
+    return project
