@@ -1,10 +1,11 @@
 """Choose the zoo's images from CIFAR-10's test images: ``python -m robustness_tests.zoo.select``.
 
-Two sets: images that every zoo model classifies correctly, as balanced over the classes as that allows, to be
+Two sets: images that every model of zoo.toml classifies correctly, as balanced over the classes as that allows, to be
 attacked; and images drawn blindly, for clean accuracy. Both follow from the seed and the models' weights.
 """
 
 import argparse
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from pytest_robustness.evaluate.classifier import Classifier
 from pytest_robustness.evaluate.models import load_weights
 from tqdm import tqdm
 
-from robustness_tests.zoo import ARCHITECTURES, CLASS_NAMES, IMAGES, MEAN, STD, WEIGHTS, cifar10
+from robustness_tests.zoo import ARCHITECTURES, CLASS_NAMES, IMAGES, MEAN, STD, SUITE, WEIGHTS, cifar10
 
 BATCH = 500
 
@@ -61,7 +62,7 @@ def save(path: Path, split: cifar10.Split, ids: NDArray[np.int64]) -> None:
 
 
 def main() -> None:
-    trained = [name for name in ARCHITECTURES if (WEIGHTS / f"{name}.safetensors").exists()]
+    models = list(tomllib.loads(SUITE.read_text())["models"])
     parser = argparse.ArgumentParser(prog="python -m robustness_tests.zoo.select", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000, help="images of each set (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
@@ -70,7 +71,7 @@ def main() -> None:
     arguments = parser.parse_args()
     test = cifar10.load(arguments.data).test
     eligible = np.ones(len(test.labels), dtype=bool)
-    for name in tqdm(trained, "models", disable=None):
+    for name in tqdm(models, "models", disable=None):
         right = correct(name, test)
         eligible &= right
         print(f"{name}: {right.mean():.2%} of {len(right)} test images correct, {int(eligible.sum())} by all so far")
