@@ -10,7 +10,7 @@ from itertools import chain
 from statistics import fmean, median
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate import devices
@@ -51,16 +51,11 @@ def evaluate(
     unselected = load_images(case.suite.images.unselected) if case.suite.images.unselected else None
     parameters = _parameters(case, attack_plan)
     model = load_model(case)
-    digest = model_digest(model)
-    norm = case.normalisation
-    for name, values in (("mean", norm.mean), ("std", norm.std)):
-        if len(values) not in (1, images.identity.shape[0]):
-            channels = f"{len(values)} values for images of {images.identity.shape[0]} channels"
-            raise case.error(f"normalisation.{name}", f"of {case.model_name}: {channels}")
+    provenance = _provenance(case, attack_plan, model, device)
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         _memory(case),
-        Classifier(model, mean=norm.mean, std=norm.std, device=device, dtype=DTYPE) as classifier,
+        Classifier(model, **_normalisation(case, images), device=device, dtype=DTYPE) as classifier,
     ):
         correct = _correct(classifier, images, case)
         unselected_correct = _correct(classifier, unselected, case) if unselected else None
@@ -87,27 +82,51 @@ def evaluate(
         case=case.id,
         budget=budget,
         timing=_timing(rounds, int(correct.sum()), doubt),
-        protocol=Protocol(
-            attack=attack_plan.kind.path,
-            parameters=parameters,
-            stop=attack_plan.stop,
-            images=images.identity,
-            unselected=unselected.identity if unselected else None,
-            batch_size=case.batch_size,
-            row_floor=case.suite.row_floor,
-            seed=case.suite.seed,
-            dtype=str(DTYPE).removeprefix("torch."),
-        ),
-        provenance=Provenance(
-            device=devices.device_name(device),
-            model=case.model.source,
-            model_digest=digest,
-            plugin=version("pytest-robustness"),
-            torch=torch.__version__,
-            attacks=attack_plan.library(),
-        ),
+        protocol=_protocol(case, attack_plan, parameters, images, unselected),
+        provenance=provenance,
         evidence=_evidence(rounds, correct, unselected_correct, budget if attack_plan.watched else None),
     )
+
+
+def _protocol(
+    case: Case,
+    attack_plan: AttackPlan,
+    parameters: dict[str, Parameter],
+    images: ImageSet,
+    unselected: ImageSet | None,
+) -> Protocol:
+    return Protocol(
+        attack=attack_plan.kind.path,
+        parameters=parameters,
+        stop=attack_plan.stop,
+        images=images.identity,
+        unselected=unselected.identity if unselected else None,
+        batch_size=case.batch_size,
+        row_floor=case.suite.row_floor,
+        seed=case.suite.seed,
+        dtype=str(DTYPE).removeprefix("torch."),
+    )
+
+
+def _provenance(case: Case, attack_plan: AttackPlan, model: nn.Module, device: torch.device) -> Provenance:
+    return Provenance(
+        device=devices.device_name(device),
+        model=case.model.source,
+        model_digest=model_digest(model),
+        plugin=version("pytest-robustness"),
+        torch=torch.__version__,
+        attacks=attack_plan.library(),
+    )
+
+
+def _normalisation(case: Case, images: ImageSet) -> dict[str, tuple[float, ...]]:
+    values = {"mean": case.normalisation.mean, "std": case.normalisation.std}
+    channels = images.identity.shape[0]
+    for name, given in values.items():
+        if len(given) not in (1, channels):
+            problem = f"of {case.model_name}: {len(given)} values for images of {channels} channels"
+            raise case.error(f"normalisation.{name}", problem)
+    return values
 
 
 def _parameters(case: Case, attack_plan: AttackPlan) -> dict[str, Parameter]:

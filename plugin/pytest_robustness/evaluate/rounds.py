@@ -157,7 +157,7 @@ def seeded(seed: int, position: int) -> Iterator[None]:
     digest = sha256(f"{seed}/{position}".encode()).digest()
     value = int.from_bytes(digest[:8], "big")
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(value)
         random.seed(value)
         np.random.seed(value % 2**32)
