@@ -63,16 +63,16 @@ class Classifier(Frozen):
         self._modes = {module: module.training for module in model.modules()}
         self._flags = {parameter: parameter.requires_grad for parameter in model.parameters()}
         self._data = {parameter: parameter.data for parameter in self._flags}
-        self._state = {
-            (module, name): (buffer, buffer.clone())
-            for module in model.modules()
-            for name, buffer in module._buffers.items()
-            if buffer is not None
-        }
+        self._buffers_of = {module: dict(module._buffers) for module in self._modes}
+        self._values = {buffer: buffer.clone() for buffer in model.buffers()}
 
     def __enter__(self) -> Self:
-        self.model.eval().requires_grad_(False)
-        self.model.to(self.device, self.dtype)
+        try:
+            self.model.eval().requires_grad_(False)
+            self.model.to(self.device, self.dtype)
+        except BaseException:
+            self._give_back()
+            raise
         return self
 
     def __exit__(
@@ -87,16 +87,22 @@ class Classifier(Frozen):
             )
 
     def _changed_buffer(self) -> str | None:
-        for (module, name), (_, before) in self._state.items():
-            now = module._buffers[name]
-            if now is None or not torch.equal(now, before.to(now)):
-                return name
+        for module, buffers in self._buffers_of.items():
+            for name, before in buffers.items():
+                now = module._buffers.get(name)
+                if (before is None) != (now is None):
+                    return name
+                if before is not None and now is not None and not _same(now, self._values[before]):
+                    return name
         return None
 
+    @torch.no_grad()
     def _give_back(self) -> None:
-        for (module, name), (buffer, before) in self._state.items():
+        for buffer, before in self._values.items():
             buffer.copy_(before)
-            module._buffers[name] = buffer
+        for module, buffers in self._buffers_of.items():
+            module._buffers.clear()
+            module._buffers.update(buffers)
         for parameter, data in self._data.items():
             parameter.data = data
             parameter.requires_grad_(self._flags[parameter])
@@ -119,3 +125,9 @@ def padded(classifier: Classifier, images: Tensor, row_floor: int) -> Tensor:
         return classifier(images)  # type: ignore[no-any-return]
     repeated = torch.arange(row_floor, device=images.device) % count
     return classifier(images[repeated])[:count]  # type: ignore[no-any-return]
+
+
+def _same(now: Tensor, before: Tensor) -> bool:
+    """Bit-equal, up to the device and dtype the model was moved to."""
+    before = before.to(now)
+    return now.shape == before.shape and bool(((now == before) | ((now != now) & (before != before))).all())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -58,15 +57,16 @@ def _load(path: Path, modified: int, size: int) -> ImageSet:
             images, labels, ids = (file[name] for name in ("images", "labels", "ids"))
     except KeyError as error:
         raise RobustnessError(f"{path}: not an image set: {error.args[0]}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except Exception:  # of numpy, zipfile and zlib, by what is wrong
         raise RobustnessError(f"{path}: not an image set: it cannot be read as .npz, or is damaged") from None
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         raise RobustnessError(f"{path}: images: {images.dtype} of {images.shape}, not uint8 of (N, H, W, 1 or 3)")
     for name, values in (("labels", labels), ("ids", ids)):
         if values.shape != images.shape[:1] or not np.issubdtype(values.dtype, np.integer):
             raise RobustnessError(f"{path}: {name}: {values.dtype} of {values.shape}, not ({len(images)},) integers")
-    if len(images) and labels.min() < 0:
-        raise RobustnessError(f"{path}: labels: {labels.min()} is negative")
+    if len(images) and not 0 <= int(labels.min()) <= int(labels.max()) < 2**31:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise RobustnessError(f"{path}: labels: {wrong} is {'negative' if wrong < 0 else 'too large'}")
     pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     hasher = sha256()
     for array in (pixels, labels.astype("<i8"), ids.astype("<i8")):

@@ -18,13 +18,15 @@ from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
 from pytest_robustness.evaluate.classifier import Classifier, padded
 from pytest_robustness.evaluate.images import ImageSet, load_images
 from pytest_robustness.evaluate.models import load_model, model_digest
-from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly
+from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly, seeded
 from pytest_robustness.records import NOISE_DIGITS, Evidence, Measurement, Parameter, Protocol, Provenance, Timing
 from pytest_robustness.suite import Case
 
 DTYPE = torch.float32
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def evaluate(
     case: Case,
     *,
@@ -50,8 +52,10 @@ def evaluate(
     images = load_images(case.suite.images.file)
     unselected = load_images(case.suite.images.unselected) if case.suite.images.unselected else None
     parameters = _parameters(case, attack_plan)
-    model = load_model(case)
+    with seeded(case.suite.seed, "model"):  # a factory may draw its weights
+        model = load_model(case)
     provenance = _provenance(case, attack_plan, model, device)
+    budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         _memory(case),
@@ -65,6 +69,7 @@ def evaluate(
             images=images,
             clock=devices.clock(device),
             eps=float(parameters.get("eps", 0)),
+            budget=budget,
             row_floor=case.suite.row_floor,
             seed=case.suite.seed,
         )
@@ -76,7 +81,6 @@ def evaluate(
         if rounds:  # no attempts, nothing to run
             run_rounds(rounds)
 
-    budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
     return Measurement(
         schema=1,
         case=case.id,

@@ -31,6 +31,7 @@ class Setting:
     images: ImageSet
     clock: Clock
     eps: float
+    budget: int | None
     row_floor: int
     seed: int
 
@@ -91,6 +92,7 @@ class Round:
             row_floor=setting.row_floor,
         )
         self.attack = plan.build(self.meter)
+        self.given = self.inputs.clone(), self.labels.clone()  # an attack may work in place
         self.unit_seconds.append(setting.clock.seconds(self._unit))
 
     def __call__(self) -> None:
@@ -99,7 +101,7 @@ class Round:
     def after(self) -> None:
         self.unit_seconds.append(self.setting.clock.seconds(self._unit))
         self.outcome = self._look()
-        del self.inputs, self.labels, self.attempts, self.meter, self.attack, self.returned
+        del self.inputs, self.labels, self.attempts, self.meter, self.attack, self.given, self.returned
         self.finished(self.rows.stop)
 
     def _unit(self) -> None:
@@ -111,7 +113,7 @@ class Round:
     def _attack(self) -> None:
         with seeded(self.setting.seed, self.rows.start):
             try:
-                self.returned = self.attack(self.inputs, self.labels)
+                self.returned = self.attack(*self.given)
             except Exhausted:
                 self.returned = self.meter.adversarial
 
@@ -128,8 +130,9 @@ class Round:
         if len(index):
             logits = padded(setting.classifier, adversarial[index], setting.row_floor)
             success[index] = logits.argmax(1) != self.labels[index]
-        # what the last gradient achieved shows only now; one more than all of them stands for never
-        late = torch.where(success, meter.gradients, meter.gradients + 1)
+        # what the last gradient achieved shows only now; one more than the budget stands for never
+        never = (meter.gradients if setting.budget is None else setting.budget) + 1
+        late = torch.where(success, meter.gradients, never)
         effort = torch.where(meter.fooled, meter.effort, late)
         noise = torch.full(success.shape, torch.nan, dtype=torch.float64)
         if bool(success.any()):
@@ -149,12 +152,12 @@ def run_plainly(rounds: Sequence[Round]) -> None:
 
 
 @contextmanager
-def seeded(seed: int, position: int) -> Iterator[None]:
-    """Random numbers that follow from ``seed`` and the batch's position alone; the caller's generators go on after.
+def seeded(seed: int, place: int | str) -> Iterator[None]:
+    """Random numbers that follow from ``seed`` and the place alone; the caller's generators go on after.
 
     Attacks draw from torch's, numpy's and Python's global generators.
     """
-    digest = sha256(f"{seed}/{position}".encode()).digest()
+    digest = sha256(f"{seed}/{place}".encode()).digest()
     value = int.from_bytes(digest[:8], "big")
     python_state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

@@ -12,6 +12,7 @@ from pytest_robustness.evaluate.meter import Meter
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults
 BOUND = 0.999999  # of the tanh space, as in the authors' own code
+ODDS = (1e-30, 1e30)  # beyond these a pixel is 0 or 1 anyway
 
 
 class CW(torchattacks.CW):  # type: ignore[misc]
@@ -22,9 +23,15 @@ class CW(torchattacks.CW):  # type: ignore[misc]
     - No image looks at another: torchattacks' stops a whole batch when the batch's summed cost rises. Here an image
       leaves when its own best distance has not improved for ``patience`` steps after its first success; one that was
       never fooled uses all its steps.
+    - No pixel depends on where in the batch it lies. A vectorised tanh rounds the last elements of a tensor otherwise
+      than the others, so it is not called: with the odds ``u = exp(2 w)``, ``x' = u / (1 + u)``, and a step of w
+      multiplies u. Every operation is one that IEEE 754 rounds in one way only.
+    - The distance is to the image as w gives it back, as in the authors' own code. Measured to the image itself it
+      starts with a gradient of nothing but rounding, of which Adam makes steps of full size.
     - Only the input's gradient is computed.
 
-    Source: Carlini and Wagner, "Towards Evaluating the Robustness of Neural Networks", section VI.
+    Source: Carlini and Wagner, "Towards Evaluating the Robustness of Neural Networks", section VI; Kingma and Ba,
+    "Adam", algorithm 1.
 
     Args:
         model: logits of images in [0, 1]; a Meter is told which rows the images belong to.
@@ -45,38 +52,38 @@ class CW(torchattacks.CW):  # type: ignore[misc]
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         images, labels = images.detach().to(self.device), labels.detach().to(self.device)
         adversarial = images.clone()
-        best = torch.full_like(images[:, 0, 0, 0], torch.inf)  # squared distance
+        best = torch.full_like(images[:, 0, 0, 0], torch.inf, dtype=torch.float64)  # squared distance
         improved = torch.zeros_like(labels)  # step of the last improvement
 
         rows = torch.arange(len(labels), device=labels.device)
-        x = images
-        w = self.inverse_tanh_space(images)
-        m, v = torch.zeros_like(w), torch.zeros_like(w)
+        odds = initial_odds(images)
+        start = odds / (odds + 1)  # the image but for rounding
+        mean, square = torch.zeros_like(odds), torch.zeros_like(odds)  # of the gradients, Adam's m and v
         for step in range(1, self.steps + 1):
-            candidates = self.tanh_space(w).requires_grad_()
+            candidates = (odds / (odds + 1)).requires_grad_()
             logits = self._logits(candidates, rows)
-            margin = self.f(logits, labels[rows])
-            (gradient,) = torch.autograd.grad(margin.sum(), candidates)
+            (gradient,) = torch.autograd.grad(self.f(logits, labels[rows]).sum(), candidates)
 
             with torch.no_grad():
                 candidates = candidates.detach()
-                difference = candidates - x
-                distance = difference.square().sum((1, 2, 3))
+                difference = candidates - start
+                distance = difference.square().sum((1, 2, 3), dtype=torch.float64)
                 better = (logits.argmax(1) != labels[rows]) & (distance < best[rows])
                 which = rows[better]
                 best[which], improved[which] = distance[better], step
                 adversarial[which] = candidates[better]
 
-                # by the chain rule, dx'/dw = 2 x' (1 - x'); then one step of Adam
-                gradient = gradient.mul_(self.c).add_(difference, alpha=2).mul_(candidates * (1 - candidates)).mul_(2)
-                m.mul_(BETA_1).add_(gradient, alpha=1 - BETA_1)
-                v.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-                scale = v.sqrt().div_((1 - BETA_2**step) ** 0.5).add_(EPSILON)
-                w.addcdiv_(m, scale, value=-self.lr / (1 - BETA_1**step))
+                # by the chain rule, dx'/dw = 2 x' (1 - x')
+                gradient = (gradient * self.c + difference * 2) * (candidates * (1 - candidates) * 2)
+                mean = mean * BETA_1 + gradient * (1 - BETA_1)
+                square = square * BETA_2 + gradient.square() * (1 - BETA_2)
+                rate = self.lr / (1 - BETA_1**step)
+                change = mean / ((square / (1 - BETA_2**step)).sqrt() + EPSILON) * -rate
+                odds = (odds * exponential(change * 2)).clamp(*ODDS)
 
                 done = best[rows].isfinite() & (step - improved[rows] >= self.patience)
                 if self.patience and bool(done.any()):
-                    rows, x, w, m, v = (tensor[~done] for tensor in (rows, x, w, m, v))
+                    rows, start, odds, mean, square = (kept[~done] for kept in (rows, start, odds, mean, square))
                     if not len(rows):
                         break
         return adversarial
@@ -91,6 +98,20 @@ class CW(torchattacks.CW):  # type: ignore[misc]
         others = outputs.scatter(1, label, -torch.inf).amax(1)
         return (outputs.gather(1, label).squeeze(1) - others).clamp_min(-self.kappa)
 
-    def inverse_tanh_space(self, x: Tensor) -> Tensor:
-        """w of pixels in [0, 1]; at exactly 0 and 1 it would be infinite and never move, so it stops just short."""
-        return torch.atanh((x * 2 - 1) * BOUND)
+
+def initial_odds(x: Tensor) -> Tensor:
+    """``exp(2 w)`` of pixels in [0, 1]; at exactly 0 and 1, w would be infinite and never move: it stops just short."""
+    inside = ((x * 2 - 1) * BOUND + 1) / 2
+    return inside / (1 - inside)
+
+
+def exponential(z: Tensor) -> Tensor:
+    """``exp(z)`` to single precision for the small steps of an optimiser, by its series and three squarings.
+
+    Steps of a size at which the series fails are cut to the largest at which it does not.
+    """
+    z = z.clamp(-8, 8) / 8
+    power = ((((z / 120 + 1 / 24) * z + 1 / 6) * z + 1 / 2) * z + 1) * z + 1
+    for _ in range(3):
+        power = power * power
+    return power

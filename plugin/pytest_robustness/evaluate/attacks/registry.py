@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -157,12 +158,15 @@ def plan(case: Case) -> AttackPlan:
     for name, value in attack.parameters.items():
         if kind.parameters is not None and name not in kind.parameters:
             raise case.error(f"{key}.{name}", f"unknown key (parameters: {', '.join(kind.parameters)})")
-        if name in _NOT_NEGATIVE and (isinstance(value, str) or value < 0):
+        if name in _WHOLE and (type(value) is not int or value < 0):
+            raise case.error(f"{key}.{name}", f"{value!r} is not a whole number of at least 0")
+        if name in _NUMBERS and (isinstance(value, str | bool) or not 0 <= value < math.inf):
             raise case.error(f"{key}.{name}", f"{value!r} is not a number of at least 0")
     return _with_stop(kind, stop, attack)
 
 
-_NOT_NEGATIVE = frozenset({"eps", "alpha", "steps", "c", "kappa", "lr", "patience"})
+_WHOLE = frozenset({"steps", "patience"})
+_NUMBERS = frozenset({"eps", "alpha", "c", "kappa", "lr"})
 
 
 def _with_stop(kind: Kind, stop: str, attack: Attack) -> AttackPlan:

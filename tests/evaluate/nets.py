@@ -1,0 +1,191 @@
+"""Small classifiers and attacks that the tests' suites name, as a user's repository would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CHANNELS, SIZE, CLASSES = 3, 12, 10
+
+
+class Tiny(nn.Module):
+    """Two convolutions with batch norm whose running statistics are not the trivial ones."""
+
+    def __init__(self, classes: int = CLASSES) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(CHANNELS, 8, 3, stride=2, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.second = nn.Conv2d(8, 16, 3, stride=2, padding=1)
+        self.dropout = nn.Dropout(0.5)
+        self.last = nn.Linear(16, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = functional.relu(self.norm(self.first(images)))
+        pooled = functional.relu(self.second(features)).mean((2, 3))
+        return self.last(self.dropout(pooled))
+
+
+def seeded(build: Callable[[], nn.Module], seed: int = 3) -> nn.Module:
+    """The same weights every time, nobody else's random numbers used up, margins neither tiny nor out of reach."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(std=0.1)
+                module.running_var.uniform_(0.5, 1.5)
+                module.num_batches_tracked.fill_(17)
+            elif isinstance(module, nn.Conv2d | nn.Linear):
+                module.weight.data.mul_(2)
+    return model
+
+
+def tiny() -> nn.Module:
+    """As it comes from training: in train mode, every parameter trainable."""
+    return seeded(Tiny)
+
+
+def other_architecture() -> nn.Module:
+    return seeded(lambda: nn.Sequential(nn.Conv2d(CHANNELS, 4, 3), nn.Flatten(), nn.Linear(4 * 10 * 10, CLASSES)))
+
+
+def four_classes() -> nn.Module:
+    return seeded(lambda: Tiny(4))
+
+
+def not_a_module() -> dict[str, int]:
+    return {"layers": 2}
+
+
+class Head(nn.Module):
+    """The tiny net with something done to its logits."""
+
+    def __init__(self, change: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.body = tiny()
+        self.change = change
+
+    def forward(self, images: Tensor) -> Any:
+        return self.change(self.body(images))
+
+
+def negative_logits() -> nn.Module:
+    """The same decisions and margins as ``tiny``, every logit below zero."""
+    return Head(lambda logits: logits - 50)
+
+
+def log_probabilities() -> nn.Module:
+    """The same decisions as ``tiny``; never above zero."""
+    return Head(lambda logits: functional.log_softmax(logits, 1))
+
+
+def nan_logits() -> nn.Module:
+    return Head(lambda logits: logits * torch.nan)
+
+
+def vector_logits() -> nn.Module:
+    return Head(lambda logits: logits[:, 0])
+
+
+class Remembers(nn.Module):
+    """Changes a buffer in every forward, in eval mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = tiny()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        return self.body(images)
+
+
+def remembers() -> nn.Module:
+    return Remembers()
+
+
+class Answer:
+    """An attack that answers whatever its subclass says, asking the model once."""
+
+    def __init__(self, model: nn.Module, eps: float = 0.1) -> None:
+        self.model, self.eps = model, eps
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Any:
+        self.model(images)
+        return self.answer(images, labels)
+
+    def answer(self, images: Tensor, labels: Tensor) -> Any:
+        return images
+
+
+class LeavesBall(Answer):
+    """One pixel of one image, a thousandth too far."""
+
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        moved = images.clone()
+        pixel = moved[-1, 0, 0, 0]
+        moved[-1, 0, 0, 0] = pixel + (self.eps * 1.001 if pixel < 0.5 else -self.eps * 1.001)
+        return moved
+
+
+class NotFinite(Answer):
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        broken = images.clone()
+        broken[0, 0, 0, 0] = torch.nan
+        return broken
+
+
+class WrongShape(Answer):
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        return images[:, :, 1:]
+
+
+class NoTensor(Answer):
+    def answer(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return images, labels
+
+
+class TooBright(Answer):
+    """Inside the ball around a white pixel, outside what an image may be."""
+
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        return (images + self.eps / 2).clamp_max(1 + self.eps / 2)
+
+
+class ComesBack(Answer):
+    """Asks about brighter images, answers with the clean ones."""
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        self.model((images + self.eps).clamp(0, 1))
+        return images
+
+
+class MovesCleanImages(Answer):
+    """In place, and as far as an image goes."""
+
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        return images.copy_(1 - images)
+
+
+class ChangesLabels(Answer):
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        labels += 1
+        return images
+
+
+class Trains(Answer):
+    """ "Restores" training mode through every wrapper, as torchattacks does."""
+
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        self.model.train()
+        self.model(images)
+        return images
+
+
+class RunsOutOfMemory(Answer):
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nSee documentation.")

@@ -1,0 +1,290 @@
+"""``evaluate`` is a pure function of the case: of nothing else, and without a trace of itself."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.measure import evaluate
+from pytest_robustness.evaluate.rounds import Round, run_plainly, seeded
+from pytest_robustness.records import Evidence
+from pytest_robustness.suite import load_suite
+
+from tests.evaluate import nets
+from tests.evaluate.suites import COUNT, CPU, PGD, case_of, labels_of, measure, pictures, write_images
+
+#: Those that draw random numbers, and C&W.
+DRAWING = {
+    "pgd": PGD,
+    "tpgd": {"attack": "TPGD", "eps": 0.03, "steps": 3},
+    "difgsm": {"attack": "DIFGSM", "eps": 0.03, "steps": 3, "random_start": True},
+    "apgd": {"attack": "APGD", "eps": 0.03, "steps": 3, "n_restarts": 2},
+    "square": {"attack": "Square", "eps": 0.03, "n_queries": 20},
+    "cw": {"attack": "CW", "steps": 20},
+}
+
+
+def generators() -> tuple[Any, ...]:
+    """The state of every global generator an attack could draw from, in comparable form."""
+    _, keys, *rest = np.random.get_state()
+    return torch.get_rng_state().tolist(), keys.tolist(), rest, random.getstate()
+
+
+def use_up_random_numbers() -> None:
+    torch.manual_seed(12345)
+    random.seed(12345)
+    np.random.seed(12345)
+    torch.rand(7), random.random(), np.random.rand(3)
+
+
+@pytest.fixture(autouse=True)
+def _generators_as_before() -> Iterator[None]:
+    torch_state, numpy_state, python_state = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    yield
+    torch.set_rng_state(torch_state)
+    np.random.set_state(numpy_state)
+    random.setstate(python_state)
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_the_same_evidence_whatever_the_callers_generators(name: str, tmp_path: Path) -> None:
+    case = case_of(tmp_path, DRAWING[name])
+    first = measure(case)
+    use_up_random_numbers()
+    second = measure(case)
+    assert second.evidence == first.evidence
+    assert second.protocol == first.protocol
+    assert 0 < sum(first.evidence.success) < COUNT
+
+
+@pytest.mark.parametrize("attack", [PGD | {"steps": 3}, {"attack": "CW", "steps": 3, "lr": 0.05}])
+def test_the_same_evidence_on_one_thread_and_two(attack: Mapping[str, Any], tmp_path: Path) -> None:
+    case = case_of(tmp_path, attack)
+    one = measure(case)
+    torch.set_num_threads(2)
+    two = measure(case)
+    assert two.evidence == one.evidence
+    assert sum(one.evidence.success) > 0
+
+
+def test_the_same_evidence_in_another_process(tmp_path: Path) -> None:
+    case = case_of(tmp_path, PGD)
+    program = (
+        "import sys, torch; from pathlib import Path; from pytest_robustness.suite import load_suite\n"
+        "from pytest_robustness.evaluate.measure import evaluate\n"
+        "case = load_suite(Path(sys.argv[1])).case('net/it')\n"
+        "print(evaluate(case, device=torch.device('cpu')).evidence.model_dump_json())"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(case.suite.path)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert Evidence.model_validate_json(done.stdout.splitlines()[-1]) == measure(case).evidence
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_the_callers_generators_go_on_as_if_nothing_had_been(name: str, tmp_path: Path) -> None:
+    case = case_of(tmp_path, DRAWING[name])
+    use_up_random_numbers()
+    before = generators()
+    measure(case)
+    assert generators() == before
+
+
+def test_generators_come_back_after_an_error() -> None:
+    before = generators()
+    with pytest.raises(ZeroDivisionError), seeded(0, 0):
+        torch.rand(3), random.random(), np.random.rand(3)
+        raise ZeroDivisionError
+    assert generators() == before
+
+
+def test_random_numbers_follow_from_seed_and_place_alone() -> None:
+    def draw(seed: int, position: int) -> tuple[float, float, float]:
+        with seeded(seed, position):
+            return float(torch.rand(())), random.random(), float(np.random.rand())
+
+    first = draw(1, 100)
+    use_up_random_numbers()
+    assert draw(1, 100) == first
+    for other in (draw(1, 0), draw(0, 100), draw(11, 0)):
+        assert not set(other) & set(first)
+
+
+def test_a_model_that_draws_its_weights_is_no_exception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every factory draws weights, if only to overwrite them."""
+    monkeypatch.setattr(nets, "tiny", nets.Tiny)
+    case = case_of(tmp_path, PGD)
+    first = measure(case)
+    use_up_random_numbers()
+    before = generators()
+    second = measure(case)
+    assert generators() == before
+    assert second.provenance.model_digest == first.provenance.model_digest
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [torch.no_grad, torch.inference_mode],
+)
+def test_the_callers_gradient_mode_does_not_matter(mode: Any, tmp_path: Path) -> None:
+    case = case_of(tmp_path, PGD)
+    with mode():
+        inside = measure(case).evidence
+    assert inside == measure(case).evidence
+
+
+@pytest.mark.parametrize("name", ["pgd", "cw"])
+def test_other_batch_mates_change_no_evidence(name: str, tmp_path: Path) -> None:
+    """Every third image stays where it is; the others make place for harder, easier and wrong ones."""
+    images, mates = pictures(), pictures(seed=9)
+    stays = np.arange(COUNT) % 3 == 0
+    mixed = np.where(stays[:, None, None, None], images, mates)
+    labels, others = labels_of(images), labels_of(mixed, wrong=(1, 4, 5, 25, 53))
+    mixed_labels = np.where(stays, labels, others)
+    first = measure(case_of(tmp_path, DRAWING[name], images=images, labels=labels)).evidence
+    second = measure(case_of(tmp_path, DRAWING[name], images=mixed, labels=mixed_labels)).evidence
+    assert first.success != second.success
+    for mine, yours in (
+        (first.correct, second.correct),
+        (first.success, second.success),
+        (first.effort, second.effort),
+        (first.noise, second.noise),
+    ):
+        assert mine is not None
+        assert yours is not None
+        assert mine[::3] == yours[::3]
+
+
+@pytest.mark.parametrize("attack", [PGD, PGD | {"stop": "full"}, DRAWING["cw"], DRAWING["square"]])
+def test_without_attempts_nothing_is_attacked(attack: Mapping[str, Any], tmp_path: Path) -> None:
+    ran: list[Round] = []
+    case = case_of(tmp_path, attack, labels=labels_of(pictures(), wrong=range(COUNT)))
+    measurement = evaluate(case, device=CPU, run_rounds=ran.extend)
+    assert ran == []
+    assert measurement.evidence.correct == measurement.evidence.success == [0] * COUNT
+    assert measurement.evidence.noise == [None] * COUNT
+    assert measurement.evidence.effort in (None, [None] * COUNT)
+    assert measurement.aggregates.success_rate is None
+    assert measurement.timing.doubt == "no attempts"
+
+
+def test_one_batch_without_attempts_leaves_the_others_alone(tmp_path: Path) -> None:
+    usual = measure(case_of(tmp_path, PGD)).evidence
+    labels = labels_of(pictures(), wrong=(3, *range(24, 48), 50))
+    holed = measure(case_of(tmp_path, PGD, labels=labels)).evidence
+    assert holed.success[24:48] == holed.correct[24:48] == [0] * 24
+    for part in (slice(0, 24), slice(48, None)):
+        assert holed.model_dump(include={"success"})["success"][part] == usual.success[part]
+        assert holed.noise[part] == usual.noise[part]
+
+
+def test_all_successes_are_a_result_like_any_other(tmp_path: Path) -> None:
+    measurement = measure(case_of(tmp_path, PGD | {"eps": 1.0, "alpha": 0.25, "steps": 20}))
+    assert measurement.aggregates.success_rate == 1
+    assert measurement.aggregates.robust_accuracy == 0
+    assert measurement.evidence.success == measurement.evidence.correct
+
+
+def test_no_images_are_a_result_too(tmp_path: Path) -> None:
+    measurement = measure(case_of(tmp_path, PGD, images=pictures()[:0], labels=np.zeros(0, np.int64)))
+    assert measurement.evidence.success == []
+    assert measurement.aggregates.success_rate is None
+
+
+def test_rounds_are_the_batches_in_order_and_progress_counts_images(tmp_path: Path) -> None:
+    done: list[tuple[int, int]] = []
+    order: list[slice] = []
+
+    def run(batches: Sequence[Round]) -> None:
+        order.extend(one.rows for one in batches)
+        run_plainly(batches)
+
+    measurement = evaluate(
+        case_of(tmp_path, PGD),
+        device=CPU,
+        run_rounds=run,
+        progress=lambda *images: done.append(images),
+        doubt="a reason",
+    )
+    assert order == [slice(0, 24), slice(24, 48), slice(48, 56)]
+    assert done == [(24, 56), (48, 56), (56, 56)]
+    assert measurement.timing.doubt == "a reason"
+    assert measurement.timing.gradients == 10
+
+
+def test_unselected_images_give_clean_accuracy_only(tmp_path: Path) -> None:
+    images = pictures(30, seed=5)
+    write_images(tmp_path / "blind.npz", images, labels_of(images, wrong=(0, 1, 29)))
+    plain, blind = (measure(case_of(tmp_path, PGD, unselected=name)) for name in (None, "blind.npz"))
+    assert blind.evidence.unselected_correct == [0, 0, *[1] * 27, 0]
+    assert blind.aggregates.clean_accuracy == 0.9
+    assert plain.evidence == blind.evidence.model_copy(update={"unselected_correct": None})
+
+
+def test_the_protocol_says_what_was_done(tmp_path: Path) -> None:
+    measurement = measure(case_of(tmp_path, PGD, batch_size=20, row_floor=8, seed=3))
+    protocol = measurement.protocol
+    assert measurement.case == "net/it"
+    assert (protocol.batch_size, protocol.row_floor, protocol.seed, protocol.dtype) == (20, 8, 3, "float32")
+    assert (protocol.attack, protocol.stop) == ("torchattacks:PGD", "first-success")
+    assert protocol.parameters == {"eps": 0.03, "alpha": 0.0075, "steps": 10, "random_start": True}
+    assert (protocol.images.count, protocol.images.shape) == (COUNT, [3, nets.SIZE, nets.SIZE])
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("four_classes", "the model has 4 classes, but an image's label is 9"),
+        ("nan_logits", "the model's logits are not finite"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_an_error_in_one_line(source: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(RobustnessError) as error:
+        measure(case_of(tmp_path, PGD, source=f"tests.evaluate.nets:{source}"))
+    assert str(error.value) == f"{tmp_path / 'suite.toml'}: models.net: {said}"
+
+
+@pytest.mark.parametrize("source", ["vector_logits", "remembers"])
+def test_a_model_that_breaks_its_contract_is_an_error_in_one_line(source: str, tmp_path: Path) -> None:
+    with pytest.raises(RobustnessError) as error:
+        measure(case_of(tmp_path, PGD, source=f"tests.evaluate.nets:{source}"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["mean", "std"])
+def test_a_normalisation_of_other_channels_is_an_error_in_one_line(key: str, tmp_path: Path) -> None:
+    case = case_of(tmp_path, PGD)
+    path = case.suite.path
+    path.write_text(path.read_text().replace(f"{key} = [", f"{key} = [0.1, "))
+    with pytest.raises(RobustnessError) as error:
+        measure(load_suite(path).case("net/it"))
+    assert str(error.value).startswith(f"{path}: normalisation.{key}: ")
+    assert "4 values for images of 3 channels" in str(error.value)
+
+
+def test_out_of_memory_names_the_batch_size_and_gives_the_model_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, model = case_of(tmp_path, {"attack": "tests.evaluate.nets:RunsOutOfMemory"}), nets.tiny()
+    monkeypatch.setattr(nets, "tiny", lambda: model)
+    with pytest.raises(RobustnessError) as error:
+        measure(case)
+    assert str(error.value).startswith(f"{tmp_path / 'suite.toml'}: batch_size: ")
+    assert "net/it does not fit into memory in batches of 24: CUDA out of memory" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert all(module.training for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())

@@ -1,0 +1,97 @@
+"""Measurements written as strings, one character an image, and what every error must look like."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import accumulate
+
+import pytest
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import Evidence, ImageSetId, Measurement, Protocol, Provenance, Timing
+
+BUDGET = 10
+WRONG, WITHSTOOD, FOOLED = "-.!"
+
+
+def evidence(
+    outcomes: str,
+    *,
+    unselected: str | None = None,
+    efforts: Sequence[int | None] | None = None,
+    noises: Sequence[float | None] | None = None,
+) -> Evidence:
+    """``-`` is an image that was wrong when clean, ``.`` one that withstood, ``!`` one that was fooled.
+
+    ``unselected`` is in the same letters: ``-`` wrong, anything else right.
+    """
+    usual = {WRONG: None, WITHSTOOD: BUDGET + 1, FOOLED: 4}
+    return Evidence(
+        correct=[int(one != WRONG) for one in outcomes],
+        success=[int(one == FOOLED) for one in outcomes],
+        effort=[usual[one] for one in outcomes] if efforts is None else list(efforts),
+        noise=[0.005 if one == FOOLED else None for one in outcomes] if noises is None else list(noises),
+        unselected_correct=None if unselected is None else [int(one != WRONG) for one in unselected],
+    )
+
+
+def measurement(
+    outcomes: str = "!!!..-",
+    *,
+    case: str = "vgg11/pgd",
+    budget: int | None = BUDGET,
+    units: float | None = 5.0,
+    spread: float | None = 0.01,
+    doubt: str | None = None,
+    digest: str = "model digest",
+    device: str = "a CPU",
+    torch: str = "2.14.1",
+    protocol: dict[str, object] | None = None,
+    **images: object,
+) -> Measurement:
+    """A whole measurement. ``images`` are those of ``evidence``, ``protocol`` replaces keys of the protocol."""
+    seen = evidence(outcomes, **images)
+    unselected = seen.unselected_correct
+    rules = {
+        "attack": "torchattacks:PGD",
+        "parameters": {"eps": 0.01, "alpha": 0.0025, "steps": BUDGET, "random_start": True},
+        "stop": "first-success",
+        "images": ImageSetId(count=len(outcomes), digest="a" * 64, shape=[3, 32, 32]),
+        "unselected": None
+        if unselected is None
+        else ImageSetId(count=len(unselected), digest="b" * 64, shape=[3, 32, 32]),
+        "batch_size": 100,
+        "row_floor": 16,
+        "seed": 0,
+        "dtype": "float32",
+    }
+    return Measurement(
+        case=case,
+        budget=budget,
+        timing=Timing(seconds_per_attempt=0.002, gradient_units=units, unit_spread=spread, gradients=10.0, doubt=doubt),
+        protocol=Protocol(**rules | (protocol or {})),
+        provenance=Provenance(
+            device=device,
+            model="robustness_tests.zoo:vgg11",
+            model_digest=digest,
+            plugin="0.1.0",
+            torch=torch,
+            attacks="torchattacks 3.5.1",
+        ),
+        evidence=seen,
+    )
+
+
+def refusal(action: Callable[[], object]) -> str:
+    """The one line with which ``action`` is refused."""
+    with pytest.raises(RobustnessError) as caught:
+        action()
+    message = str(caught.value)
+    assert message.strip()
+    assert len(message.splitlines()) == 1, message
+    return message
+
+
+def tail(lost: int, won: int) -> Fraction:
+    """P(X >= lost) for X from the binomial distribution of lost + won and 1/2, without rounding."""
+    flips = lost + won
+    ways = list(accumulate(range(1, flips + 1), lambda ways, k: ways * (flips - k + 1) // k, initial=1))
+    return Fraction(sum(ways[lost:]), 2**flips)

@@ -1,0 +1,102 @@
+"""What hypothesis draws: evidence, measurements, protocols, and two runs over the same images."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from pytest_robustness.records import Evidence, ImageSetId, Measurement, Protocol, Provenance, Timing
+
+from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG
+
+modest = settings(max_examples=60, deadline=None)
+
+bits = st.integers(0, 1)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+#: As they are stored: six digits.
+noise_rates = st.integers(0, 10**6).map(lambda millionths: millionths / 10**6)
+names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,10}", fullmatch=True)
+hexadecimals = st.text("0123456789abcdef", min_size=8, max_size=8)
+
+
+@st.composite
+def evidences(draw: st.DrawFn, max_images: int = 12) -> Evidence:
+    outcomes = draw(st.lists(st.sampled_from(WRONG + WITHSTOOD + FOOLED), max_size=max_images))
+    efforts = {WRONG: st.none(), WITHSTOOD: st.just(BUDGET + 1), FOOLED: st.integers(0, BUDGET)}
+    return Evidence(
+        correct=[int(one != WRONG) for one in outcomes],
+        success=[int(one == FOOLED) for one in outcomes],
+        effort=[draw(efforts[one]) for one in outcomes] if draw(st.booleans()) else None,
+        noise=[draw(noise_rates) if one == FOOLED else None for one in outcomes],
+        unselected_correct=draw(st.none() | st.lists(bits, max_size=max_images)),
+    )
+
+
+def image_set_ids(count: int) -> st.SearchStrategy[ImageSetId]:
+    shapes = st.lists(st.integers(1, 64), min_size=3, max_size=3)
+    return st.builds(ImageSetId, count=st.just(count), digest=hexadecimals, shape=shapes)
+
+
+parameters = st.dictionaries(st.text(max_size=8), st.booleans() | st.integers() | finite | st.text(max_size=8))
+
+
+@st.composite
+def measurements(draw: st.DrawFn) -> Measurement:
+    evidence = draw(evidences())
+    unselected = evidence.unselected_correct
+    maybe = st.none() | finite
+    return Measurement(
+        case=f"{draw(names)}/{draw(names)}",
+        budget=None if evidence.effort is None else BUDGET,
+        timing=draw(
+            st.builds(
+                Timing,
+                seconds_per_attempt=maybe,
+                gradient_units=maybe,
+                unit_spread=maybe,
+                gradients=finite,
+                doubt=st.none() | st.text(max_size=20),
+            )
+        ),
+        protocol=Protocol(
+            attack=draw(st.text(max_size=20)),
+            parameters=draw(parameters),
+            stop=draw(st.sampled_from(("first-success", "full"))),
+            images=draw(image_set_ids(len(evidence.correct))),
+            unselected=None if unselected is None else draw(image_set_ids(len(unselected))),
+            batch_size=draw(st.integers(1, 2**40)),
+            row_floor=draw(st.integers(1, 2**40)),
+            seed=draw(st.integers(0, 2**64)),
+            dtype=draw(st.text(max_size=8)),
+        ),
+        provenance=draw(
+            st.builds(
+                Provenance,
+                device=st.text(max_size=20),
+                model=st.text(max_size=20),
+                model_digest=hexadecimals,
+                plugin=st.text(max_size=5),
+                torch=st.text(max_size=5),
+                attacks=st.text(max_size=20),
+                commit=st.none() | hexadecimals,
+            )
+        ),
+        evidence=evidence,
+    )
+
+
+@st.composite
+def comparisons(draw: st.DrawFn, lost: tuple[int, int] = (0, 15), won: tuple[int, int] = (0, 15)) -> tuple[str, str]:
+    """The outcomes of two runs over the same images, often with enough images moved to mean something."""
+    counts = {
+        (FOOLED, FOOLED): st.integers(0, 20),
+        (WITHSTOOD, WITHSTOOD): st.integers(0, 20),
+        (WITHSTOOD, FOOLED): st.integers(*lost),
+        (FOOLED, WITHSTOOD): st.integers(*won),
+        (WRONG, WRONG): st.integers(0, 3),
+        (WRONG, FOOLED): st.integers(0, 3),
+        (WRONG, WITHSTOOD): st.integers(0, 3),
+        (FOOLED, WRONG): st.integers(0, 3),
+        (WITHSTOOD, WRONG): st.integers(0, 3),
+    }
+    drawn = [pair for pair, count in counts.items() for _ in range(draw(count))]
+    draw(st.randoms(use_true_random=False)).shuffle(drawn)
+    before, after = ("".join(pair[i] for pair in drawn) for i in (0, 1))
+    return before, after

@@ -1,0 +1,266 @@
+"""Success rate and accuracy: paired, exact, and failed only when tolerance and test agree."""
+
+from collections import Counter
+from fractions import Fraction
+from itertools import product
+from random import Random
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pytest_robustness.gate.judge import Rules, judge
+from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
+from pytest_robustness.records import Evidence, Measurement
+from pytest_robustness.suite import Tolerances
+
+from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement, tail
+from tests.gate.strategies import comparisons, evidences, modest
+
+LEVEL = 0.05 / 6
+RULES = Rules(Tolerances(), LEVEL)
+tolerances = st.sampled_from((0.0, 0.01, 0.05, 0.2))
+
+
+def compared(before: str, after: str, rules: Rules = RULES, **images: object) -> Verdict:
+    """Of two models over the same images."""
+    return judge(measurement(after, digest="after", **images), measurement(before, digest="before", **images), rules)
+
+
+def success(verdict: Verdict) -> MetricVerdict:
+    metric = verdict.metric("success rate")
+    assert metric is not None
+    return metric
+
+
+def moved(lost: int, won: int, images: int = 1000, fooled: int = 400) -> tuple[str, str]:
+    """Before and after: ``fooled`` images fooled before, ``lost`` more fooled now, ``won`` no longer fooled."""
+    before = FOOLED * fooled + WITHSTOOD * (images - fooled)
+    after = WITHSTOOD * won + FOOLED * (fooled - won + lost) + WITHSTOOD * (images - fooled - lost)
+    return before, after
+
+
+@modest
+@given(evidences())
+def test_nothing_moves_between_equal_runs(seen: Evidence) -> None:
+    one = measurement().model_copy(update={"evidence": seen})
+    verdict = judge(one, one, RULES)
+    assert verdict.passed
+    assert verdict.moved == []
+    judged = {metric.metric for metric in verdict.metrics if metric.outcome == "same"}
+    assert ("success rate" in judged) == any(seen.correct)
+    assert ("noise rate" in judged) == any(noise for noise in seen.noise)
+    assert ("effort" in judged) == any(effort for effort in seen.effort or [])
+    assert ("clean accuracy" in judged) == bool(seen.unselected_correct)
+    assert "time" in judged
+    assert verdict.word == "same"
+
+
+@settings(max_examples=150, deadline=None)
+@given(comparisons() | comparisons(won=(15, 30)), tolerances)
+def test_success_rate_needs_tolerance_and_test(runs: tuple[str, str], tolerance: float) -> None:
+    before, after = runs
+    pairs = Counter(pair for pair in zip(before, after, strict=True) if WRONG not in pair)
+    lost, won, images = pairs[WITHSTOOD, FOOLED], pairs[FOOLED, WITHSTOOD], pairs.total()
+    assume(images)
+    metric = success(compared(before, after, Rules(Tolerances(success_rate=tolerance), LEVEL)))
+    beyond = Fraction(abs(lost - won), images) > Fraction(str(tolerance))
+    significant = tail(max(lost, won), min(lost, won)) <= Fraction(LEVEL)
+    if not beyond:
+        expected = "same"
+    elif not significant:
+        expected = "inconclusive"
+    elif lost > won:
+        expected = "regressed"
+    else:
+        fewer_robust = after.count(WITHSTOOD) < before.count(WITHSTOOD)
+        expected = "inconclusive" if fewer_robust else "improved"
+    assert metric.outcome == expected
+    assert metric.change == pytest.approx((lost - won) / images)
+    assert metric.p_value == pytest.approx(float(tail(max(lost, won), min(lost, won))))
+
+
+@settings(max_examples=100, deadline=None)
+@given(comparisons() | comparisons(won=(15, 30)))
+def test_exchanging_the_runs_exchanges_improved_and_regressed(runs: tuple[str, str]) -> None:
+    before, after = (run.replace(WRONG, WITHSTOOD) for run in runs)  # robust accuracy moves with the success rate
+    forth, back = success(compared(before, after)), success(compared(after, before))
+    exchanged = {"improved": "regressed", "regressed": "improved"}
+    assert back.outcome == exchanged.get(forth.outcome, forth.outcome)
+    assert (back.before, back.after) == (forth.after, forth.before)
+
+
+@modest
+@given(comparisons(), st.randoms(use_true_random=False))
+def test_the_order_of_images_changes_nothing(runs: tuple[str, str], random: Random) -> None:
+    images = list(zip(*runs, range(len(runs[0])), strict=True))
+    shuffled = list(images)
+    random.shuffle(shuffled)
+
+    def run(images: list[tuple[str, str, int]], which: int) -> Measurement:
+        outcomes = "".join(image[which] for image in images)
+        values = [(one, (image[2] * (which + 1)) % 11 + which) for one, image in zip(outcomes, images, strict=True)]
+        return measurement(
+            outcomes,
+            digest=f"model {which}",
+            unselected=outcomes,
+            noises=[value / 1000 if one == FOOLED else None for one, value in values],
+            efforts=[None if one == WRONG else value for one, value in values],
+        )
+
+    def verdict(images: list[tuple[str, str, int]]) -> Verdict:
+        return judge(run(images, 1), run(images, 0), RULES)
+
+    assert verdict(shuffled) == verdict(images)
+
+
+@settings(max_examples=100, deadline=None)
+@given(comparisons(lost=(15, 30), won=(0, 2)), st.data())
+def test_one_more_success_never_saves_a_regressed_case(runs: tuple[str, str], data: st.DataObject) -> None:
+    before, after = runs
+    assert success(compared(before, after)).outcome == "regressed"
+    withstood = [i for i, one in enumerate(after) if one == WITHSTOOD]
+    assume(withstood)
+    i = data.draw(st.sampled_from(withstood))
+    worse = compared(before, after[:i] + FOOLED + after[i + 1 :])
+    assert success(worse).outcome == "regressed"
+    assert not worse.passed
+
+
+EXTREMES = ("----", "....", "!!!!", "-.!-", ".-!!")
+
+
+@pytest.mark.parametrize(("before", "after"), [("", ""), *product(EXTREMES, repeat=2)])
+def test_no_attempts_all_successes_and_none_are_judged_without_a_crash(before: str, after: str) -> None:
+    verdict = compared(before, after, unselected="")
+    assert verdict.reason.startswith("vgg11/pgd: ")
+    assert "nan" not in verdict.reason
+    if before == after:
+        assert verdict.passed
+
+
+def test_a_model_that_gets_nothing_right_any_more_fails() -> None:
+    verdict = compared("!!..", "----")
+    assert not verdict.passed
+    assert "4 images" in verdict.reason
+
+
+def test_where_there_was_never_an_attempt_nothing_is_called_judged() -> None:
+    verdict = compared("----", "----")
+    assert success(verdict).outcome == "not judged"
+    assert "-nan" not in verdict.reason
+
+
+def test_a_rise_within_tolerance_is_the_same_however_significant() -> None:
+    before, after = moved(lost=9, won=0)
+    metric = success(compared(before, after))
+    assert metric.p_value is not None
+    assert metric.p_value < LEVEL
+    assert metric.outcome == "same"
+
+
+def test_a_rise_of_exactly_the_tolerance_is_the_same_and_one_image_more_is_not() -> None:
+    assert success(compared(*moved(lost=10, won=0))).outcome == "same"
+    assert success(compared(*moved(lost=11, won=0))).outcome == "regressed"
+
+
+def test_a_rise_beyond_tolerance_that_chance_explains_is_inconclusive_and_passes() -> None:
+    verdict = compared(*moved(lost=100, won=80))
+    assert success(verdict).outcome == "inconclusive"
+    assert verdict.passed
+    assert verdict.word == "inconclusive"
+    number = verdict.reason.split(" images would settle it")[0].split()[-1]
+    assert int(number) > 1000
+
+
+def test_a_stricter_level_needs_stronger_evidence() -> None:
+    before, after = moved(lost=40, won=20)
+    assert success(compared(before, after, Rules(Tolerances(), 0.05))).outcome == "regressed"
+    assert success(compared(before, after, Rules(Tolerances(), 0.001))).outcome == "inconclusive"
+
+
+def test_rules_of_a_case_are_the_suite_s_tolerances_and_the_case_s_share() -> None:
+    class Suite:
+        tolerances = Tolerances(effort=0.5)
+
+    class Case:
+        suite = Suite
+        share = 0.0125
+
+    assert Rules.of(Case) == Rules(Suite.tolerances, 0.0125)  # type: ignore[arg-type]
+
+
+def test_a_failure_has_all_its_numbers_in_one_line() -> None:
+    verdict = compared(*moved(lost=61, won=22, fooled=412))
+    assert not verdict.passed
+    assert verdict.word == "regressed"
+    assert len(verdict.reason.splitlines()) == 1
+    assert verdict.reason.startswith("vgg11/pgd: success rate ")
+    line = verdict.reason.replace(" %", "%")
+    for number in ("41.2% -> 45.1%", "+3.9 pp", "61 images lost", "22 won", f"p = {float(tail(61, 22)):.2g}"):
+        assert number in line
+
+
+def test_a_move_for_the_better_has_its_numbers_too_and_passes() -> None:
+    verdict = compared(*moved(lost=22, won=61, fooled=412))
+    assert verdict.passed
+    assert verdict.word == "improved"
+    line = verdict.reason.replace(" %", "%")
+    for number in ("41.2% -> 37.3%", "-3.9 pp", "22 images lost", "61 won", f"p = {float(tail(61, 22)):.2g}"):
+        assert number in line
+
+
+def test_fewer_successes_are_no_improvement_when_fewer_images_are_robust() -> None:
+    # of 100 attempts 50 were fooled; now 40 of those that withstood are wrong when clean, and 20 fewer are fooled
+    before, after = FOOLED * 50 + WITHSTOOD * 50, FOOLED * 30 + WITHSTOOD * 20 + WRONG * 40 + WITHSTOOD * 10
+    verdict = compared(before, after)
+    assert success(verdict).outcome != "improved"
+    line = verdict.reason.replace(" %", "%")
+    assert "robust accuracy" in line
+    assert "50.0% -> 30.0%" in line
+    assert success(compared(before, after.replace(WRONG, WITHSTOOD))).outcome == "improved"
+
+
+def test_images_that_are_no_attempt_in_one_run_are_not_compared() -> None:
+    before, after = FOOLED * 20 + WITHSTOOD * 20 + WITHSTOOD * 30, FOOLED * 20 + WITHSTOOD * 20 + WRONG * 30
+    assert success(compared(before, after)).outcome == "same"
+    metric = success(compared(before, after.replace(WRONG, FOOLED)))
+    assert metric.outcome == "regressed"
+    assert (metric.before, metric.after) == pytest.approx((20 / 70, 50 / 70))
+
+
+@settings(max_examples=100, deadline=None)
+@given(comparisons(), tolerances)
+def test_clean_accuracy_is_judged_like_success_rate_with_the_sign_turned(
+    runs: tuple[str, str], tolerance: float
+) -> None:
+    before, after = runs
+    assume(before)
+    then, now = (
+        measurement("!.", unselected=before, digest="before"),
+        measurement("!.", unselected=after, digest="after"),
+    )
+    metric = judge(now, then, Rules(Tolerances(clean_accuracy=tolerance), LEVEL)).metric("clean accuracy")
+    assert metric is not None
+    right = [(one != WRONG, other != WRONG) for one, other in zip(before, after, strict=True)]
+    lost, won = right.count((True, False)), right.count((False, True))
+    beyond = Fraction(abs(lost - won), len(right)) > Fraction(str(tolerance))
+    significant = tail(max(lost, won), min(lost, won)) <= Fraction(LEVEL)
+    direction = "regressed" if lost > won else "improved"
+    assert metric.outcome == ("same" if not beyond else direction if significant else "inconclusive")
+    assert metric.change == pytest.approx((won - lost) / len(right))
+
+
+def test_lost_clean_accuracy_fails_with_its_numbers() -> None:
+    verdict = judge(
+        measurement("!.", unselected="+" * 760 + "-" * 240, digest="after"),
+        measurement("!.", unselected="+" * 810 + "-" * 190, digest="before"),
+        RULES,
+    )
+    assert not verdict.passed
+    line = verdict.reason.replace(" %", "%")
+    for number in ("clean accuracy 81.0% -> 76.0%", "-5.0 pp", "50 images lost", "0 won"):
+        assert number in line
+
+
+def test_without_unselected_images_clean_accuracy_is_not_spoken_of() -> None:
+    assert compared("!.", "!.").metric("clean accuracy") is None

@@ -1,0 +1,249 @@
+"""A suite file is read as it is meant, and each mistake in it costs its author one line."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pytest_robustness.evaluate.attacks.registry import plan
+from pytest_robustness.suite import Suite, load_suite
+
+from tests.gate.examples import refusal
+
+ZOO = Path(__file__).parents[2] / "robustness_tests" / "zoo.toml"
+IMAGES = '[images]\nfile = "images.npz"\n'
+MODEL = '[models.small]\nsource = "package.zoo:small"\n'
+ATTACK = '[attacks.fgsm]\nattack = "FGSM"\neps = 0.01\n'
+SOUND = IMAGES + MODEL + ATTACK
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files that SOUND names, for a suite to be put beside."""
+    (tmp_path / "images.npz").touch()
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "small.safetensors").touch()
+    return tmp_path
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "suite.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def loaded(folder: Path, text: str) -> Suite:
+    return load_suite(written(folder, text))
+
+
+#: The whole file, the key that the line must begin with, and what else it must say.
+MISTAKES: dict[str, tuple[str, str, str]] = {
+    # unknown keys, at each level
+    "unknown key": ("alhpa = 0.05\n" + SOUND, "alhpa", "unknown key (known: alpha, attacks,"),
+    "unknown key of images": (IMAGES + "fil = 1\n" + MODEL + ATTACK, "images.fil", "(known: file, unselected)"),
+    "unknown key of a model": (IMAGES + MODEL + "wieghts = 1\n" + ATTACK, "models.small.wieghts", "source, weights"),
+    "unknown key of tolerances": (SOUND + "[tolerances]\nefort = 0.1\n", "tolerances.efort", "(known: clean_accuracy"),
+    "unknown key of normalisation": (
+        SOUND + "[normalisation]\nmeen = [0]\n",
+        "normalisation.meen",
+        "(known: mean, std)",
+    ),
+    "unknown key of a model's normalisation": (
+        SOUND + "[models.small.normalisation]\nmeen = [0]\n",
+        "models.small.normalisation.meen",
+        "(known: mean, std)",
+    ),
+    "a path of its own": ('path = "x.toml"\n' + SOUND, "path", "unknown key"),
+    # things missing
+    "no images": (MODEL + ATTACK, "images", "field required"),
+    "no image file": ("[images]\n" + MODEL + ATTACK, "images.file", "field required"),
+    "no models": (IMAGES + ATTACK, "models", "field required"),
+    "empty models": ("models = {}\n" + IMAGES + ATTACK, "models", "at least 1"),
+    "no attacks": (IMAGES + MODEL, "attacks", "field required"),
+    "empty attacks": ("attacks = {}\n" + IMAGES + MODEL, "attacks", "at least 1"),
+    "no source": (IMAGES + "[models.small]\n" + ATTACK, "models.small.source", "field required"),
+    "no attack": (IMAGES + MODEL + "[attacks.fgsm]\neps = 0.01\n", "attacks.fgsm.attack", "field required"),
+    # files missing
+    "missing images": ('[images]\nfile = "no.npz"\n' + MODEL + ATTACK, "images.file", "no such file: "),
+    "missing unselected": (IMAGES + 'unselected = "no.npz"\n' + MODEL + ATTACK, "images.unselected", "no.npz"),
+    "missing weights": (IMAGES + MODEL + 'weights = "no.pth"\n' + ATTACK, "models.small.weights", "no.pth"),
+    "a folder for a file": ('[images]\nfile = "weights"\n' + MODEL + ATTACK, "images.file", "no such file: "),
+    # wrong types
+    "images in words": ('images = "images.npz"\n' + MODEL + ATTACK, "images", "dictionary"),
+    "a file that is a number": ("[images]\nfile = 1\n" + MODEL + ATTACK, "images.file", "not 1"),
+    "models in a list": (IMAGES + MODEL.replace("[models.small]", "[[models]]") + ATTACK, "models", "dictionary"),
+    "a model in words": (IMAGES + '[models]\nsmall = "zoo:small"\n' + ATTACK, "models.small", "not 'zoo:small'"),
+    "an attack in words": (IMAGES + MODEL + '[attacks]\nfgsm = "FGSM"\n', "attacks.fgsm", "not 'FGSM'"),
+    "an attack that is a number": (IMAGES + MODEL + "[attacks.fgsm]\nattack = 1\n", "attacks.fgsm.attack", "not 1"),
+    "a parameter that is a list": (SOUND + "steps = [1]\n", "attacks.fgsm.steps", "should be a valid"),
+    "a parameter that is a date": (SOUND + "steps = 2020-01-01\n", "attacks.fgsm.steps", "should be a valid"),
+    "alpha in words": ('alpha = "0.05"\n' + SOUND, "alpha", "not '0.05'"),
+    "a batch size that is a fraction": ("batch_size = 1.5\n" + SOUND, "batch_size", "not 1.5"),
+    "a batch size that is true": ("batch_size = true\n" + SOUND, "batch_size", "not True"),
+    "a seed in words": ('seed = "0"\n' + SOUND, "seed", "not '0'"),
+    "a mean that is a number": (SOUND + "[normalisation]\nmean = 0.5\n", "normalisation.mean", "not 0.5"),
+    "a mean in words": (SOUND + '[normalisation]\nmean = ["0.5"]\n', "normalisation.mean.0", "not '0.5'"),
+    # values out of range
+    "alpha of 0": ("alpha = 0\n" + SOUND, "alpha", "greater than 0, not 0"),
+    "alpha of 1": ("alpha = 1\n" + SOUND, "alpha", "less than 1, not 1"),
+    "alpha that is no number": ("alpha = nan\n" + SOUND, "alpha", "not nan"),
+    "batch size of 0": ("batch_size = 0\n" + SOUND, "batch_size", "greater than 0, not 0"),
+    "an attack's batch size of 0": (SOUND + "batch_size = 0\n", "attacks.fgsm.batch_size", "greater than 0, not 0"),
+    "row floor of 0": ("row_floor = 0\n" + SOUND, "row_floor", "greater than 0, not 0"),
+    "negative seed": ("seed = -1\n" + SOUND, "seed", "not -1"),
+    "negative tolerance": (SOUND + "[tolerances]\ntime = -0.2\n", "tolerances.time", "not -0.2"),
+    "tolerance that is no number": (SOUND + "[tolerances]\neffort = nan\n", "tolerances.effort", "not nan"),
+    "std of 0": (SOUND + "[normalisation]\nstd = [0.2, 0.0, 0.2]\n", "normalisation.std.1", "greater than 0, not 0.0"),
+    "negative std": (SOUND + "[normalisation]\nstd = [-1.0]\n", "normalisation.std.0", "greater than 0, not -1.0"),
+    "no std": (SOUND + "[normalisation]\nstd = []\n", "normalisation.std", "at least 1"),
+    "unknown stop": (SOUND + 'stop = "soon"\n', "attacks.fgsm.stop", "not 'soon'"),
+    # names and references
+    **{
+        f"model named {name!r}": (
+            IMAGES + f'[models."{name}"]\nsource = "a:b"\n' + ATTACK,
+            f"models.{name}",
+            f"not {name!r}",
+        )
+        for name in ("a/b", "..", "../up", "", ".hidden", "a b", "-n", "a[b]", "é", "a|b")
+    },
+    "attack named ..": (IMAGES + MODEL + '[attacks.".."]\nattack = "FGSM"\n', "attacks...", "not '..'"),
+    "attack with a slash": (IMAGES + MODEL + '[attacks."a/b"]\nattack = "FGSM"\n', "attacks.a/b", "not 'a/b'"),
+    "a very long name": (IMAGES + f'[models.{"n" * 101}]\nsource = "a:b"\n' + ATTACK, f"models.{'n' * 101}", "100"),
+    **{
+        f"source {source!r}": (
+            IMAGES + f'[models.small]\nsource = "{source}"\n' + ATTACK,
+            "models.small.source",
+            f"not {source!r}",
+        )
+        for source in ("zoo.small", "zoo:", ":small", "zoo:a:b", "zoo:a.b", "a b:c", ".zoo:small", "zoo/small:f", "")
+    },
+}
+
+
+@pytest.mark.parametrize(("text", "key", "said"), MISTAKES.values(), ids=[name.replace("é", "e") for name in MISTAKES])
+def test_a_mistake_costs_one_line_with_file_and_key(folder: Path, text: str, key: str, said: str) -> None:
+    path = written(folder, text)
+    message = refusal(lambda: load_suite(path))
+    where, what = message[: len(f"{path}: {key}")], message[len(f"{path}: {key}") :]
+    assert where == f"{path}: {key}"
+    assert what.startswith((": ", "."))
+    assert said in what
+
+
+def test_the_sound_suite_of_these_tests_is_sound(folder: Path) -> None:
+    assert [case.id for case in loaded(folder, SOUND).cases()] == ["small/fgsm"]
+
+
+NOT_TOML: dict[str, tuple[str | bytes, str]] = {
+    "not TOML": (SOUND + "= =\n", f"line {SOUND.count(chr(10)) + 1}"),
+    "a key twice": (SOUND + "eps = 0.02\n", f"line {SOUND.count(chr(10)) + 1}"),
+    "a table twice": (SOUND + "[models.small]\n", "models"),
+    "not UTF-8": (b'alpha = "\xff"\n', "utf-8"),
+    "a byte order mark": (b"\xef\xbb\xbf" + SOUND.encode(), "line 1"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), NOT_TOML.values(), ids=NOT_TOML)
+def test_what_is_not_toml_costs_one_line_with_file_and_place(folder: Path, text: str | bytes, said: str) -> None:
+    path = written(folder, text)
+    message = refusal(lambda: load_suite(path))
+    assert message.startswith(f"{path}: not TOML: ")
+    assert said in message
+
+
+def test_a_missing_suite_costs_one_line_with_its_path(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.toml", tmp_path / "no folder" / "suite.toml", tmp_path):
+        assert refusal(lambda path=path: load_suite(path)).startswith(f"{path}: cannot read the suite: ")
+
+
+def test_of_several_mistakes_the_number_is_said(folder: Path) -> None:
+    message = refusal(lambda: loaded(folder, "alpha = 2.0\nbatch_size = 0\nseed = -1\n" + SOUND))
+    assert message.endswith("(and 2 more)")
+    assert "more)" not in refusal(lambda: loaded(folder, "alpha = 2.0\n" + SOUND))
+
+
+def test_paths_are_relative_to_the_suite_and_not_to_the_current_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    suite = loaded(folder, SOUND.replace(MODEL, MODEL + 'weights = "weights/small.safetensors"\n'))
+    assert suite.images.file == folder / "images.npz"
+    assert suite.models["small"].weights == folder / "weights" / "small.safetensors"
+    relative = Path(os.path.relpath(folder / "suite.toml"))
+    assert load_suite(relative).images.file.samefile(folder / "images.npz")
+
+
+def test_absolute_paths_stay_as_they_are(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other folder") / "images.npz"
+    other.touch()
+    assert loaded(folder, SOUND.replace("images.npz", str(other))).images.file == other
+
+
+def test_cases_are_every_model_under_every_attack_in_the_order_of_the_file(folder: Path) -> None:
+    more = '[models."b-2.x"]\nsource = "a:b"\n[models.a]\nsource = "a:b"\n[attacks.cw]\nattack = "CW"\n'
+    suite = loaded(folder, SOUND + more)
+    assert suite.name == "suite"
+    expected = ["small/fgsm", "small/cw", "b-2.x/fgsm", "b-2.x/cw", "a/fgsm", "a/cw"]
+    assert [case.id for case in suite.cases()] == expected
+    for case in suite.cases():
+        again = suite.case(case.id)
+        assert (again.model, again.attack, again.id) == (case.model, case.attack, case.id)
+        assert again.model is suite.models[case.model_name]
+        assert again.attack is suite.attacks[case.attack_name]
+
+
+def test_half_of_alpha_is_shared_by_the_attacks_of_the_file(folder: Path) -> None:
+    two_models = SOUND + '[models.large]\nsource = "a:b"\n'
+    assert {case.share for case in loaded(folder, two_models).cases()} == {0.025}
+    more = '[attacks.pgd]\nattack = "PGD"\n[attacks.cw]\nattack = "CW"\n'
+    shares = [case.share for case in loaded(folder, "alpha = 0.3\n" + two_models + more).cases()]
+    assert shares == pytest.approx([0.05] * 6)
+
+
+def test_an_attack_keeps_its_parameters_and_their_types(folder: Path) -> None:
+    text = SOUND + 'steps = 10\nrandom_start = true\nc = 1\nloss = "ce"\nstop = "full"\nbatch_size = 7\n'
+    attack = loaded(folder, text).attacks["fgsm"]
+    assert attack.parameters == {"eps": 0.01, "steps": 10, "random_start": True, "c": 1, "loss": "ce"}
+    assert [type(value) for value in attack.parameters.values()] == [float, int, bool, int, str]
+    assert (attack.attack, attack.stop, attack.batch_size) == ("FGSM", "full", 7)
+
+
+def test_what_a_model_or_attack_does_not_say_the_suite_says(folder: Path) -> None:
+    own = '[models.own]\nsource = "a:b"\nnormalisation = {mean = [0.5], std = [0.5]}\n'
+    small = '[attacks.small]\nattack = "FGSM"\nbatch_size = 7\n'
+    general = "[normalisation]\nmean = [0, 0.1, 0.2]\nstd = [1, 2, 3]\n"
+    suite = loaded(folder, "batch_size = 50\n" + SOUND + own + small + general)
+    assert suite.case("small/fgsm").batch_size == 50
+    assert suite.case("small/small").batch_size == 7
+    assert suite.case("small/fgsm").normalisation.mean == (0.0, 0.1, 0.2)
+    assert suite.case("small/fgsm").normalisation.std == (1.0, 2.0, 3.0)
+    assert suite.case("own/fgsm").normalisation.mean == (0.5,)
+
+
+def test_an_error_about_a_case_names_file_and_key(folder: Path) -> None:
+    path = written(folder, IMAGES + MODEL + '[attacks.new]\nattack = "Novel"\n')
+    case = load_suite(path).case("small/new")
+    assert refusal(lambda: plan(case)).startswith(f"{path}: attacks.new.attack: unknown attack 'Novel' (known: FGSM,")
+
+
+def test_the_shipped_suite_is_sound_and_all_its_attacks_are_known() -> None:
+    suite = load_suite(ZOO)
+    cases = list(suite.cases())
+    assert {"vgg11/fgsm", "vgg11/pgd", "vgg11/cw", "vgg11_bn/fgsm", "vgg11_bn/pgd", "vgg11_bn/cw"} <= {
+        case.id for case in cases
+    }
+    assert suite.images.unselected is not None
+    for case in cases:
+        resolved = plan(case)
+        assert resolved.watched, f"{case.id} is measured without effort"
+        assert resolved.given.items() >= case.attack.parameters.items()
+        assert case.model.weights is not None
+
+
+def test_the_shipped_suite_attacks_as_the_paper_does() -> None:
+    attacks = load_suite(ZOO).attacks
+    assert attacks["fgsm"].parameters["eps"] == 0.01
+    pgd = attacks["pgd"].parameters
+    assert (pgd["eps"], pgd["alpha"], pgd["steps"]) == (0.01, 0.0025, 10)
+    cw = attacks["cw"].parameters
+    assert (cw["c"], cw["kappa"], cw["steps"], cw["lr"]) == (1, 0, 50, 0.01)
+    assert load_suite(ZOO).batch_size == 100

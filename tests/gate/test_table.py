@@ -1,0 +1,119 @@
+"""The table puts failures first and has a line, with aligned columns, for every case, whatever it lacks."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_robustness.gate.judge import Rules, judge
+from pytest_robustness.records import Measurement, Timing
+from pytest_robustness.report.table import HEADER, LEGEND, Row, table
+from pytest_robustness.suite import Tolerances
+
+from tests.gate.examples import FOOLED, WITHSTOOD, measurement
+from tests.gate.strategies import measurements, modest
+
+RULES = Rules(Tolerances(), 0.05 / 6)
+SEPARATOR = re.compile(r"  +")
+
+
+def judged(now: Measurement, then: Measurement | None) -> Row:
+    verdict = judge(now, then, RULES)
+    return Row(now.case, verdict.word, not verdict.passed, now, verdict)
+
+
+def cells(line: str) -> list[str]:
+    return SEPARATOR.split(line.strip())
+
+
+def test_failures_come_first_and_otherwise_the_order_stays() -> None:
+    rows = [Row(f"m{i}/a", "word", failed=i in (2, 4)) for i in range(6)]
+    lines = table(rows)
+    assert [cells(line)[0] for line, _ in lines] == ["model", "m2", "m4", "m0", "m1", "m3", "m5"]
+    assert [failed for _, failed in lines] == [False, True, True, False, False, False, False]
+
+
+def test_a_case_that_crashed_has_a_row_of_dashes_and_its_word() -> None:
+    rows = [judged(measurement(), measurement()), Row("vgg11/cw", "crashed", failed=True)]
+    line, failed = table(rows)[1]
+    assert failed
+    assert cells(line) == ["vgg11", "cw", "-", "-", "-", "-", "-", "crashed"]
+
+
+def test_a_row_has_the_case_s_figures() -> None:
+    then = measurement(FOOLED * 30 + WITHSTOOD * 70, digest="before")
+    line, failed = table([judged(measurement(FOOLED * 60 + WITHSTOOD * 40), then)])[1]
+    found = cells(line.replace(" %", "%"))
+    assert failed
+    assert found[:6] == ["vgg11", "pgd", "60.0%", "0.00500", "6.80", "5.00"]
+    assert "+30.0 pp" in found[6]
+    assert found[-1] == "regressed"
+
+
+def test_a_metric_that_moved_is_in_the_change_and_one_that_did_not_is_not() -> None:
+    then = measurement("!!..", digest="before", unselected="+" * 100)
+    now = measurement("!!..", efforts=[2, 2, 5, 5], units=5.1, unselected="+" * 100)
+    change = cells(table([judged(now, then)])[1][0])[6]
+    assert "effort -53" in change
+    for unmoved in ("time", "noise", "accuracy"):
+        assert unmoved not in change
+
+
+def test_the_first_run_s_rows_have_figures_and_no_change() -> None:
+    line, failed = table([judged(measurement("!!!."), None)])[1]
+    assert failed
+    found = cells(line.replace(" %", "%"))
+    assert (found[2], found[6], found[7]) == ("75.0%", "-", "no baseline")
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    nothing = measurement("----", units=None)
+    assert cells(table([judged(nothing, nothing)])[1][0])[2:7] == ["-"] * 5
+    withstood = cells(table([judged(measurement("...."), None)])[1][0].replace(" %", "%"))
+    assert withstood[2:4] == ["0.0%", "-"]
+    one_step = cells(table([judged(measurement(budget=1), None)])[1][0])
+    assert one_step[4] == "-"
+
+
+words = st.sampled_from(("same", "regressed", "no baseline", "crashed", "not comparable", "skipped"))
+
+
+@modest
+@given(st.data())
+def test_columns_are_aligned_whatever_the_rows(data: st.DataObject) -> None:
+    # times of a size that occurs: others are only wider
+    times = st.none() | st.floats(0.01, 9999)
+    rows = []
+    for one in data.draw(st.lists(st.none() | measurements(), max_size=4)):
+        case = one.case if one else "model/attack"
+        if one is None or data.draw(st.booleans()):
+            rows.append(Row(case, data.draw(words), data.draw(st.booleans()), one))
+            continue
+        units = data.draw(times)
+        timing = Timing(seconds_per_attempt=units, gradient_units=units, unit_spread=0.0, gradients=1.0)
+        one = one.model_copy(update={"timing": timing})
+        rows.append(judged(one, data.draw(st.sampled_from((None, one)))))
+    lines = [line for line, _ in table(rows)]
+    assert len(lines) == 1 + len(rows)
+    header = lines[0]
+    assert cells(header) == list(HEADER)
+    starts = {name: header.index(name) for name in HEADER}
+    # rightmost columns of the numbers, which are aligned at their end
+    for line in lines:
+        assert line == line.rstrip()
+        assert len(cells(line)) == len(HEADER)
+        for name in ("attack", "change", "verdict"):
+            assert line[starts[name] - 1] == " "
+            assert line[starts[name]] != " "
+        for name in HEADER[2:6]:
+            end = starts[name] + len(name)
+            assert line[end] == " "
+            assert line[end - 1] != " "
+
+
+def test_no_rows_make_a_header_alone() -> None:
+    assert [cells(line) for line, _ in table([])] == [list(HEADER)]
+
+
+def test_the_legend_is_a_line_that_fits_a_terminal() -> None:
+    assert len(LEGEND.splitlines()) == 1
+    assert len(LEGEND) <= 120
