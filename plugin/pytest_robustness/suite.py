@@ -16,6 +16,7 @@ from pydantic import (
     FilePath,
     NonNegativeFloat,
     NonNegativeInt,
+    PlainValidator,
     PositiveFloat,
     PositiveInt,
     StringConstraints,
@@ -37,6 +38,12 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=16)]
 Deviations = Annotated[tuple[PositiveFloat, ...], Field(min_length=1, max_length=16)]
+
+
+def _parameter(value: Any) -> bool | int | float | str:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("should be a boolean, a number or a string")
+    return value
 
 
 class _Table(BaseModel):
@@ -69,7 +76,7 @@ class Attack(BaseModel):
     """An attack: every other key is a parameter of it."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    __pydantic_extra__: dict[str, bool | int | float | str]
+    __pydantic_extra__: dict[str, Annotated[bool | int | float | str, PlainValidator(_parameter)]]
 
     attack: str = Field(description="a name of the registry, or package.module:Class")
     stop: Literal["first-success", "patience", "full", "torchattacks"] | None = None
@@ -188,7 +195,8 @@ def explain(error: ValidationError, table: type[BaseModel]) -> str:
     elif first["type"] == "path_not_file":
         message = f"no such file: {first['input']}"
     else:
-        message = first["msg"][0].lower() + first["msg"][1:]
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
         if isinstance(first["input"], str | int | float):
             message += f", not {first['input']!r}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

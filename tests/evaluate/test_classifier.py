@@ -151,6 +151,14 @@ def test_a_buffer_made_by_a_forward_is_an_error_and_taken_away_again() -> None:
     assert model.grid is None
 
 
+def test_a_buffer_registered_by_a_forward_is_taken_away_again() -> None:
+    model = mixed()
+    before = Picture(model)
+    with Classifier(model):
+        model.last.register_buffer("memory", torch.zeros(1))
+    assert before.is_of(model)
+
+
 def test_a_buffer_deleted_by_a_forward_is_an_error_and_comes_back() -> None:
     model = mixed()
     before = Picture(model)

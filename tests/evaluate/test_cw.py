@@ -12,7 +12,7 @@ import pytest
 import torch
 import torchattacks
 from pytest_robustness.evaluate import contract
-from pytest_robustness.evaluate.attacks.cw import BOUND, CW
+from pytest_robustness.evaluate.attacks.cw import BOUND, CW, exponential
 from pytest_robustness.evaluate.classifier import Classifier
 from pytest_robustness.evaluate.meter import Meter
 from torch import Tensor, nn
@@ -212,6 +212,15 @@ def test_with_patience_fooled_images_leave_and_the_others_stay_to_the_end(classi
 
 def test_when_all_have_left_the_attack_ends(classifier: Classifier) -> None:
     assert len(steps_taken(classifier, c=20, lr=0.05, steps=200)) < 200
+
+
+def test_the_exponential_is_exact_for_an_optimisers_steps_and_sane_for_all() -> None:
+    z = torch.linspace(-2, 2, 4001)
+    assert torch.allclose(exponential(z).double(), z.double().exp(), rtol=1e-5, atol=0)
+    assert torch.allclose(exponential(z / 40).double(), (z / 40).double().exp(), rtol=1e-6, atol=0)
+    everything = exponential(torch.linspace(-500, 500, 20001))
+    assert bool((everything > 0).all())
+    assert bool((everything.diff() >= 0).all())
 
 
 @pytest.mark.parametrize("lr", [1, 30])

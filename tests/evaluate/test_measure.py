@@ -19,7 +19,7 @@ from pytest_robustness.records import Evidence
 from pytest_robustness.suite import load_suite
 
 from tests.evaluate import nets
-from tests.evaluate.suites import COUNT, CPU, PGD, case_of, labels_of, measure, pictures, write_images
+from tests.evaluate.suites import COUNT, CPU, MEAN, PGD, STD, case_of, labels_of, measure, pictures, write_images
 
 #: Those that draw random numbers, and C&W.
 DRAWING = {
@@ -288,3 +288,23 @@ def test_out_of_memory_names_the_batch_size_and_gives_the_model_back(
     assert "\n" not in str(error.value)
     assert all(module.training for module in model.modules())
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_logits_that_are_no_numbers_under_attack_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clean images are whole 255ths; what lies between them is not a number to this model."""
+
+    class OnWholePixelsOnly(torch.nn.Module):
+        def __init__(self, body: torch.nn.Module) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            levels = (images * STD + MEAN) * 255
+            between = ((levels - levels.round()).abs() > 0.05).flatten(1).any(1, keepdim=True)
+            return torch.where(between, torch.nan, self.body(images))
+
+    model = OnWholePixelsOnly(nets.tiny())
+    monkeypatch.setattr(nets, "tiny", lambda: model)
+    for stop in ("first-success", "full"):
+        with pytest.raises(RobustnessError, match="under attack are not finite"):
+            measure(case_of(tmp_path, PGD | {"stop": stop}))

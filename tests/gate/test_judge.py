@@ -168,8 +168,19 @@ def test_a_rise_beyond_tolerance_that_chance_explains_is_inconclusive_and_passes
     assert success(verdict).outcome == "inconclusive"
     assert verdict.passed
     assert verdict.word == "inconclusive"
-    number = verdict.reason.split(" images would settle it")[0].split()[-1]
-    assert int(number) > 1000
+    assert settling(verdict) > 1000
+
+
+def test_a_fall_beyond_tolerance_that_chance_explains_is_inconclusive_too() -> None:
+    verdict = compared(*moved(lost=80, won=100))
+    assert success(verdict).outcome == "inconclusive"
+    assert verdict.passed
+    assert settling(verdict) == settling(compared(*moved(lost=100, won=80)))
+
+
+def settling(verdict: Verdict) -> int:
+    """The number of images that the reason says would settle the matter."""
+    return int(verdict.reason.split(" images would settle it")[0].split()[-1])
 
 
 def test_a_stricter_level_needs_stronger_evidence() -> None:

@@ -26,9 +26,9 @@ def cells(line: str) -> list[str]:
 
 
 def test_failures_come_first_and_otherwise_the_order_stays() -> None:
-    rows = [Row(f"m{i}/a", "word", failed=i in (2, 4)) for i in range(6)]
+    rows = [Row(f"m{i}/a", "ab"[i % 3 == 0], failed=i in (3, 4)) for i in range(6)]
     lines = table(rows)
-    assert [cells(line)[0] for line, _ in lines] == ["model", "m2", "m4", "m0", "m1", "m3", "m5"]
+    assert [cells(line)[0] for line, _ in lines] == ["model", "m3", "m4", "m0", "m1", "m2", "m5"]
     assert [failed for _, failed in lines] == [False, True, True, False, False, False, False]
 
 
@@ -56,6 +56,17 @@ def test_a_metric_that_moved_is_in_the_change_and_one_that_did_not_is_not() -> N
     assert "effort -53" in change
     for unmoved in ("time", "noise", "accuracy"):
         assert unmoved not in change
+
+
+def test_of_several_metrics_that_moved_beside_the_success_rate_the_first_is_shown() -> None:
+    then = measurement("!!..", digest="before", unselected="+" * 100)
+    now = measurement("!!..", efforts=[2, 2, 5, 5], unselected="-" * 100)
+    row = judged(now, then)
+    assert {metric.metric for metric in row.verdict.moved} == {"effort", "clean accuracy"}
+    change = cells(table([row])[1][0])[6]
+    assert change.startswith("+0.0 pp")
+    assert "effort" in change
+    assert "accuracy" not in change
 
 
 def test_the_first_run_s_rows_have_figures_and_no_change() -> None:

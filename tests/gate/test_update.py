@@ -32,7 +32,7 @@ DUE: dict[str, Update] = {
     "effort": update(changed(efforts=[1] * 100)),
     "noise rate": update(changed(noises=[0.1] * 50 + [None] * 50)),
     "clean accuracy": update(changed(unselected="+" * 50 + "-" * 50)),
-    "time": update(changed(units=1.0)),
+    "time that fell": update(changed(units=1.0)),
 }
 NOT_DUE: dict[str, Update] = {
     "nothing": update(changed()),
@@ -41,6 +41,7 @@ NOT_DUE: dict[str, Update] = {
     "effort within tolerance": update(changed(efforts=[4] * 49 + [3] + [11] * 50)),
     "time within tolerance": update(changed(units=5.5)),
     "time on another device": update(changed(units=1.0, device="a GPU")),
+    "time that rose": update(changed(units=50.0)),
     "doubtful time": update(changed(units=1.0, doubt="several workers share a GPU")),
     "another version of a library": update(changed(torch="2.15.0")),
 }
@@ -79,7 +80,7 @@ def test_another_protocol_is_said_and_no_values_are_compared() -> None:
         ("success rate up", ["success rate", "effort"]),  # images fooled at last need fewer gradients than never
         ("effort", ["effort"]),
         ("clean accuracy", ["clean accuracy"]),
-        ("time", ["time"]),
+        ("time that fell", ["time"]),
     ],
 )
 def test_moves_for_the_worse_are_marked_each_by_itself(name: str, marked: list[str]) -> None:

@@ -49,44 +49,54 @@ class Interrupt(BaseException):
     pass
 
 
-def _raise_at(function: Callable[..., object], call: int) -> Callable[..., object]:
-    calls = iter(range(sys.maxsize))
-
+def _raise_if(function: Callable[..., object], when: Callable[..., bool]) -> Callable[..., object]:
     def wrapped(*args: object, **kwargs: object) -> object:
-        if next(calls) == call:
+        if when(*args, **kwargs):
             raise Interrupt
         return function(*args, **kwargs)
 
     return wrapped
 
 
+#: A step that does not come to pass, of four an epoch; whether there is a checkpoint by then.
 INTERRUPTIONS = {
-    "before the first step": ("learning_rate", 0),
-    "in the first epoch": ("learning_rate", 2),
-    "before the first checkpoint": ("save_whole", 0),
-    "after the first epoch": ("learning_rate", 4),
-    "in the second epoch": ("learning_rate", 6),
-    "before the last checkpoint": ("save_whole", 1),
+    "before the first step": (0, False),
+    "in the first epoch": (2, False),
+    "between the epochs": (4, True),
+    "in the second epoch": (6, True),
 }
 
 
-@pytest.mark.parametrize(("name", "call"), INTERRUPTIONS.values(), ids=INTERRUPTIONS)
+def interrupted(folder: Path, patch: pytest.MonkeyPatch, name: str, step: int) -> None:
+    """Training up to a step. The rate is asked for once a step and group of parameters."""
+    with patch.context() as once:
+        once.setattr(train, "learning_rate", _raise_if(train.learning_rate, lambda asked, _: asked == step))
+        with pytest.raises(Interrupt):
+            trained(folder, name)
+    torch.manual_seed(1234)  # whatever happens in between
+
+
+@pytest.mark.parametrize(("step", "checkpoint"), INTERRUPTIONS.values(), ids=INTERRUPTIONS)
 @pytest.mark.parametrize("model", ["vgg11", "vgg11_bn"])
 def test_a_run_that_was_interrupted_ends_with_the_same_weights(
     uninterrupted: dict[str, dict[str, Tensor]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     model: str,
-    name: str,
-    call: int,
+    step: int,
+    checkpoint: bool,
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(train, name, _raise_at(getattr(train, name), call))
-        with pytest.raises(Interrupt):
-            trained(tmp_path, model)
-    torch.manual_seed(1234)
-    torch.rand(7)  # whatever happened in between
+    interrupted(tmp_path, monkeypatch, model, step)
+    assert bool(list(tmp_path.iterdir())) == checkpoint
     assert equal(trained(tmp_path, model), uninterrupted[model])
+
+
+def test_dropout_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "mobilenet_v3_small"
+    assert any(isinstance(module, nn.Dropout) for module in ARCHITECTURES[name]().modules())
+    once = trained(tmp_path / "once", name)
+    interrupted(tmp_path / "interrupted", monkeypatch, name, 6)
+    assert equal(trained(tmp_path / "interrupted", name), once)
 
 
 def test_a_checkpoint_that_was_cut_off_leaves_the_one_before(
@@ -111,7 +121,7 @@ def test_a_checkpoint_that_was_cut_off_leaves_the_one_before(
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     once = trained(tmp_path)
-    monkeypatch.setattr(train, "learning_rate", _raise_at(train.learning_rate, 0))
+    monkeypatch.setattr(train, "learning_rate", _raise_if(train.learning_rate, lambda *_: True))
     assert equal(trained(tmp_path), once)
 
 
@@ -131,6 +141,22 @@ def test_runs_of_other_seeds_and_lengths_do_not_take_each_other_s_checkpoints(tm
     assert not equal(first, other)
     assert int(longer["features.1.num_batches_tracked"]) == 3 * 4
     assert equal(trained(tmp_path), first)
+
+
+def test_every_epoch_of_every_model_and_seed_has_an_order_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+    batches = train.batches
+
+    def watched(images: Tensor, labels: Tensor, rng: torch.Generator) -> object:
+        seeds.append(rng.initial_seed())
+        return batches(images, labels, rng)
+
+    monkeypatch.setattr(train, "batches", watched)
+    for name, seed in (("vgg11", 0), ("vgg11", 1), ("vgg11_bn", 0)):
+        trained(tmp_path, name, seed)
+    assert len(seeds) == len(set(seeds)) == 3 * (EPOCHS + 1)  # one to initialise
 
 
 def test_random_numbers_follow_from_their_key_alone() -> None:

@@ -23,6 +23,12 @@ def within(candidates: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> 
     return valid & near
 
 
+def check_logits(logits: Tensor) -> None:
+    """Raises RobustnessError for logits that are no numbers: their argmax would call any image fooled."""
+    if not bool(logits.isfinite().all()):
+        raise RobustnessError("the model's logits under attack are not finite")
+
+
 def check(adversarial: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> None:
     """Raises RobustnessError for a batch that is no valid answer of an attack: a breach is no result."""
     if not isinstance(adversarial, Tensor) or adversarial.shape != clean.shape:

@@ -147,7 +147,8 @@ def _memory(case: Case) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        problem = f"{case.id} does not fit into memory in batches of {case.batch_size}: {str(error).splitlines()[0]}"
+        reason = str(error).partition("\n")[0] or "out of memory"
+        problem = f"{case.id} does not fit into memory in batches of {case.batch_size}: {reason}"
         raise case.error("batch_size", problem) from None
 
 

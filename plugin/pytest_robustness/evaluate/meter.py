@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.classifier import Classifier, Frozen, padded
+from pytest_robustness.evaluate.contract import check_logits
 
 #: Effort of an image not fooled so far.
 UNFOOLED = -1
@@ -127,6 +128,7 @@ class Meter(Frozen):
             inside = self.ball(inputs[index], self.images[rows[index]])
             first[index[~inside]] = False
             index = index[inside]
+            check_logits(logits[index])
             self.effort[rows[index]] = self.gradients
             self.adversarial[rows[index]] = inputs[index].detach()
             self._open[rows[index]] = False

@@ -129,6 +129,7 @@ class Round:
         index = unknown.nonzero().squeeze(1)
         if len(index):
             logits = padded(setting.classifier, adversarial[index], setting.row_floor)
+            contract.check_logits(logits)
             success[index] = logits.argmax(1) != self.labels[index]
         # what the last gradient achieved shows only now; one more than the budget stands for never
         never = (meter.gradients if setting.budget is None else setting.budget) + 1

@@ -100,7 +100,7 @@ class CW(torchattacks.CW):  # type: ignore[misc]
 
 
 def initial_odds(x: Tensor) -> Tensor:
-    """``exp(2 w)`` of pixels in [0, 1]; at exactly 0 and 1, w would be infinite and never move: it stops just short."""
+    """``exp(2 w)`` of pixels in [0, 1], kept finite at exactly 0 and 1, where w moves, but hardly the pixel."""
     inside = ((x * 2 - 1) * BOUND + 1) / 2
     return inside / (1 - inside)
 
