@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.update import Update, due, line
 from pytest_robustness.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE, Result
 from pytest_robustness.report.table import LEGEND, Row, table
@@ -71,10 +72,16 @@ class Controller:
         updates = [Update(one.measurement, store.read(one.measurement.case), one.verdict) for one in sound]
         written = sorted(due(updates), key=lambda update: update.now.case)
         commit = _commit(self.config.rootpath)
-        store.write(
-            update.now.model_copy(update={"provenance": update.now.provenance.model_copy(update={"commit": commit})})
-            for update in written
-        )
+        try:
+            store.write(
+                update.now.model_copy(
+                    update={"provenance": update.now.provenance.model_copy(update={"commit": commit})}
+                )
+                for update in written
+            )
+        except RobustnessError as error:
+            self.failures.append(str(error))
+            return
         self.notes += [line(update) for update in written]
         unchanged = len(updates) - len(written)
         self.notes.append(f"baselines in {self._shown(store.folder)}: {len(written)} written, {unchanged} unchanged")

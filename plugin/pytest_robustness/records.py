@@ -21,7 +21,9 @@ NOISE_DIGITS = 6
 
 Bit = Annotated[int, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Parameter = bool | int | float | str
+Noise = Annotated[float, Field(ge=0, le=2)]
+Effort = Annotated[int, Field(ge=0, lt=2**53)]
+Parameter = bool | int | Finite | str
 
 
 class _Record(BaseModel):
@@ -87,9 +89,14 @@ class Evidence(_Record):
 
     correct: list[Bit]
     success: list[Bit]
-    effort: list[NonNegativeInt | None] | None
-    noise: list[Finite | None]
+    effort: list[Effort | None] | None
+    noise: list[Noise | None]
     unselected_correct: list[Bit] | None
+
+    @property
+    def digest(self) -> str:
+        """Rounded averages do not show every edit; this does."""
+        return sha256(self.model_dump_json().encode()).hexdigest()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -175,6 +182,15 @@ class Measurement(_Record):
     provenance: Provenance
     evidence: Evidence
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if len(self.evidence.correct) != self.protocol.images.count:
+            raise ValueError(f"evidence of {len(self.evidence.correct)} images, not {self.protocol.images.count}")
+        blind, chosen = self.evidence.unselected_correct, self.protocol.unselected
+        if (None if blind is None else len(blind)) != (None if chosen is None else chosen.count):
+            raise ValueError("evidence and protocol disagree about the unselected images")
+        return self
+
     @property
     def aggregates(self) -> Aggregates:
         return Aggregates.of(self.evidence)
@@ -186,6 +202,7 @@ class Measurement(_Record):
         sections = {
             **head,
             "aggregates": self.aggregates.model_dump(),
+            "evidence_digest": self.evidence.digest,
             **{key: data[key] for key in ("timing", "protocol", "provenance", "evidence")},
         }
         return "{\n" + ",\n".join(f"  {json.dumps(k)}: {_pretty(v, 4)}" for k, v in sections.items()) + "\n}\n"
@@ -195,19 +212,19 @@ class Measurement(_Record):
         """Raises RobustnessError, in one line, for anything ``to_json`` could not have written."""
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RobustnessError(f"not JSON: {error}") from None
         if not isinstance(data, dict):
             raise RobustnessError("not a measurement: no object at the top")
-        if data.get("schema") != SCHEMA:
+        if type(data.get("schema")) is not int or data["schema"] != SCHEMA:
             raise RobustnessError(f"schema: {data.get('schema')!r} is not {SCHEMA}, the one this version reads")
-        stored = data.pop("aggregates", None)
+        stored, digest = data.pop("aggregates", None), data.pop("evidence_digest", None)
         try:
             measurement = cls.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise RobustnessError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-        if stored != measurement.aggregates.model_dump():
+        if stored != measurement.aggregates.model_dump() or digest != measurement.evidence.digest:
             raise RobustnessError("evidence and aggregates disagree: was it edited by hand?")
         return measurement
 

@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     FilePath,
+    FiniteFloat,
     NonNegativeFloat,
     NonNegativeInt,
     PlainValidator,
@@ -35,8 +36,8 @@ def _beside_suite(value: Any, info: ValidationInfo) -> Any:
 File = Annotated[FilePath, BeforeValidator(_beside_suite)]
 #: Names become folder and file names of baselines, and parts of test ids.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=16)]
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+Channels = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=16)]
 Deviations = Annotated[tuple[PositiveFloat, ...], Field(min_length=1, max_length=16)]
 
 
@@ -173,7 +174,7 @@ def load_suite(path: Path) -> Suite:
             tables = tomllib.load(file)
     except OSError as error:
         raise RobustnessError(f"{path}: cannot read the suite: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise RobustnessError(f"{path}: not TOML: {error}") from None
     if "path" in tables:
         raise RobustnessError(f"{path}: path: unknown key")

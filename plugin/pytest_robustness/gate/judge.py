@@ -13,6 +13,8 @@ from pytest_robustness.suite import Case, Tolerances
 
 #: Of a gradient unit, as a share of the tolerance of time: above it, time is not judged.
 ALLOWED_SPREAD = 0.5
+#: A change of exactly the tolerance is within it.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def _success_rate(then: Measurement, now: Measurement, rules: Rules) -> list[Met
             MetricVerdict(
                 metric="success rate",
                 outcome="regressed",
+                worse=True,
                 text=f"none of the {then.aggregates.attempts} images attacked before is classified correctly any more",
             )
         ]
@@ -114,7 +117,7 @@ def _noise_rate(then: Measurement, now: Measurement, rules: Rules) -> list[Metri
 
 def _time(then: Measurement, now: Measurement, rules: Rules) -> list[MetricVerdict]:
     before, after = then.timing, now.timing
-    if before.gradient_units is None or after.gradient_units is None:
+    if not before.gradient_units or not after.gradient_units:
         return [_not_judged("time", "nothing was timed")]
     values = f"{before.gradient_units:.2f} -> {after.gradient_units:.2f} gradient units"
     if then.provenance.device != now.provenance.device:
@@ -135,6 +138,7 @@ def _time(then: Measurement, now: Measurement, rules: Rules) -> list[MetricVerdi
             before=before.gradient_units,
             after=after.gradient_units,
             change=change,
+            worse=change < 0,
         )
     ]
 
@@ -164,13 +168,13 @@ def _rate(
     numbers = f"{name} {before:.1%} -> {after:.1%} ({100 * (after - before):+.1f} pp, {lost} images lost, {won} won"
     outcome: Outcome = "same"
     more = ""
-    if abs(worsening) > tolerance + 1e-12:
+    if abs(worsening) > tolerance + ROUNDING:
         if p_value <= level:
             outcome = "regressed" if worsening > 0 else "improved"
         else:
             outcome = "inconclusive"
             needed = images_to_settle(max(lost, won), min(lost, won), len(pairs), level)
-            more = f", {needed} images would settle it" if needed else ""
+            more = f", about {needed} images would settle it" if needed else ""
     return MetricVerdict(
         metric=name,
         outcome=outcome,
@@ -179,6 +183,7 @@ def _rate(
         after=after,
         change=after - before,
         p_value=p_value,
+        worse=worsening > 0,
     )
 
 
@@ -204,11 +209,12 @@ def _mean(
         before=mean_before,
         after=mean_after,
         change=change,
+        worse=change < 0,
     )
 
 
 def _by_tolerance(change: float, tolerance: float) -> Outcome:
-    if abs(change) <= tolerance:
+    if abs(change) <= tolerance + ROUNDING:
         return "same"
     return "regressed" if change < 0 else "improved"
 

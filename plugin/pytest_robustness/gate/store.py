@@ -53,7 +53,11 @@ class BaselineStore:
         """Store measurements, each atomically; one writer at a time."""
         with self._lock():
             for measurement in measurements:
-                _write_whole(self.path(measurement.case), measurement.to_json())
+                path = self.path(measurement.case)
+                try:
+                    _write_whole(path, measurement.to_json())
+                except OSError as error:
+                    raise RobustnessError(f"{path}: cannot be written: {error.strerror}") from None
 
     def remove(self, cases: Iterable[str]) -> None:
         """Delete baselines, and folders that have none left."""

@@ -39,5 +39,5 @@ def line(update: Update) -> str:
         return f"{update.now.case}: recorded"
     if not update.verdict.metrics:
         return f"{update.now.case}: recorded anew, {update.verdict.word}"
-    marks = (f"{metric.text}{' WORSE' if metric.outcome == 'regressed' else ''}" for metric in update.verdict.metrics)
+    marks = (f"{metric.text}{' WORSE' if metric.moved and metric.worse else ''}" for metric in update.verdict.metrics)
     return f"{update.now.case}: {'; '.join(marks)}"

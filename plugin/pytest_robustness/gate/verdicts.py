@@ -13,7 +13,7 @@ class MetricVerdict(BaseModel):
     """One metric, before and after.
 
     ``change`` is in points for rates and accuracies (after - before), relative for the others (after / before - 1).
-    ``text`` says it with the numbers, without the case's name.
+    ``worse`` says in which direction, ``text`` says all with the numbers, without the case's name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -25,6 +25,7 @@ class MetricVerdict(BaseModel):
     after: float | None = None
     change: float | None = None
     p_value: float | None = None
+    worse: bool = False
 
     @property
     def moved(self) -> bool:
