@@ -15,10 +15,8 @@ from pydantic import (
     Field,
     FilePath,
     FiniteFloat,
-    NonNegativeFloat,
     NonNegativeInt,
     PlainValidator,
-    PositiveFloat,
     PositiveInt,
     StringConstraints,
     ValidationError,
@@ -38,7 +36,10 @@ File = Annotated[FilePath, BeforeValidator(_beside_suite)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
 Channels = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=16)]
-Deviations = Annotated[tuple[PositiveFloat, ...], Field(min_length=1, max_length=16)]
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Deviations = Annotated[
+    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1, max_length=16)
+]
 
 
 def _parameter(value: Any) -> bool | int | float | str:
@@ -91,11 +92,11 @@ class Attack(BaseModel):
 class Tolerances(_Table):
     """What a value may move before anybody is bothered. Success rate and accuracy: points; the others: shares."""
 
-    success_rate: NonNegativeFloat = 0.01
-    clean_accuracy: NonNegativeFloat = 0.01
-    effort: NonNegativeFloat = 0.05
-    noise_rate: NonNegativeFloat = 0.05
-    time: NonNegativeFloat = 0.20
+    success_rate: Tolerance = 0.01
+    clean_accuracy: Tolerance = 0.01
+    effort: Tolerance = 0.05
+    noise_rate: Tolerance = 0.05
+    time: Tolerance = 0.20
 
 
 class Suite(_Table):

@@ -57,8 +57,11 @@ def load(path: Path | None = None) -> Cifar10:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         _download(path)
-    with np.load(path, allow_pickle=False) as file:
-        data = Cifar10(Split(file["x_train"], file["y_train"]), Split(file["x_test"], file["y_test"]))
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            data = Cifar10(Split(file["x_train"], file["y_train"]), Split(file["x_test"], file["y_test"]))
+    except Exception:  # of numpy, zipfile and zlib, by what is wrong
+        raise SystemExit(f"{path}: not CIFAR-10 as .npz; delete it to have it downloaded again") from None
     if data.digest() != DIGEST:
         raise SystemExit(f"{path}: not CIFAR-10 as the zoo was trained on (sha256 {data.digest()}, expected {DIGEST})")
     return data

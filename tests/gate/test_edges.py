@@ -84,3 +84,11 @@ def test_a_move_for_the_worse_is_marked_although_it_may_be_chance():
     assert "WORSE" in line(Update(now, then, verdict))
     back = judge(then, now, Rules(Tolerances(), 0.01))
     assert "WORSE" not in line(Update(then, now, back))
+
+
+@pytest.mark.parametrize(
+    "line", ["[normalisation]\nstd = [inf]\n", "[tolerances]\ntime = inf\n", "[tolerances]\neffort = nan\n"]
+)
+def test_what_is_not_finite_is_refused(folder, line):
+    path = written(folder, SOUND + line)
+    refusal(lambda: load_suite(path))
