@@ -41,8 +41,7 @@ def allocate(total: int, available: NDArray[np.int64]) -> NDArray[np.int64]:
         open_classes = np.flatnonzero(chosen < available)
         if not len(open_classes):
             raise SystemExit(f"only {int(available.sum())} images are classified correctly by every model, not {total}")
-        lowest = open_classes[np.argsort(chosen[open_classes], kind="stable")]
-        chosen[lowest[: total - int(chosen.sum())]] += 1
+        chosen[open_classes[: total - int(chosen.sum())]] += 1  # those still open have all got as many
     return chosen
 
 

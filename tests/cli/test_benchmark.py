@@ -124,20 +124,13 @@ def test_profiles_are_shown_and_are_the_attacks(counted):
     assert any("__call__" in name and str(count) == "2" for name, count in calls.items()), calls
 
 
-def test_only_skips_other_tests_as_usual(counted):
+@pytest.mark.parametrize(("option", "trace"), [("--benchmark-only", "untimed.txt"), ("--benchmark-skip", "timed.txt")])
+def test_other_tests_are_skipped_as_usual(counted, option, trace):
     counted.pytester.makepyfile(test_beside=BESIDE)
-    result = counted.run("--benchmark-only")
+    result = counted.run(option)
     result.assert_outcomes(passed=6, failed=1, skipped=1)
     assert counted.executed() == CASES
-    assert not (counted.path / "untimed.txt").exists()
-
-
-def test_skip_skips_other_benchmarks_as_usual(counted):
-    counted.pytester.makepyfile(test_beside=BESIDE)
-    result = counted.run("--benchmark-skip")
-    result.assert_outcomes(passed=6, failed=1, skipped=1)
-    assert counted.executed() == CASES
-    assert not (counted.path / "timed.txt").exists()
+    assert not (counted.path / trace).exists()
 
 
 def test_a_case_without_attempts_times_nothing_and_warns_of_nothing(project):

@@ -61,7 +61,8 @@ def _iterated(path: str, *parameters: str) -> Kind:
     return Kind(path, parameters, "candidates", "inf", ("first-success", "full"), _steps)
 
 
-def _black_box(name: str, norm: Norm | None = "inf") -> Kind:
+def _counted(name: str, norm: Norm | None = "inf") -> Kind:
+    """An attack some of whose forwards are no candidates: the meter only counts."""
     return Kind(f"torchattacks:{name}", norm=norm)
 
 
@@ -77,16 +78,16 @@ KINDS: Mapping[str, Kind] = {
         stops=("patience", "full", "torchattacks"),
         budget=_steps,
     ),
-    "NIFGSM": _black_box("NIFGSM"),
-    "SINIFGSM": _black_box("SINIFGSM"),
-    "VMIFGSM": _black_box("VMIFGSM"),
-    "DIFGSM": _black_box("DIFGSM"),
-    "MIFGSM": _black_box("MIFGSM"),
-    "Jitter": _black_box("Jitter"),
-    "APGD": _black_box("APGD"),
-    "APGDT": _black_box("APGDT"),
-    "Square": _black_box("Square"),
-    "DeepFool": _black_box("DeepFool", norm=None),
+    "NIFGSM": _counted("NIFGSM"),
+    "SINIFGSM": _counted("SINIFGSM"),
+    "VMIFGSM": _counted("VMIFGSM"),
+    "DIFGSM": _counted("DIFGSM"),
+    "MIFGSM": _counted("MIFGSM"),
+    "Jitter": _counted("Jitter"),
+    "APGD": _counted("APGD"),
+    "APGDT": _counted("APGDT"),
+    "Square": _counted("Square"),
+    "DeepFool": _counted("DeepFool", norm=None),
 }
 
 
