@@ -4,7 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 from pytest_robustness import distribution
-from pytest_robustness.distribution import SHARED_DEVICE, Distribution
+from pytest_robustness.distribution import Distribution
+from pytest_robustness.fixtures import SHARED_DEVICE
+
+WORKERS = Distribution(SimpleNamespace(suite_path=None))
 
 
 def specs(count):
@@ -23,7 +26,7 @@ def gpus(monkeypatch):
 def test_each_worker_gets_its_own_gpu(gpus):
     gpus("2,5,7")
     workers = specs(3)
-    Distribution().pytest_xdist_setupnodes(workers)
+    WORKERS.pytest_xdist_setupnodes(workers)
     assert pinned(workers) == ["2", "5", "7"]
     assert all(SHARED_DEVICE not in worker.env for worker in workers)
 
@@ -31,14 +34,14 @@ def test_each_worker_gets_its_own_gpu(gpus):
 def test_uuids_are_passed_on(gpus):
     gpus("GPU-8a5, MIG-17")
     workers = specs(2)
-    Distribution().pytest_xdist_setupnodes(workers)
+    WORKERS.pytest_xdist_setupnodes(workers)
     assert pinned(workers) == ["GPU-8a5", "MIG-17"]
 
 
 def test_more_workers_than_gpus_share_and_know_it(gpus):
     gpus("0,1")
     workers = specs(3)
-    Distribution().pytest_xdist_setupnodes(workers)
+    WORKERS.pytest_xdist_setupnodes(workers)
     assert pinned(workers) == ["0", "1", "0"]
     assert all(worker.env[SHARED_DEVICE] for worker in workers)
 
@@ -47,20 +50,20 @@ def test_more_workers_than_gpus_share_and_know_it(gpus):
 def test_without_gpus_nothing_is_pinned(gpus, nothing):
     gpus(nothing)
     workers = specs(2)
-    Distribution().pytest_xdist_setupnodes(workers)
+    WORKERS.pytest_xdist_setupnodes(workers)
     assert pinned(workers) == [None, None]
-    assert Distribution().pytest_xdist_auto_num_workers() is None
+    assert WORKERS.pytest_xdist_auto_num_workers() is None
 
 
 def test_auto_starts_a_worker_for_each_gpu(gpus):
     gpus("0,1,3")
-    assert Distribution().pytest_xdist_auto_num_workers() == 3
+    assert WORKERS.pytest_xdist_auto_num_workers() == 3
 
 
 def test_remote_workers_are_left_alone(gpus):
     gpus("0")
     remote = SimpleNamespace(popen=None, env={})
-    Distribution().pytest_xdist_setupnodes([remote])
+    WORKERS.pytest_xdist_setupnodes([remote])
     assert remote.env == {}
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Container
+from typing import Any
+
 import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.settings import Settings
+from pytest_robustness.suite import Case
 
 PARAMETER = "robustness_case"
 
@@ -14,10 +19,16 @@ class Collection:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """The suite's groups become markers, for ``-m``."""
+        with contextlib.suppress(RobustnessError):  # reported when the session starts
+            for group, models in self.settings.suite.groups.items():
+                config.addinivalue_line("markers", f"{group}: robustness cases of {', '.join(models)}")
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if PARAMETER in metafunc.fixturenames:
             try:
-                cases = [case.id for case in self.settings.suite.cases()]
+                cases = [_parameter(case) for case in self.settings.suite.cases()]
             except RobustnessError as error:
                 raise pytest.Collector.CollectError(str(error)) from None
             metafunc.parametrize(PARAMETER, cases)
@@ -32,7 +43,17 @@ class Collection:
             items[:] = [item for item in items if item not in recorded]
 
 
+def _parameter(case: Case) -> Any:
+    return pytest.param(case.id, marks=[getattr(pytest.mark, group) for group in case.groups])
+
+
 def case_of(item: pytest.Item) -> str | None:
     """The case a test is about, if any."""
     callspec = getattr(item, "callspec", None)
     return callspec.params.get(PARAMETER) if callspec is not None else None
+
+
+def case_named(nodeid: str, cases: Container[str]) -> str | None:
+    """The same where only the test's id is known: in the process that hands tests to workers."""
+    case = nodeid.rpartition("[")[2].removesuffix("]")
+    return case if case in cases else None

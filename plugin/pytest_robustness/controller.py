@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_robustness.collection import case_named
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.update import Update, due, line
 from pytest_robustness.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE, Result
@@ -42,10 +43,7 @@ class Controller:
 
     def _crashed_case(self, nodeid: str) -> str | None:
         """A dead worker says no more than the test's id."""
-        if self.settings.suite_path is None:
-            return None
-        case = nodeid.rpartition("[")[2].removesuffix("]")
-        return case if case in self._cases else None
+        return case_named(nodeid, self._cases) if self.settings.suite_path is not None else None
 
     @property
     def _cases(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Workers and GPUs: one GPU a worker, as long as there are enough. The one module that knows xdist."""
+"""Workers: one GPU each, as long as there are enough, and whole models to run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-#: Set in workers that share their GPU with another.
-SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.fixtures import SHARED_DEVICE
+from pytest_robustness.scheduling import ModelScheduling
+from pytest_robustness.settings import Settings
 
 
 def visible_devices() -> list[str]:
@@ -28,6 +30,9 @@ def visible_devices() -> list[str]:
 class Distribution:
     """On the controller."""
 
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_auto_num_workers(self) -> int | None:
         """``-n auto``: one worker a GPU; xdist's own count where there is none."""
@@ -44,3 +49,17 @@ class Distribution:
                 spec.env["CUDA_VISIBLE_DEVICES"] = devices[index % len(devices)]
                 if len(specs) > len(devices):
                     spec.env[SHARED_DEVICE] = "1"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ModelScheduling | None:
+        """For ``--dist load``, which ``-n`` means; another distribution that was asked for is left alone."""
+        if self.settings.suite_path is None or config.getoption("dist") != "load":
+            return None
+        return ModelScheduling(config, log, {case.id: self._seconds(case.id) for case in self.settings.suite.cases()})
+
+    def _seconds(self, case: str) -> float | None:
+        try:
+            baseline = self.settings.store.read(case)
+        except RobustnessError:  # the case will say so
+            return None
+        return baseline.seconds if baseline else None

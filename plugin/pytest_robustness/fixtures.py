@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from pytest_robustness.distribution import SHARED_DEVICE
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.progress import Progress
 from pytest_robustness.recorder import Result
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
     from pytest_robustness.evaluate.rounds import Round
     from pytest_robustness.records import Measurement
+
+#: Set in the environment of workers that share their GPU with another.
+SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
 
 
 class Rounds(Protocol):

@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if manager.hasplugin("xdist"):
             from pytest_robustness import distribution
 
-            manager.register(distribution.Distribution(), "robustness-distribution")
+            manager.register(distribution.Distribution(settings), "robustness-distribution")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -195,6 +195,12 @@ class Measurement(_Record):
     def aggregates(self) -> Aggregates:
         return Aggregates.of(self.evidence)
 
+    @property
+    def seconds(self) -> float | None:
+        """All that the attack took; None where nothing was attacked."""
+        each = self.timing.seconds_per_attempt
+        return None if each is None else each * sum(self.evidence.correct)
+
     def to_json(self) -> str:
         """Aggregates first, evidence last, one array a line, sorted keys, newline at the end."""
         data = self.model_dump()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -46,6 +47,27 @@ def _parameter(value: Any) -> bool | int | float | str:
     if not isinstance(value, bool | int | float | str):
         raise ValueError("should be a boolean, a number or a string")
     return value
+
+
+#: Markers that pytest acts upon: a group of this name would skip its cases, or worse.
+PYTEST_MARKERS = frozenset({"filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail"})
+
+
+def _no_marker_of_pytest(name: str) -> str:
+    if name in PYTEST_MARKERS:
+        raise ValueError("should be another name: pytest's own marker")
+    return name
+
+
+def _models_of_suite(models: list[str], info: ValidationInfo) -> list[str]:
+    for model in models:
+        if model not in info.data.get("models", models):  # where models are at fault, that is said
+            raise ValueError(f"no model {model!r} in this suite")
+    return models
+
+
+Group = Annotated[Name, AfterValidator(_no_marker_of_pytest)]
+Models = Annotated[list[str], Field(min_length=1), AfterValidator(_models_of_suite)]
 
 
 class _Table(BaseModel):
@@ -106,6 +128,7 @@ class Suite(_Table):
     images: Images
     models: dict[Name, Model] = Field(min_length=1)
     attacks: dict[Name, Attack] = Field(min_length=1)
+    groups: dict[Group, Models] = Field(default={}, description="models that belong together; also pytest markers")
     normalisation: Normalisation = Normalisation()
     tolerances: Tolerances = Tolerances()
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -146,6 +169,10 @@ class Case:
     @property
     def attack(self) -> Attack:
         return self.suite.attacks[self.attack_name]
+
+    @property
+    def groups(self) -> list[str]:
+        return [group for group, models in self.suite.groups.items() if self.model_name in models]
 
     @property
     def normalisation(self) -> Normalisation:

@@ -51,7 +51,7 @@ class Residual(nn.Module):
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.scale * self.project(self.branches(x)))
+        return torch.add(x, self.project(self.branches(x)), alpha=self.scale).relu_()
 
 
 def pooled(inputs: int, outputs: int) -> nn.Module:
@@ -119,12 +119,12 @@ def inception_v3() -> nn.Module:
 
 
 def _v4_stem() -> nn.Module:
-    """V4's: three places where pooling and convolution, or short and long paths, run side by side; 48 channels."""
+    """V4's: a short and a long path side by side; 32 channels."""
     return nn.Sequential(
-        Branches(nn.Sequential(conv(3, 8), nn.AvgPool2d(2)), conv(3, 16, 3, 2)),
+        conv(3, 16, 3, 2),
         Branches(
-            nn.Sequential(conv(24, 8), conv(8, 24, 3)),
-            nn.Sequential(conv(24, 8), *factorised(8, 8, 8, 7), conv(8, 24, 3)),
+            nn.Sequential(conv(16, 8), conv(8, 16, 3)),
+            nn.Sequential(conv(16, 8), *factorised(8, 8, 8, 7), conv(8, 16, 3)),
         ),
     )
 
@@ -132,20 +132,20 @@ def _v4_stem() -> nn.Module:
 def _v4_a() -> nn.Module:
     """48 channels."""
     return Branches(
-        pooled(48, 12),
-        conv(48, 12),
-        nn.Sequential(conv(48, 8), conv(8, 12, 3)),
-        nn.Sequential(conv(48, 8), conv(8, 12, 3), conv(12, 12, 3)),
+        pooled(32, 8),
+        conv(32, 16),
+        nn.Sequential(conv(32, 8), conv(8, 16, 3)),
+        nn.Sequential(conv(32, 8), conv(8, 8, 3), conv(8, 8, 3)),
     )
 
 
-def _v4_b() -> nn.Module:
+def _v4_b(inputs: int) -> nn.Module:
     """128 channels."""
     return Branches(
-        pooled(128, 24),
-        conv(128, 40),
-        nn.Sequential(conv(128, 24), *factorised(24, 28, 32, 7)),
-        nn.Sequential(conv(128, 24), *factorised(24, 24, 28, 7), *factorised(28, 28, 32, 7)),
+        pooled(inputs, 32),
+        conv(inputs, 32),
+        nn.Sequential(conv(inputs, 16), *factorised(16, 16, 32, 7)),
+        nn.Sequential(conv(inputs, 16), *factorised(16, 16, 16, 7), *factorised(16, 16, 32, 7)),
     )
 
 
@@ -163,9 +163,9 @@ def inception_v4() -> nn.Module:
     blocks: OrderedDict[str, nn.Module] = OrderedDict(
         stem=_v4_stem(),
         a=_v4_a(),
-        reduce1=reduction(48, 40, 40),
-        b1=_v4_b(),
-        b2=_v4_b(),
+        reduce1=reduction(48, 32, 32),
+        b1=_v4_b(112),
+        b2=_v4_b(128),
         reduce2=reduction(128, 32, 32),
         c1=_v4_c(),
         c2=_v4_c(),
@@ -175,20 +175,20 @@ def inception_v4() -> nn.Module:
 
 def _resnet_a() -> nn.Module:
     branches = Branches(
-        conv(48, 8),
-        nn.Sequential(conv(48, 8), conv(8, 8, 3)),
-        nn.Sequential(conv(48, 8), conv(8, 12, 3), conv(12, 16, 3)),
+        conv(32, 8),
+        nn.Sequential(conv(32, 8), conv(8, 8, 3)),
+        nn.Sequential(conv(32, 8), conv(8, 8, 3), conv(8, 16, 3)),
     )
-    return Residual(branches, 32, 48, 0.17)
+    return Residual(branches, 32, 32, 0.17)
 
 
 def _resnet_b() -> nn.Module:
-    branches = Branches(conv(128, 32), nn.Sequential(conv(128, 24), *factorised(24, 28, 32, 7)))
-    return Residual(branches, 64, 128, 0.10)
+    branches = Branches(conv(96, 32), nn.Sequential(conv(96, 16), *factorised(16, 16, 32, 7)))
+    return Residual(branches, 64, 96, 0.10)
 
 
 def _resnet_c() -> nn.Module:
-    branches = Branches(conv(192, 32), nn.Sequential(conv(192, 32), *factorised(32, 40, 48, 3)))
+    branches = Branches(conv(192, 32), nn.Sequential(conv(192, 32), *factorised(32, 32, 48, 3)))
     return Residual(branches, 80, 192, 0.20)
 
 
@@ -196,9 +196,9 @@ def inception_resnet_v2() -> nn.Module:
     blocks: OrderedDict[str, nn.Module] = OrderedDict(
         stem=_v4_stem(),
         **{f"a{i}": _resnet_a() for i in range(1, 3)},
-        reduce1=reduction(48, 40, 40),
+        reduce1=reduction(32, 32, 32),
         **{f"b{i}": _resnet_b() for i in range(1, 4)},
-        reduce2=reduction(128, 32, 32),
+        reduce2=reduction(96, 48, 48),
         **{f"c{i}": _resnet_c() for i in range(1, 4)},
     )
     return _classifier(blocks, 192)

@@ -149,3 +149,18 @@ def test_help_shows_every_option_and_ini_key(project):
         assert f"\n  {option}" in text
     for key in ("robustness_suite", "robustness_baselines"):
         assert f"\n  {key} (string)" in text
+
+
+def test_groups_of_the_suite_are_markers(recorded):
+    recorded.edit(
+        "tiny.toml", "[attacks.fgsm]", '[groups]\nwide = ["large"]\nall = ["small", "large"]\n\n[attacks.fgsm]'
+    )
+    for expression, cases in {
+        "wide": ["large/fgsm", "large/pgd"],
+        "all and not wide": ["small/fgsm", "small/pgd"],
+    }.items():
+        result = recorded.run("-m", expression)
+        assert result.ret == OK
+        result.assert_outcomes(passed=2, deselected=2)
+        assert recorded.executed() == cases
+    recorded.run("--markers").stdout.fnmatch_lines(["@pytest.mark.wide: robustness cases of large"])

@@ -115,3 +115,33 @@ def test_ctrl_c_leaves_whole_baselines(recorded, workers):
     assert after.keys() == before.keys()
     assert after["tiny/large/pgd.json"] == before["tiny/large/pgd.json"]
     assert recorded.evidence().keys() == set(recorded.cases)  # each file reads
+
+
+def homes(result):
+    """Which worker ran which case, from ``-v``: 'gw0' -> cases in order."""
+    found = re.findall(r"^\[(gw\d)\].* PASSED \S+\[(\S+)\]", result.stdout.str(), re.MULTILINE)
+    return {worker: [case for one, case in found if one == worker] for worker, _ in found}
+
+
+def test_a_worker_gets_whole_models_the_longest_first(recorded):
+    for case, seconds in {"small/fgsm": 1.0, "small/pgd": 2.0, "large/fgsm": 0.5, "large/pgd": 0.25}.items():
+        measured = recorded.measurement(case).timing.seconds_per_attempt
+        recorded.edit(f"baselines/tiny/{case}.json", f'_attempt": {measured}', f'_attempt": {seconds}')
+    result = recorded.run("-n1", "-v")
+    assert homes(result) == {"gw0": ["small/fgsm", "small/pgd", "large/fgsm", "large/pgd"]}
+    assert sorted(map(sorted, homes(recorded.run("-n2", "-v")).values())) == [
+        ["large/fgsm", "large/pgd"],
+        ["small/fgsm", "small/pgd"],
+    ]
+
+
+def test_workers_outnumbering_models_share_their_cases(recorded):
+    result = recorded.run("-n2", "-v", "-k", "small")
+    assert sorted(homes(result).values()) == [["small/fgsm"], ["small/pgd"]]
+
+
+def test_another_distribution_that_is_asked_for_is_left_alone(recorded):
+    ours, theirs = recorded.run("-n2", "-v"), recorded.run("-n2", "-v", "--dist=loadfile")
+    ours.stdout.fnmatch_lines(["scheduling tests via ModelScheduling"])
+    theirs.stdout.fnmatch_lines(["scheduling tests via LoadFileScheduling"])
+    assert ours.ret == theirs.ret == OK

@@ -62,6 +62,15 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "empty attacks": ("attacks = {}\n" + IMAGES + MODEL, "attacks", "at least 1"),
     "no source": (IMAGES + "[models.small]\n" + ATTACK, "models.small.source", "field required"),
     "no attack": (IMAGES + MODEL + "[attacks.fgsm]\neps = 0.01\n", "attacks.fgsm.attack", "field required"),
+    # groups
+    "a group of a stranger": (
+        SOUND + '[groups]\nvgg = ["small", "smal"]\n',
+        "groups.vgg",
+        "no model 'smal' in this suite",
+    ),
+    "an empty group": (SOUND + "[groups]\nvgg = []\n", "groups.vgg", "at least 1"),
+    "a group in words": (SOUND + '[groups]\nvgg = "small"\n', "groups.vgg", "valid list"),
+    "a group that pytest would skip": (SOUND + '[groups]\nskip = ["small"]\n', "groups.skip", "pytest's own marker"),
     # files missing
     "missing images": ('[images]\nfile = "no.npz"\n' + MODEL + ATTACK, "images.file", "no such file: "),
     "missing unselected": (IMAGES + 'unselected = "no.npz"\n' + MODEL + ATTACK, "images.unselected", "no.npz"),
@@ -196,6 +205,12 @@ def test_cases_are_every_model_under_every_attack_in_the_order_of_the_file(folde
         assert (again.model, again.attack, again.id) == (case.model, case.attack, case.id)
         assert again.model is suite.models[case.model_name]
         assert again.attack is suite.attacks[case.attack_name]
+
+
+def test_a_case_belongs_to_the_groups_of_its_model(folder: Path) -> None:
+    other = MODEL.replace("small", "other")
+    suite = loaded(folder, SOUND + other + '[groups]\none = ["small"]\nboth = ["other", "small"]\n')
+    assert {case.id: case.groups for case in suite.cases()} == {"small/fgsm": ["one", "both"], "other/fgsm": ["both"]}
 
 
 def test_half_of_alpha_is_shared_by_the_attacks_of_the_file(folder: Path) -> None:

@@ -1,0 +1,74 @@
+"""Which worker runs which case, when. The one module that imports xdist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain, groupby
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScheduling
+
+from pytest_robustness.collection import case_named
+
+
+class ModelScheduling(LoadScheduling):
+    """Whole models to workers, the longest first; xdist's load scheduling for a run that has no cases.
+
+    A worker gets the next model when it has less than two tests left: it starts a test only once it knows the next.
+    Where models are fewer than workers, cases are dealt one by one. Other tests come after the cases, one by one.
+
+    Args:
+        seconds: what each case of the suite took when its baseline was recorded; None: not known, so it comes early.
+    """
+
+    collection: list[str] | None
+
+    def __init__(self, config: pytest.Config, log: Any, seconds: Mapping[str, float | None]) -> None:
+        super().__init__(config, log)
+        self.seconds = seconds
+        self.units: list[str | int] = []  # of each test, by index in the collection: a unit is sent at once
+
+    def schedule(self) -> None:
+        """Deal the first units, so that every worker has one before any has two."""
+        collection = next(iter(self.node2collection.values()))
+        cases = [case_named(nodeid, self.seconds) for nodeid in collection]
+        if self.collection is None and any(cases):
+            if not self._check_nodes_have_same_collection():
+                return
+            self.collection = collection
+            self.units, self.pending = self._planned(cases)
+            for enough in (1, 2):
+                for node in self.nodes:
+                    self._fill(node, enough)
+        super().schedule()
+
+    def check_schedule(self, node: Any, duration: float = 0) -> None:
+        if not self.units:
+            super().check_schedule(node, duration)
+        elif not node.shutting_down:
+            self._fill(node, enough=2)
+            if not self.pending:
+                node.shutdown()
+
+    def _planned(self, cases: list[str | None]) -> tuple[list[str | int], list[int]]:
+        """The unit of each test, and the order in which tests are sent."""
+        models = [case and case.partition("/")[0] for case in cases]
+        whole = len(set(filter(None, models))) >= len(self.nodes)
+        units = [unit or index for index, unit in enumerate(models if whole else cases)]
+        tests: dict[str | int, list[int]] = {}
+        for index, unit in enumerate(units):
+            tests.setdefault(unit, []).append(index)
+        longest_first = sorted(tests.values(), key=lambda unit: -sum(self._expected(cases[index]) for index in unit))
+        return units, list(chain(*longest_first))
+
+    def _expected(self, case: str | None) -> float:
+        if case is None:
+            return 0.0
+        seconds = self.seconds[case]
+        return float("inf") if seconds is None else seconds
+
+    def _fill(self, node: Any, enough: int) -> None:
+        while self.pending and len(self.node2pending[node]) < enough:
+            _, unit = next(groupby(self.pending, key=self.units.__getitem__))
+            self._send_tests(node, len(list(unit)))

@@ -1,0 +1,82 @@
+"""Write the zoo's README.md, with each model's size and accuracy: ``python -m robustness_tests.zoo.describe``."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from pytest_robustness.evaluate.models import load_weights
+from torch import nn
+from tqdm import tqdm
+
+from robustness_tests.zoo import ARCHITECTURES, FOLDER, WEIGHTS, cifar10
+from robustness_tests.zoo.train import tensors, top_k
+
+PAGE = """\
+# The zoo
+
+Fourteen small classifiers of CIFAR-10 (32 x 32 pixels, ten classes), counterparts of the paper's fourteen of ImageNet.
+`python -m robustness_tests.zoo.describe` wrote this page; accuracies are of the weights beside it, on all 10,000 test
+images.
+
+| model | parameters | layers | activation | top-1 | top-5 |
+|---|--:|--:|---|--:|--:|
+{rows}
+
+*Layers* are convolutions and fully connected ones, all branches counted.
+
+- **VGG**: torchvision's configurations at a quarter of their width, three fully connected layers of 128. Batch norm is
+  the only difference between `vggN` and `vggN_bn`.
+- **Inception**: compact modules of our own, as the libraries' need larger images. V3 has factorised branches and an
+  expanded filter bank, V4 a stem that branches and one more uniform block, ResNet-V2 scaled residual connections. All
+  have batch norm.
+- **MobileNet**: torchvision's own classes at reduced width, with one halving of the image fewer. V3 has
+  squeeze-and-excitation and hard-swish.
+
+One recipe trained all of them, 20 epochs each on one thread, with no tuning for a single model:
+
+```console
+$ python -m robustness_tests.zoo.train MODEL ...    # see its docstring for the recipe
+$ python -m robustness_tests.zoo.select             # the image sets, from what every model gets right
+```
+"""
+
+
+def layers(model: nn.Module) -> int:
+    return sum(isinstance(module, nn.Conv2d | nn.Linear) for module in model.modules())
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def activations(model: nn.Module) -> str:
+    """Of the hidden layers."""
+    kinds = {type(module) for module in model.modules()}
+    names = {nn.ReLU: "ReLU", nn.ReLU6: "ReLU6", nn.Hardswish: "hard-swish", nn.Hardsigmoid: "hard-sigmoid"}
+    return ", ".join(name for kind, name in names.items() if kind in kinds)
+
+
+def row(name: str, test: cifar10.Split) -> str:
+    model = ARCHITECTURES[name]()
+    load_weights(model, WEIGHTS / f"{name}.safetensors")
+    top_1, top_5 = top_k(model, *tensors(test))
+    described = f"{parameters(model):,} | {layers(model)} | {activations(model)}"
+    return f"| `{name}` | {described} | {top_1:.2%} | {top_5:.2%} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m robustness_tests.zoo.describe", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--data", type=Path, help="CIFAR-10 as .npz (default: downloaded to the cache folder)")
+    parser.add_argument("--output", type=Path, default=FOLDER / "README.md", help="(default: %(default)s)")
+    arguments = parser.parse_args()
+    test = cifar10.load(arguments.data).test
+    rows = [row(name, test) for name in tqdm(ARCHITECTURES, "models", disable=None)]
+    arguments.output.write_text(PAGE.format(rows="\n".join(rows)))
+    print(f"{arguments.output}: {len(rows)} models")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)  # as in training: the last digit may depend on it
+    main()
