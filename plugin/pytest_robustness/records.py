@@ -160,15 +160,22 @@ class Timing(_Record):
 
 
 class Provenance(_Record):
-    """Where a measurement comes from. Never compared, but for the device and the model's digest."""
+    """Where a measurement comes from. Never compared, but for the device and what the model is."""
 
     device: str
     model: str = Field(description="the model's source")
-    model_digest: str = Field(description="sha256 of all parameters and buffers")
+    weights_digest: str = Field(description="sha256 of all parameters and buffers, and of the normalisation")
+    code_digest: str | None = Field(description="sha256 of the operators; null where they cannot be followed")
     plugin: str
     torch: str
     attacks: str = Field(description="the attack's library and version")
     commit: str | None = None
+
+    def changes(self, before: Provenance) -> list[str]:
+        """What of the model is known to differ: weights, code. Code of different torch versions cannot be compared."""
+        weights = self.weights_digest != before.weights_digest
+        code = self.torch == before.torch and self.code_digest != before.code_digest
+        return ["weights"] * weights + ["code"] * code
 
 
 class Measurement(_Record):

@@ -89,7 +89,7 @@ def test_the_same_weights_with_other_results_are_called_drift(recorded):
     recorded.behave(small_fgsm="drifted")
     result = recorded.run()
     assert result.ret == FAILED
-    result.stdout.fnmatch_lines("small/fgsm: success rate 40.0% -> *; the weights are unchanged, so *")
+    result.stdout.fnmatch_lines("small/fgsm: success rate 40.0% -> *; the model's weights and code are unchanged, so *")
 
 
 def test_the_table_shows_all_cases_failures_first(recorded):

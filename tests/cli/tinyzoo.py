@@ -27,11 +27,12 @@ class Tiny(nn.Module):
             self.head = nn.Linear(width * (SIZE // 2) ** 2, CLASSES)
             self.uneven = nn.Linear(3 * (SIZE // 2) ** 2, CLASSES, bias=False)
         self.leak = nn.Parameter(torch.tensor(leak))
-        self.unseen = 0.0  # a leak that no parameter shows
+        self.shown = 0.0  # a leak in the code
+        self.unseen = 0.0  # one that neither weights nor operators show
 
     def forward(self, images: Tensor) -> Tensor:
         unevenness = images[..., ::2, ::2] - images[..., 1::2, 1::2]
-        leak = self.leak + self.unseen
+        leak = self.leak + self.shown + (0.0 if images.is_meta else self.unseen)
         return self.head(self.blocks(images).relu().flatten(1)) + leak * self.uneven(unevenness.flatten(1))
 
 
@@ -55,6 +56,8 @@ def _behaving(model: Tiny) -> Tiny:
     behaviour = json.loads(file.read_text()).get(case) if file.exists() else None
     if behaviour == "weak":
         model.leak.data.fill_(1.0)
+    elif behaviour == "patched":
+        model.shown = 1.0
     elif behaviour == "drifted":
         model.unseen = 1.0
     elif behaviour == "broken":

@@ -236,12 +236,27 @@ def test_a_value_that_moves_with_the_weights_unchanged_is_drift_and_fails(change
     then = measurement(**usual)
     verdict = judge(measurement(**usual | change), then, RULES)
     assert (verdict.passed, verdict.word) == (False, "drifted")
-    assert "weights are unchanged" in verdict.reason
+    assert "weights and code are unchanged" in verdict.reason
     assert "environment" in verdict.reason
     assert " -> " in verdict.reason
-    other = judge(measurement(**usual | change, digest="other"), then, RULES)
-    assert other.word != "drifted"
-    assert "unchanged" not in other.reason
+    for other in ({"digest": "other"}, {"code": "other"}, {"code": None}):
+        verdict = judge(measurement(**usual | change | other), then, RULES)
+        assert verdict.word != "drifted"
+        assert "unchanged" not in verdict.reason
+
+
+@pytest.mark.parametrize("code", ["code digest", "another torch has other operators", None])
+def test_with_another_torch_the_weights_alone_tell_drift(code: str | None) -> None:
+    then = measurement(FOOLED * 50 + WITHSTOOD * 50)
+    verdict = judge(measurement(FOOLED * 80 + WITHSTOOD * 20, code=code, torch="2.15.0"), then, RULES)
+    assert verdict.word == "drifted"
+    assert "weights are unchanged" in verdict.reason
+
+
+def test_code_that_cannot_be_followed_is_not_called_unchanged() -> None:
+    then = measurement(FOOLED * 50 + WITHSTOOD * 50, code=None)
+    verdict = judge(measurement(FOOLED * 80 + WITHSTOOD * 20, code=None), then, RULES)
+    assert verdict.word == "regressed"
 
 
 def test_drift_names_what_moved_around_the_model() -> None:

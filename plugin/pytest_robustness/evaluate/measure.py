@@ -10,14 +10,15 @@ from itertools import chain
 from statistics import fmean, median
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate import devices
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
 from pytest_robustness.evaluate.classifier import Classifier, padded
+from pytest_robustness.evaluate.digests import code_digest, state_digest
 from pytest_robustness.evaluate.images import ImageSet, load_images
-from pytest_robustness.evaluate.models import load_model, model_digest
+from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly, seeded
 from pytest_robustness.records import NOISE_DIGITS, Evidence, Measurement, Parameter, Protocol, Provenance, Timing
 from pytest_robustness.suite import Case
@@ -54,13 +55,13 @@ def evaluate(
     parameters = _parameters(case, attack_plan)
     with seeded(case.suite.seed, "model"):  # a factory may draw its weights
         model = load_model(case)
-    provenance = _provenance(case, attack_plan, model, device)
     budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         _memory(case),
         Classifier(model, **_normalisation(case, images), device=device, dtype=DTYPE) as classifier,
     ):
+        provenance = _provenance(case, attack_plan, classifier, images)
         correct = _correct(classifier, images, case)
         unselected_correct = _correct(classifier, unselected, case) if unselected else None
         setting = Setting(
@@ -112,11 +113,12 @@ def _protocol(
     )
 
 
-def _provenance(case: Case, attack_plan: AttackPlan, model: nn.Module, device: torch.device) -> Provenance:
+def _provenance(case: Case, attack_plan: AttackPlan, classifier: Classifier, images: ImageSet) -> Provenance:
     return Provenance(
-        device=devices.device_name(device),
+        device=devices.device_name(classifier.device),
         model=case.model.source,
-        model_digest=model_digest(model),
+        weights_digest=state_digest(classifier),
+        code_digest=code_digest(classifier, tuple(images.identity.shape), DTYPE),
         plugin=version("pytest-robustness"),
         torch=torch.__version__,
         attacks=attack_plan.library(),

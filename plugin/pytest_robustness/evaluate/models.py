@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
@@ -62,12 +61,3 @@ def load_weights(model: nn.Module, path: Path) -> None:
     for name, value in state.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise RobustnessError(f"{name} is not finite")
-
-
-def model_digest(model: nn.Module) -> str:
-    """sha256 over names, types, shapes and values of all parameters and buffers."""
-    hasher = sha256()
-    for name, tensor in sorted({**dict(model.named_parameters()), **dict(model.named_buffers())}.items()):
-        hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        hasher.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return hasher.hexdigest()

@@ -44,12 +44,12 @@ def judge(now: Measurement, then: Measurement | None, rules: Rules) -> Verdict:
 def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) -> Verdict:
     regressed = [metric for metric in metrics if metric.outcome == "regressed"]
     drifted = [metric for metric in metrics if metric.moved and metric.metric != "time"]
-    unchanged = then.provenance.model_digest == now.provenance.model_digest
     shown, word = regressed, "regressed"
     suffix = ""
-    if unchanged and drifted:
+    if drifted and _same_model(then, now):
         shown, word = drifted, "drifted"
-        suffix = f"; the weights are unchanged, so the code or the environment moved{_environment(then, now)}"
+        what = "weights are" if then.provenance.torch != now.provenance.torch else "weights and code are"
+        suffix = f"; the model's {what} unchanged, so the environment moved{_environment(then, now)}"
     failed = bool(shown)
     if not failed:
         shown = [metric for metric in metrics if metric.moved] or metrics[:1]
@@ -57,6 +57,12 @@ def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) 
         word = next((outcome for outcome in ("inconclusive", "improved", "same") if outcome in outcomes), "not judged")
     texts = "; ".join(metric.text for metric in shown)
     return Verdict(case=now.case, passed=not failed, word=word, reason=f"{now.case}: {texts}{suffix}", metrics=metrics)
+
+
+def _same_model(then: Measurement, now: Measurement) -> bool:
+    """Known to be: of the code nothing is known where it could not be followed."""
+    followed = now.provenance.code_digest is not None or then.provenance.torch != now.provenance.torch
+    return followed and not now.provenance.changes(then.provenance)
 
 
 def _environment(then: Measurement, now: Measurement) -> str:

@@ -27,7 +27,7 @@ def due(results: Iterable[Update]) -> Iterator[Update]:
         if (
             result.then is None
             or result.then.protocol != result.now.protocol
-            or result.then.provenance.model_digest != result.now.provenance.model_digest
+            or result.now.provenance.changes(result.then.provenance)
             or any(metric.metric != "time" or metric.outcome == "regressed" for metric in result.verdict.moved)
         ):
             yield result

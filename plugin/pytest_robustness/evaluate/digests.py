@@ -1,0 +1,81 @@
+"""What a model is: the values it holds and the operations it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
+
+ROWS = 2
+
+
+def state_digest(model: nn.Module) -> str:
+    """sha256 over names, types, shapes and values of all parameters and buffers."""
+    hasher = sha256()
+    for name, tensor in sorted(_state(model).items()):
+        hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hasher.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()
+
+
+def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> str | None:
+    """sha256 over the operators of a forward and backward, with their scalars and the shapes of their tensors.
+
+    Nothing is computed: tensors are of the meta device. A patched activation, a hook or a changed epsilon of batch norm
+    shows, a renamed variable does not. Operators are ATen's, so digests of different torch versions cannot be compared.
+
+    Args:
+        model: takes an image batch, returns a tensor.
+        shape: of one image, channels first.
+
+    Returns None for a model that cannot be followed, because what it does depends on values, say.
+    """
+    images = torch.empty(ROWS, *shape, dtype=dtype, device="meta", requires_grad=True)
+    state = {name: tensor.detach().to("meta") for name, tensor in _state(model).items()}
+    trace = _Trace()
+    try:
+        with torch.random.fork_rng(devices=[]), trace, torch.enable_grad():
+            logits = functional_call(model, state, (images,))
+            torch.autograd.grad(logits.sum(), images)
+    except Exception:  # whatever the model's own code raises
+        return None
+    return trace.hasher.hexdigest()
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+class _Trace(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.hasher = sha256()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        described = (str(func), *_described(args), *_described(kwargs or {}), "->", *_described(result))
+        self.hasher.update("\n".join(described).encode())
+        return result
+
+
+def _described(value: Any) -> Iterator[str]:
+    """A tensor by type and shape, a constant of the model's own and all else by value."""
+    if isinstance(value, Tensor):
+        yield f"{value.dtype} {tuple(value.shape)}"
+        if not value.is_meta:
+            yield repr(value.tolist())
+    elif isinstance(value, dict):
+        for key in sorted(value):
+            yield key
+            yield from _described(value[key])
+    elif isinstance(value, list | tuple):
+        yield f"({len(value)}"
+        for one in value:
+            yield from _described(one)
+    else:
+        yield repr(value)

@@ -1,0 +1,113 @@
+"""Digests see what a model holds and what it does, and not how it is written."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from pytest_robustness.evaluate.digests import code_digest, state_digest
+from torch import Tensor, nn
+
+from tests.evaluate import nets
+
+# --- state -------------------------------------------------------------------------------------------------------
+
+
+def test_the_digest_is_of_names_types_shapes_and_values() -> None:
+    def changed(change: Callable[[nn.Module], object]) -> str:
+        model = nets.tiny()
+        change(model)
+        return state_digest(model)
+
+    digests = [
+        changed(lambda model: None),
+        changed(lambda model: model.last.bias.data[9].add_(1e-6)),
+        changed(lambda model: model.norm.running_var[7].add_(1e-6)),
+        changed(lambda model: model.norm.num_batches_tracked.add_(1)),
+        changed(lambda model: model.double()),
+        changed(lambda model: model.add_module("other", model._modules.pop("last"))),
+        changed(lambda model: model.register_buffer("scale", torch.ones(()))),
+        changed(lambda model: setattr(model.last.weight, "data", model.last.weight.data.view(20, 8))),
+    ]
+    assert len(set(digests)) == len(digests)
+    unchanged = changed(lambda model: model.eval().requires_grad_(False))
+    assert unchanged == digests[0]
+
+
+def test_the_digest_does_not_look_at_memory_layout() -> None:
+    assert state_digest(nets.tiny().to(memory_format=torch.channels_last)) == state_digest(nets.tiny())
+
+
+# --- code --------------------------------------------------------------------------------------------------------
+
+
+def code(change: Callable[[nn.Module], object] = lambda model: None, model: nn.Module | None = None) -> str | None:
+    model = (model or nets.tiny()).eval()
+    change(model)
+    return code_digest(model, (nets.CHANNELS, nets.SIZE, nets.SIZE), torch.float32)
+
+
+class Constant(nn.Module):
+    """Multiplies by a tensor that no state dict shows."""
+
+    def __init__(self, value: float | list[float]) -> None:
+        super().__init__()
+        self.constant = torch.tensor(value)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits * self.constant
+
+
+class Branching(nn.Module):
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits if logits.sum() > 0 else -logits
+
+
+CHANGES: dict[str, Callable[[nn.Module], object]] = {
+    "an epsilon of batch norm": lambda model: setattr(model.norm, "eps", 1e-4),
+    "an activation": lambda model: model.norm.register_forward_hook(lambda *values: values[2].tanh()),
+    "a hook": lambda model: model.last.register_forward_hook(lambda *values: values[2] * 2),
+    "a scalar of a hook": lambda model: model.last.register_forward_hook(lambda *values: values[2] * 3),
+    "a stride": lambda model: setattr(model.second, "stride", (1, 1)),
+    "dropout left on": lambda model: model.dropout.train(),
+    "a constant": lambda model: setattr(model, "last", nn.Sequential(model.last, Constant(2.0))),
+    "a constant's value": lambda model: setattr(model, "last", nn.Sequential(model.last, Constant(3.0))),
+    "a backward of its own": lambda model: model.last.register_full_backward_hook(
+        lambda _, inputs, outputs: (inputs[0] * 2,)
+    ),
+}
+
+
+def test_every_change_of_what_is_computed_shows() -> None:
+    digests = [code(), *(code(change) for change in CHANGES.values())]
+    assert None not in digests
+    assert len(set(digests)) == len(digests)
+
+
+def test_what_is_not_computed_does_not_show() -> None:
+    assert code(lambda model: model.last.weight.data.add_(1)) == code()
+    assert code(lambda model: model.requires_grad_(False)) == code()
+    assert code(lambda model: setattr(model, "note", "renamed")) == code()
+
+
+@pytest.mark.parametrize("layer", [Branching(), Constant([1.0] * nets.CLASSES)], ids=["values", "device"])
+def test_a_model_that_cannot_be_followed_has_no_digest(layer: nn.Module) -> None:
+    assert code(lambda model: setattr(model, "last", nn.Sequential(model.last, layer))) is None
+
+
+def test_nothing_of_the_model_or_the_random_numbers_changes() -> None:
+    model = nets.tiny()
+    before, numbers = state_digest(model), torch.get_rng_state()
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    code_digest(model, (nets.CHANNELS, nets.SIZE, nets.SIZE), torch.float32)  # in train mode: batch norm counts
+    assert state_digest(model) == before
+    assert torch.equal(torch.get_rng_state(), numbers)
+    assert [parameter.requires_grad for parameter in model.parameters()] == flags
+    assert model.training
+
+
+def test_it_is_the_same_in_another_process() -> None:
+    program = "from tests.evaluate.test_digests import code; print(code())"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == code()
