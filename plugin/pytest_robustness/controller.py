@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from pytest_robustness import summary
 from pytest_robustness.collection import case_named
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate import variants
+from pytest_robustness.gate.pooled import judge_models
 from pytest_robustness.gate.update import Update, due, line
 from pytest_robustness.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE, Result
-from pytest_robustness.report.table import LEGEND, Row, table
 from pytest_robustness.settings import Settings
 
 
@@ -56,7 +59,10 @@ class Controller:
         recording = self.settings.recording
         if (self.results or self.troubles) and recording != "none":
             self._record()
-        if (self.results or self.troubles or self.settings.prune) and exitstatus != pytest.ExitCode.USAGE_ERROR:
+        elif self.results:
+            self._judge_together()
+        judged = self.results or self.troubles or self.settings.prune
+        if judged and self.settings.candidate is None and exitstatus != pytest.ExitCode.USAGE_ERROR:
             self._check_obsolete()
         if self.failures and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -103,50 +109,39 @@ class Controller:
     def _all_recorded(self) -> bool:
         return all(self.settings.store.path(case).exists() for case in self._cases)
 
+    def _judge_together(self) -> None:
+        """What only several cases can tell may fail the run, and never saves it."""
+        pairs = {}
+        for case, result in self.results.items():
+            with contextlib.suppress(RobustnessError):  # the case itself has said so
+                then = self.settings.store.read(case)
+                if then is not None and case not in self.troubles:
+                    pairs[case] = (then, result.measurement)
+        for name, verdict in judge_models(self.settings.suite, pairs).items():
+            if verdict.moved:
+                (self.failures if verdict.fails else self.notes).append(f"{name}: {verdict.text}")
+
     @pytest.hookimpl(wrapper=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
         """After all others, and also when one of them fails."""
         try:
             return (yield)
         finally:
-            self._write(terminalreporter)
+            self._summary().write(terminalreporter)
 
-    def _write(self, terminalreporter: pytest.TerminalReporter) -> None:
-        rows = self._rows()
-        if not rows and not self.notes and not self.failures:
-            return
-        terminalreporter.section(f"robustness: {self.settings.suite.name}")
-        for index, (text, failed) in enumerate(table(rows) if rows else []):
-            terminalreporter.write_line(text, bold=index == 0, red=failed)
-        if self.results:
-            terminalreporter.write_line(LEGEND)
-        for text in self.notes + self._not_judged():
-            terminalreporter.write_line(text)
-        for text in self.failures:
-            terminalreporter.write_line(f"FAILED: {text}", red=True)
-
-    def _rows(self) -> list[Row]:
-        judged = self.settings.recording == "none"
-        rows = []
-        for case in self._cases if self.results or self.troubles else ():
-            trouble, result = self.troubles.get(case), self.results.get(case)
-            if trouble is not None:
-                rows.append(Row(case, trouble, failed=trouble != "skipped"))
-            elif result is not None:
-                failed = judged and not result.verdict.passed
-                rows.append(Row(case, result.verdict.word, failed, result.measurement, result.verdict))
-        return rows
-
-    def _not_judged(self) -> list[str]:
-        reasons: dict[str, list[str]] = {}
-        for case, result in self.results.items():
-            for metric in result.verdict.metrics:
-                if metric.outcome == "not judged":
-                    reasons.setdefault(metric.metric, []).append(f"{case}: {metric.text.partition(': ')[2]}")
-        return [
-            f"{metric} not judged in {len(cases)} of {len(self.results)} cases, so of {cases[0]}"
-            for metric, cases in reasons.items()
+    def _summary(self) -> summary.Summary:
+        if not (self.results or self.troubles):
+            return summary.Summary(self.settings.title, [], [], self.notes, self.failures)
+        sound = {case: result for case, result in self.results.items() if case not in self.troubles}
+        contrasts = variants.contrasts(self.settings.suite, {case: one.measurement for case, one in sound.items()})
+        notes = [
+            *self.notes,
+            *summary.clean_accuracies(sound, always=self.settings.candidate is not None),
+            *summary.changed_models(sound),
+            *summary.not_judged(self.results),
         ]
+        rows = summary.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
+        return summary.Summary(self.settings.title, rows, list(contrasts), notes, self.failures)
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self.config.rootpath) if path.is_relative_to(self.config.rootpath) else path)

@@ -60,7 +60,8 @@ class Robustness:
 
     def _result(self) -> Result:
         from pytest_robustness.evaluate.measure import evaluate
-        from pytest_robustness.gate.judge import Rules, judge
+        from pytest_robustness.gate.judge import judge
+        from pytest_robustness.gate.metrics import Rules
 
         case = self._case
         try:  # first: a damaged file need not wait for the attack

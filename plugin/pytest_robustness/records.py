@@ -172,10 +172,11 @@ class Provenance(_Record):
     commit: str | None = None
 
     def changes(self, before: Provenance) -> list[str]:
-        """What of the model is known to differ: weights, code. Code of different torch versions cannot be compared."""
-        weights = self.weights_digest != before.weights_digest
-        code = self.torch == before.torch and self.code_digest != before.code_digest
-        return ["weights"] * weights + ["code"] * code
+        """What of the model is known to differ. Code of different torch versions cannot be compared."""
+        digests = {"weights": (before.weights_digest, self.weights_digest)}
+        if self.torch == before.torch:
+            digests["code"] = (before.code_digest or "unknown", self.code_digest or "unknown")
+        return [f"{what} {then[:8]} -> {now[:8]}" for what, (then, now) in digests.items() if then != now]
 
 
 class Measurement(_Record):

@@ -22,6 +22,11 @@ Recording = Literal["none", "missing", "all"]
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("robustness", "adversarial robustness of image classifiers")
     group.addoption("--robustness-suite", metavar="SUITE", help="suite: a TOML file, or the name of one")
+    group.addoption(
+        "--candidate",
+        metavar="MODEL=OTHER",
+        help="judge OTHER, a model of the suite or package.module:factory[@weights], by MODEL's baselines",
+    )
     group.addoption("--update-baselines", action="store_true", help="record what this run measures; exits 0")
     group.addoption(
         "--update-baselines-missing", action="store_true", help="run and record only the cases that have no baseline"
@@ -46,6 +51,7 @@ class Settings:
     baselines: Path
     recording: Recording
     prune: bool
+    candidate: str | None
     chosen: str | None
     rootdir: Path
     invocation: Path
@@ -56,12 +62,16 @@ class Settings:
         everything, missing = config.getoption("update_baselines"), config.getoption("update_baselines_missing")
         if everything and missing:
             raise pytest.UsageError("--update-baselines and --update-baselines-missing: give one of them")
-        chosen = config.getoption("robustness_suite")
+        chosen, candidate = config.getoption("robustness_suite"), config.getoption("candidate")
+        prune = config.getoption("prune_baselines")
+        if candidate and (everything or missing or prune):
+            raise pytest.UsageError("--candidate leaves baselines alone: leave out --update-baselines and its like")
         return cls(
             suite_path=_find_suite(config, chosen),
             baselines=config.rootpath / config.getini("robustness_baselines"),
             recording="all" if everything else "missing" if missing else "none",
-            prune=config.getoption("prune_baselines"),
+            prune=prune,
+            candidate=candidate,
             chosen=chosen,
             rootdir=config.rootpath,
             invocation=config.invocation_params.dir,
@@ -78,9 +88,17 @@ class Settings:
                 "no suite: name one by the ini key robustness_suite or by --robustness-suite, a TOML file"
             )
         suite = load_suite(self.suite_path)
+        if self.candidate:
+            suite = suite.with_candidate(self.candidate, self.invocation)
         for case in suite.cases():
             plan(case)
         return suite
+
+    @property
+    def title(self) -> str:
+        """What a run is about."""
+        suite = self.suite_path.stem if self.suite_path else "no suite"
+        return f"{suite}, candidate {self.candidate}" if self.candidate else suite
 
     @property
     def store(self) -> BaselineStore:

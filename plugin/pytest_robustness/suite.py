@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -59,15 +59,24 @@ def _no_marker_of_pytest(name: str) -> str:
     return name
 
 
-def _models_of_suite(models: list[str], info: ValidationInfo) -> list[str]:
+def _known(models: Iterable[str], info: ValidationInfo) -> None:
     for model in models:
-        if model not in info.data.get("models", models):  # where models are at fault, that is said
+        if model not in info.data.get("models", [model]):  # where models are at fault, that is said
             raise ValueError(f"no model {model!r} in this suite")
-    return models
+
+
+def _known_group(group: list[str], info: ValidationInfo) -> list[str]:
+    _known(group, info)
+    return group
+
+
+def _known_variants(variants: list[Variant], info: ValidationInfo) -> list[Variant]:
+    _known((model for variant in variants for model in variant.models), info)
+    return variants
 
 
 Group = Annotated[Name, AfterValidator(_no_marker_of_pytest)]
-Models = Annotated[list[str], Field(min_length=1), AfterValidator(_models_of_suite)]
+Models = Annotated[list[str], Field(min_length=1), AfterValidator(_known_group)]
 
 
 class _Table(BaseModel):
@@ -105,6 +114,7 @@ class Attack(BaseModel):
     attack: str = Field(description="a name of the registry, or package.module:Class")
     stop: Literal["first-success", "patience", "full", "torchattacks"] | None = None
     batch_size: PositiveInt | None = None
+    max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @property
     def parameters(self) -> dict[str, bool | int | float | str]:
@@ -121,6 +131,18 @@ class Tolerances(_Table):
     time: Tolerance = 0.20
 
 
+class Variant(_Table):
+    """Two models of the suite that one change tells apart."""
+
+    base: Name
+    update: Name
+    group: str = Field(default="", max_length=100, description="variants of one group are also compared together")
+
+    @property
+    def models(self) -> list[str]:
+        return [self.base, self.update]
+
+
 class Suite(_Table):
     """All of one TOML file. ``path`` is the file it came from."""
 
@@ -131,6 +153,11 @@ class Suite(_Table):
     groups: dict[Group, Models] = Field(default={}, description="models that belong together; also pytest markers")
     normalisation: Normalisation = Normalisation()
     tolerances: Tolerances = Tolerances()
+    variants: Annotated[list[Variant], AfterValidator(_known_variants)] = Field(
+        default=[], description="pairs of models that each run compares"
+    )
+    policy: Literal["significance", "tolerance"] = "significance"
+    inconclusive: Literal["pass", "fail"] = "pass"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     batch_size: PositiveInt = 100
     row_floor: PositiveInt = 16
@@ -139,6 +166,39 @@ class Suite(_Table):
     @property
     def name(self) -> str:
         return self.path.stem
+
+    def with_candidate(self, text: str, folder: Path) -> Suite:
+        """This suite with one model only, replaced by another: ``MODEL=OTHER`` or ``MODEL=OTHER@WEIGHTS``.
+
+        OTHER is a model of the suite or ``package.module:factory``, WEIGHTS a file relative to ``folder``. Raises
+        RobustnessError.
+        """
+        name, separator, other = text.partition("=")
+        source, _, weights = other.partition("@")
+        if not separator or not source:
+            raise RobustnessError(f"--candidate {text}: should be MODEL=OTHER")
+        if name not in self.models:
+            raise RobustnessError(f"--candidate {text}: no model {name!r} in {self.path} ({', '.join(self.models)})")
+        if ":" in source:
+            model = {"source": source, "normalisation": self.models[name].normalisation}
+        elif source in self.models:
+            model = dict(self.models[source])
+        else:
+            raise RobustnessError(
+                f"--candidate {text}: {source!r} is no model of {self.path} and no package.module:factory"
+            )
+        if weights:
+            model["weights"] = weights
+        try:
+            replaced = Model.model_validate(model, context=folder)
+        except ValidationError as error:
+            raise RobustnessError(f"--candidate {text}: {explain(error, Model)}") from None
+        return self.model_copy(update={"models": {name: replaced}, "groups": {}, "variants": []})
+
+    @property
+    def pooled_share(self) -> float:
+        """The level of a test of all attacks together."""
+        return self.alpha / 2
 
     def cases(self) -> Iterator[Case]:
         for model in self.models:
@@ -185,7 +245,7 @@ class Case:
     @property
     def share(self) -> float:
         """The level of this case's tests: half of alpha, shared by the model's attacks; the other half is pooled."""
-        return self.suite.alpha / 2 / len(self.suite.attacks)
+        return self.suite.pooled_share / len(self.suite.attacks)
 
     def error(self, key: str, problem: str) -> RobustnessError:
         """What is wrong with a key of the suite file."""

@@ -1,27 +1,133 @@
-"""Tests of paired evidence: the same images, two runs."""
+"""Tests and intervals of paired evidence: the same images, two runs. The image is the unit.
+
+Differences are per image, positive where the image got worse. Standard library and numpy only.
+"""
 
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Sequence
+from statistics import NormalDist
 
-from scipy.stats import binomtest, norm
+import numpy as np
+
+#: Of the intervals that are shown.
+CONFIDENCE = 0.95
+#: The sum of all differences, in steps of the test's grid.
+GRID = 2**16
+
+Interval = tuple[float, float]
+
+
+def sign_flip(differences: Sequence[int]) -> float:
+    """One-sided p value that the differences' sum is so large, when each is as likely to be its opposite.
+
+    Fisher's randomisation test, exact: the distribution over all 2 ** N signs is added up image by image. Zeros have
+    no say. For differences of 1 and -1 it is McNemar's exact test. Where the sum exceeds ``GRID`` the differences are
+    rounded to fit, by at most half a step; the test stays exact, it is that of the rounded differences.
+
+    Source: Fisher, "The Design of Experiments", section 21.
+    """
+    values = np.asarray(differences, dtype=np.int64)
+    values = values[values != 0]
+    step = -(-int(np.abs(values).sum()) // GRID)
+    if step > 1:
+        values = np.rint(values / step).astype(np.int64)
+    sizes = np.sort(np.abs(values))
+    chances = np.zeros(int(sizes.sum()) + 1)  # of each sum of those that got worse
+    chances[0] = 1
+    reach = 0
+    for size in sizes.tolist():
+        reach += size
+        chances[: reach + 1] *= 0.5
+        chances[size : reach + 1] += chances[: reach + 1 - size].copy()
+    worse = int(values[values > 0].sum())
+    return min(1.0, max(float(chances[worse:].sum()), sys.float_info.min))
 
 
 def mcnemar(lost: int, won: int) -> float:
-    """One-sided p value that as many or more images are lost, when lost and won are equally likely.
-
-    The exact form of McNemar's test: of the images whose outcome changed, each is lost with probability 1/2.
-    """
-    return float(binomtest(lost, lost + won, 0.5, alternative="greater").pvalue) if lost + won else 1.0
+    """One-sided p value that as many or more images are lost, when lost and won are equally likely."""
+    return sign_flip([1] * lost + [-1] * won)
 
 
-def images_to_settle(lost: int, won: int, images: int, level: float) -> int | None:
+def images_to_settle(differences: Sequence[int], images: int, level: float) -> int | None:
     """How many images would make a change of this size significant at ``level``, or None if none would.
 
-    From the normal approximation of McNemar's statistic, z = (lost - won) / sqrt(lost + won), which grows with the
-    square root of the number of images.
+    From the normal approximation, z = sum / sqrt(sum of squares), which grows with the square root of the number of
+    images.
     """
-    if lost <= won:
+    values = np.asarray(differences, dtype=float)
+    if values.sum() <= 0:
         return None
-    z = (lost - won) / math.sqrt(lost + won)
-    return max(images + 1, math.ceil(images * (float(norm.isf(level)) / z) ** 2))
+    z = float(values.sum()) / math.sqrt(float(np.square(values).sum()))
+    return max(images + 1, math.ceil(images * (_z(1 - level) / z) ** 2))
+
+
+def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
+    """Of a rate, Wilson's score interval; ``trials`` is positive.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference".
+    """
+    z = _z((1 + confidence) / 2)
+    rate = successes / trials
+    centre = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def paired_rates(both: int, lost: int, won: int, neither: int, confidence: float = CONFIDENCE) -> Interval:
+    """Of the change of a rate on the same images, (lost - won) / all.
+
+    Args:
+        both, lost, won, neither: images that count in both runs, in the second, in the first, in none; not all zero.
+
+    Source: Newcombe, "Improved confidence intervals for the difference between binomial proportions based on paired
+    data", method 10.
+    """
+    images = both + lost + won + neither
+    before, after = (both + won) / images, (both + lost) / images
+    low_before, high_before = wilson(both + won, images, confidence)
+    low_after, high_after = wilson(both + lost, images, confidence)
+    margins = (both + won) * (lost + neither) * (both + lost) * (won + neither)
+    product: float = both * neither - lost * won
+    if product > 0:
+        product = max(product - images / 2, 0.0)
+    phi = product / math.sqrt(margins) if margins else 0.0
+
+    def reach(up: float, down: float) -> float:
+        return math.sqrt(max(0.0, up * up - 2 * phi * up * down + down * down))
+
+    change = after - before
+    low = change - reach(after - low_after, high_before - before)
+    high = change + reach(high_after - after, before - low_before)
+    return max(-1.0, low), min(1.0, high)
+
+
+def relative_change(before: Sequence[float], after: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Of mean(after) / mean(before) - 1 on the same images, from the ratio estimator's normal approximation.
+
+    For a single image nothing is known: minus to plus infinity. Source: Cochran, "Sampling Techniques", section 6.4.
+    """
+    then, now = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    ratio = float(now.mean() / then.mean())
+    if len(then) < 2:
+        return -math.inf, math.inf
+    error = float(np.std(now - ratio * then, ddof=1)) / math.sqrt(len(then)) / float(then.mean())
+    z = _z((1 + confidence) / 2)
+    return ratio - 1 - z * error, ratio - 1 + z * error
+
+
+def mean_interval(values: Sequence[float], scale: float, confidence: float = CONFIDENCE) -> Interval:
+    """Of sum(values) / scale, where ``values`` are independent: by the normal approximation."""
+    array = np.asarray(values, dtype=float)
+    if len(array) < 2:
+        return -math.inf, math.inf
+    error = math.sqrt(len(array)) * float(np.std(array, ddof=1)) / scale
+    z = _z((1 + confidence) / 2)
+    middle = float(array.sum()) / scale
+    return middle - z * error, middle + z * error
+
+
+def _z(chance: float) -> float:
+    return NormalDist().inv_cdf(chance)

@@ -6,25 +6,33 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Outcome = Literal["same", "improved", "regressed", "inconclusive", "not judged"]
+Outcome = Literal["same", "improved", "regressed", "inconclusive", "not judged", "over limit"]
 
 
-class MetricVerdict(BaseModel):
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class MetricVerdict(_Said):
     """One metric, before and after.
 
-    ``change`` is in points for rates and accuracies (after - before), relative for the others (after / before - 1).
-    ``worse`` says in which direction, ``text`` says all with the numbers, without the case's name.
+    ``change`` is in points for rates and accuracies (after - before), relative for the others (after / before - 1), and
+    so is its 95 % ``interval``. ``p_value`` is one-sided, in the direction of the change. ``worse`` says in which
+    direction that is, ``fails`` whether it fails the case, ``text`` says all with the numbers, without the case's name.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     metric: str
     outcome: Outcome
     text: str
+    fails: bool = False
     before: float | None = None
     after: float | None = None
     change: float | None = None
+    interval: tuple[float, float] | None = None
     p_value: float | None = None
+    images: int | None = None
+    lost: int | None = None
+    won: int | None = None
     worse: bool = False
 
     @property
@@ -33,16 +41,15 @@ class MetricVerdict(BaseModel):
         return self.outcome in ("improved", "regressed", "inconclusive")
 
 
-class Verdict(BaseModel):
-    """What is said of one case: passed or failed, and why in one line."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class Verdict(_Said):
+    """What is said of one case, or of several together: passed or failed, and why in one line."""
 
     case: str
     passed: bool
     word: str
     reason: str
     metrics: list[MetricVerdict] = []
+    changes: list[str] = []  # of the model since its baseline
 
     @property
     def moved(self) -> list[MetricVerdict]:

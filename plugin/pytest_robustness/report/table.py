@@ -1,15 +1,22 @@
-"""The table at the end of a run, as lines of text."""
+"""The tables at the end of a run, as lines of text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_robustness.gate.metrics import percent, points
+from pytest_robustness.gate.statistics import wilson
+from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
-from pytest_robustness.records import Measurement
+from pytest_robustness.records import Aggregates, Measurement
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
-LEGEND = "effort: gradient evaluations until fooled; time: in forward + backward passes of the same batch"
+LEGEND = (
+    "[95 % intervals]; effort: gradient evaluations until fooled; time: in forward + backward passes of the same batch"
+)
+VARIANTS = ("base -> update", "attack", "success rate", "p", "noise rate", "effort", "clean accuracy")
 
 
 @dataclass(frozen=True)
@@ -26,17 +33,25 @@ class Row:
 def table(rows: Sequence[Row]) -> list[tuple[str, bool]]:
     """Lines, failures first, and whether each is a failure's. The first line is the header."""
     ordered = sorted(rows, key=lambda row: not row.failed)
-    cells = [HEADER, *(_cells(row) for row in ordered)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADER))]
-    numbers = range(2, 6)
-    lines = [
+    lines = aligned([HEADER, *(_cells(row) for row in ordered)], right=range(2, 6))
+    return list(zip(lines, (False, *(row.failed for row in ordered)), strict=True))
+
+
+def variants_table(contrasts: Iterable[Contrast]) -> list[str]:
+    """Lines, the first of them the header."""
+    return aligned([VARIANTS, *map(_contrast, contrasts)], right=range(3, 4))
+
+
+def aligned(cells: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
+    """Cells below one another, two spaces between columns."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
         "  ".join(
-            text.rjust(width) if column in numbers else text.ljust(width)
+            text.rjust(width) if column in right else text.ljust(width)
             for column, (text, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in cells
     ]
-    return list(zip(lines, (False, *(row.failed for row in ordered)), strict=True))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -48,13 +63,20 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         model,
         attack,
-        _shown(aggregates.success_rate, "{:.1%}"),
+        _rate(aggregates),
         _shown(aggregates.noise_rate, "{:.5f}"),
         _shown(None if one_step else aggregates.effort, "{:.2f}"),
         _shown(timing.gradient_units, "{:.2f}"),
         _change(row.verdict),
         row.word,
     )
+
+
+def _rate(aggregates: Aggregates) -> str:
+    if aggregates.success_rate is None:
+        return "-"
+    low, high = wilson(aggregates.successes, aggregates.attempts)
+    return f"{aggregates.success_rate:.1%} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _shown(value: float | None, pattern: str) -> str:
@@ -67,11 +89,21 @@ def _change(verdict: Verdict | None) -> str:
         return "-"
     success = verdict.metric("success rate")
     others = [metric for metric in verdict.moved if metric.metric != "success rate"]
-    shown = [metric for metric in (success, *others[:1]) if metric is not None and metric.change is not None]
-    return ", ".join(_amount(metric) for metric in shown) or "-"
+    shown = [] if success is None or success.change is None else [_amount(success)]
+    shown += [f"{metric.metric} {_amount(metric).partition(' [')[0]}" for metric in others[:1] if metric.change]
+    return ", ".join(shown) or "-"
 
 
-def _amount(metric: MetricVerdict) -> str:
-    change = metric.change or 0.0
-    amount = f"{100 * change:+.1f} pp" if metric.metric in ("success rate", "clean accuracy") else f"{change:+.0%}"
-    return amount if metric.metric == "success rate" else f"{metric.metric} {amount}"
+def _amount(metric: MetricVerdict | None) -> str:
+    """Its change, and how sure that is."""
+    if metric is None or metric.change is None:
+        return "-"
+    show = points if metric.metric in ("success rate", "clean accuracy") else percent
+    interval = metric.interval or (-math.inf, math.inf)
+    return show(metric.change, interval)
+
+
+def _contrast(one: Contrast) -> tuple[str, ...]:
+    success, *others = (one.metrics.get(name) for name in ("success rate", "noise rate", "effort", "clean accuracy"))
+    p_value = "-" if success is None or success.p_value is None else f"{min(1.0, 2 * success.p_value):.2g}"
+    return (one.models, one.attack, _amount(success), p_value, *map(_amount, others))

@@ -1,0 +1,55 @@
+"""Models of one run compared with one another: what batch norm, depth or another architecture changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_robustness.gate.metrics import Rules, compare
+from pytest_robustness.gate.pooled import Pair, judge_pooled
+from pytest_robustness.gate.verdicts import MetricVerdict
+from pytest_robustness.records import Measurement
+from pytest_robustness.suite import Suite, Variant
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One line of the comparison. Nothing is judged by it: metrics have changes, intervals and p values."""
+
+    models: str
+    attack: str
+    metrics: Mapping[str, MetricVerdict]
+
+
+def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator[Contrast]:
+    """Each variant whose cases are all in ``measurements``, per attack and averaged over attacks; then their groups."""
+    complete = [variant for variant in suite.variants if _cases(suite, variant) <= measurements.keys()]
+    for variant in complete:
+        name = f"{variant.base} -> {variant.update}"
+        pairs = _pairs(suite, variant, measurements)
+        for attack, (base, update) in pairs.items():
+            metrics = compare(base, update, Rules.of(suite.case(update.case)))
+            yield Contrast(name, attack, {metric.metric: metric for metric in metrics})
+        yield from _averaged(suite, name, list(pairs.values()))
+    for group in dict.fromkeys(variant.group for variant in complete if variant.group):
+        members = [variant for variant in complete if variant.group == group]
+        if len(members) > 1:
+            pooled = [pair for variant in members for pair in _pairs(suite, variant, measurements).values()]
+            yield from _averaged(suite, f"{group} ({len(members)})", pooled)
+
+
+def _averaged(suite: Suite, name: str, pairs: Sequence[Pair]) -> Iterator[Contrast]:
+    verdict = judge_pooled(pairs, Rules.pooled(suite))
+    if verdict is not None:
+        yield Contrast(name, "mean", {verdict.metric: verdict})
+
+
+def _cases(suite: Suite, variant: Variant) -> set[str]:
+    return {f"{model}/{attack}" for model in variant.models for attack in suite.attacks}
+
+
+def _pairs(suite: Suite, variant: Variant, measurements: Mapping[str, Measurement]) -> dict[str, Pair]:
+    return {
+        attack: (measurements[f"{variant.base}/{attack}"], measurements[f"{variant.update}/{attack}"])
+        for attack in suite.attacks
+    }

@@ -1,0 +1,88 @@
+"""What a run says at its end, in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_robustness.gate.variants import Contrast
+from pytest_robustness.gate.verdicts import MetricVerdict
+from pytest_robustness.recorder import Result
+from pytest_robustness.report.table import LEGEND, Row, table, variants_table
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All there is to say, in the order it is said."""
+
+    title: str
+    rows: Sequence[Row]
+    contrasts: Sequence[Contrast]
+    notes: Sequence[str]
+    failures: Sequence[str]
+
+    def write(self, terminal: pytest.TerminalReporter) -> None:
+        if not (self.rows or self.notes or self.failures):
+            return
+        terminal.section(f"robustness: {self.title}")
+        for index, (text, failed) in enumerate(table(self.rows) if self.rows else []):
+            terminal.write_line(text, bold=index == 0, red=failed)
+        if any(row.measurement for row in self.rows):
+            terminal.write_line(LEGEND)
+        if self.contrasts:
+            terminal.write_line("")
+            for index, text in enumerate(variants_table(self.contrasts)):
+                terminal.write_line(text, bold=index == 0)
+            terminal.write_line(
+                "update against base in this run, on the same images; p: two-sided; nothing is judged by it"
+            )
+        for text in self.notes:
+            terminal.write_line(text)
+        for text in self.failures:
+            terminal.write_line(f"FAILED: {text}", red=True)
+
+
+def rows(
+    cases: Iterable[str], results: Mapping[str, Result], troubles: Mapping[str, str], *, judged: bool
+) -> list[Row]:
+    """A row for each case that was run."""
+    found = []
+    for case in cases:
+        trouble, result = troubles.get(case), results.get(case)
+        if trouble is not None:
+            found.append(Row(case, trouble, failed=trouble != "skipped"))
+        elif result is not None:
+            failed = judged and not result.verdict.passed
+            found.append(Row(case, result.verdict.word, failed, result.measurement, result.verdict))
+    return found
+
+
+def not_judged(results: Mapping[str, Result]) -> Iterator[str]:
+    """Why a metric was not judged, once for all cases."""
+    reasons: dict[str, list[str]] = {}
+    for case, result in results.items():
+        for metric in result.verdict.metrics:
+            if metric.outcome == "not judged":
+                reasons.setdefault(metric.metric, []).append(f"{case}: {metric.text.partition(': ')[2]}")
+    for name, cases in reasons.items():
+        yield f"{name} not judged in {len(cases)} of {len(results)} cases, so of {cases[0]}"
+
+
+def changed_models(results: Mapping[str, Result]) -> Iterator[str]:
+    """What became of the models since their baselines."""
+    for model, changes in {case.partition("/")[0]: result.verdict.changes for case, result in results.items()}.items():
+        if changes:
+            yield f"{model} is not the model of its baselines: {', '.join(changes)}"
+
+
+def clean_accuracies(results: Mapping[str, Result], *, always: bool) -> Iterator[str]:
+    """Of each model, from the first of its cases."""
+    first: dict[str, MetricVerdict] = {}
+    for case, result in results.items():
+        metric = result.verdict.metric("clean accuracy")
+        if metric is not None and (always or metric.moved):
+            first.setdefault(case.partition("/")[0], metric)
+    for model, metric in first.items():
+        yield f"{model}: {metric.text}"

@@ -1,0 +1,68 @@
+"""What only several cases tell: pooled verdicts and variants."""
+
+
+import pytest
+
+OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
+GROUPS = '\n[groups]\nboth = ["small", "large"]\n\n[[variants]]\nbase = "small"\nupdate = "large"\n'
+
+
+@pytest.fixture
+def grouped(recorded):
+    with (recorded.path / "tiny.toml").open("a") as suite:
+        suite.write(GROUPS)
+    return recorded
+
+
+def contrasts(result):
+    lines = result.outlines
+    start = next((i for i, line in enumerate(lines) if line.startswith("base -> update")), None)
+    if start is None:
+        return []
+    return [line for line in lines[start + 1 :] if line.startswith("small -> large")]
+
+
+def test_a_model_and_a_group_are_judged_together(grouped):
+    grouped.behave(small_fgsm="weak", small_pgd="weak")
+    result = grouped.run()
+    assert result.ret == FAILED
+    result.stdout.re_match_lines_random([r"FAILED: small under 2 attacks: success rate \+\d.* pp \[.*, p = .*"])
+    result.stdout.re_match_lines_random([r".*both, 2 models under 2 attacks: success rate \+\d.*"])
+    assert "large under 2 attacks" not in result.stdout.str()
+
+
+def test_a_change_too_unsure_in_each_case_fails_the_run_when_it_is_sure_in_all(grouped):
+    grouped.edit("tiny.toml", "batch_size", "alpha = 2e-5\nbatch_size")  # a quarter for each case, half for both
+    grouped.edit("tiny.toml", "[tolerances]", "[tolerances]\neffort = 10.0\nnoise_rate = 10.0")
+    grouped.behave(small_fgsm="weak", small_pgd="weak")
+    for workers in ("-n0", "-n2"):
+        result = grouped.run(workers)
+        assert result.ret == FAILED
+        result.assert_outcomes(passed=4)
+        assert [row.split()[-1] for row in grouped.table(result)] == ["inconclusive"] * 2 + ["same"] * 2
+        result.stdout.re_match_lines_random([r"FAILED: small under 2 attacks: success rate .*"])
+
+
+def test_together_only_what_is_complete(grouped):
+    grouped.behave(small_fgsm="weak", small_pgd="weak")
+    result = grouped.run("-k", "fgsm")
+    assert "under 2 attacks" not in result.stdout.str()
+    assert contrasts(result) == []
+
+
+def test_variants_are_compared_in_each_run(grouped):
+    alone = grouped.run()
+    lines = contrasts(alone)
+    assert [line.split()[3] for line in lines] == ["fgsm", "pgd", "mean"]
+    base, update = (sum(grouped.measurement(f"{model}/fgsm").evidence.success) for model in ("small", "large"))
+    assert f"{100 * (update - base) / 40:+.1f} pp" in lines[0]
+    assert contrasts(grouped.run("-n2")) == lines
+    assert alone.ret == OK
+
+
+def test_a_variant_regresses_nothing(grouped):
+    grouped.behave(large_fgsm="weak", large_pgd="weak")
+    grouped.run("--update-baselines")
+    result = grouped.run()
+    assert result.ret == OK
+    assert len(contrasts(result)) == 3
