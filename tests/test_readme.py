@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustness_tests.zoo import cifar10, select, train
+from robustness_tests.zoo import cifar10, describe, select, train
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -38,7 +38,7 @@ def test_every_command_is_run_here_or_by_ci():
     suite_extra = "pip install -c constraints.txt -e '.[suite]'"  # part of [test], which CI installs
     for command in others:
         assert command in (own_repository, suite_extra) or command in script, command
-    assert len(here) == 6
+    assert len(here) == 9
 
 
 @pytest.fixture
@@ -52,17 +52,28 @@ def checkout(pytester):
 
 @pytest.mark.parametrize("command", commands("pytest robustness_tests"))
 def test_the_gate_on_the_zoo(checkout, command):
-    """On one case; CI runs all."""
+    """On a case or two; CI runs all."""
     case = checkout.path / "baselines/zoo/vgg11/fgsm.json"
     before = case.read_bytes()
     if "missing" in command:
         case.unlink()
-    result = checkout.runpytest_subprocess(
-        *shlex.split(command)[1:], "-k", "vgg11 and fgsm and not bn", "-p", "no:cacheprovider"
+    chosen = "vgg11/fgsm or vgg11/pgd" if "-k" in command else "vgg11/fgsm"
+    arguments = shlex.split(command)[1:]
+    if "-k" in arguments:
+        at = arguments.index("-k") + 1
+        arguments[at] = f"({arguments[at]}) and ({chosen})"
+    else:
+        arguments += ["-k", chosen]
+    result = checkout.runpytest_subprocess(*arguments, "-p", "no:cacheprovider")
+    candidate = "--candidate" in command
+    assert result.ret == (1 if candidate else 0)
+    result.assert_outcomes(
+        failed=candidate, passed=not candidate, deselected=result.parseoutcomes().get("deselected", 0)
     )
-    assert result.ret == 0
-    result.assert_outcomes(passed=1, deselected=0 if "-n" in command else 5)
-    result.stdout.fnmatch_lines(["vgg11 *fgsm *67.5%*"])
+    (row,) = (line for line in result.outlines if line.startswith("vgg11 "))
+    assert row.split()[1] == ("pgd" if "-k" in command else "fgsm")
+    if not candidate:
+        assert row in [re.sub(r" \d+\.\d\d  \+", r" \g<0>", line) for line in result.outlines]
     assert case.exists()
     if "missing" not in command:
         assert case.read_bytes() == before
@@ -136,3 +147,12 @@ def test_the_selection_command(monkeypatch, tmp_path, capsys):
         assert np.bincount(file["labels"]).tolist() == [3] * 10
     assert (tmp_path / "unselected.npz").exists()
     assert "airplane 3" in capsys.readouterr().out
+
+
+def test_the_page_of_the_zoo(monkeypatch, tmp_path, capsys):
+    (command,) = commands("python -m robustness_tests.zoo.describe")
+    monkeypatch.setattr(cifar10, "load", lambda path: tiny_cifar10())
+    monkeypatch.setattr(sys, "argv", [*shlex.split(command)[2:], "--output", str(tmp_path / "page.md")])
+    describe.main()
+    assert (tmp_path / "page.md").read_text().startswith("# The zoo")
+    assert "14 models" in capsys.readouterr().out

@@ -22,7 +22,7 @@ NOISE_DIGITS = 6
 Bit = Annotated[int, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Noise = Annotated[float, Field(ge=0, le=2)]
-Effort = Annotated[int, Field(ge=0, lt=2**53)]
+Effort = Annotated[int, Field(ge=0, lt=2**31)]
 Parameter = bool | int | Finite | str
 
 

@@ -67,11 +67,16 @@ def _known(models: Iterable[str], info: ValidationInfo) -> None:
 
 def _known_group(group: list[str], info: ValidationInfo) -> list[str]:
     _known(group, info)
+    if len(set(group)) < len(group):
+        raise ValueError("a model is named twice")
     return group
 
 
 def _known_variants(variants: list[Variant], info: ValidationInfo) -> list[Variant]:
     _known((model for variant in variants for model in variant.models), info)
+    for variant in variants:
+        if variant.base == variant.update:
+            raise ValueError(f"{variant.base} is no variant of itself")
     return variants
 
 
@@ -297,8 +302,8 @@ def _fields(table: Any, location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         if isinstance(table, type) and issubclass(table, BaseModel):
             table = table.model_fields[str(part)].annotation
-        elif get_origin(table) is dict:
-            table = get_args(table)[1]
+        elif get_origin(table) in (dict, list):
+            table = get_args(table)[-1]
         table = next((arm for arm in get_args(table) if arm is not type(None)), table) if _optional(table) else table
     if not (isinstance(table, type) and issubclass(table, BaseModel)):
         return []

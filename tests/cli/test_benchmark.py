@@ -44,7 +44,7 @@ def judged_once(project, result):
     assert result.ret == FAILED
     result.assert_outcomes(passed=5, failed=1)
     result.stdout.re_match_lines_random(
-        [r"small/fgsm: success rate 40\.0% -> 82\.5% \(\+42\.5 pp, 17 images lost, 0 won"]
+        [r"small/fgsm: success rate 40\.0% -> 82\.5% \(\+42\.5 pp \[.*\], 17 images lost, 0 won"]
     )
     assert project.executed() == CASES
     assert project.attacked() == BATCHES

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
-WIDTH = 100  # columns
+WIDTH = 132  # columns
 
 
 def section(result):

@@ -1,6 +1,5 @@
 """What only several cases tell: pooled verdicts and variants."""
 
-
 import pytest
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED

@@ -1,5 +1,6 @@
 """Measurements written as strings, one character an image, and what every error must look like."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import accumulate
@@ -97,3 +98,15 @@ def tail(lost: int, won: int) -> Fraction:
     flips = lost + won
     ways = list(accumulate(range(1, flips + 1), lambda ways, k: ways * (flips - k + 1) // k, initial=1))
     return Fraction(sum(ways[lost:]), 2**flips)
+
+
+def flips(differences: Sequence[int]) -> Fraction:
+    """P(sum >= the one seen) over all signs of the differences, each as likely as its opposite, without rounding."""
+    ways = Counter({0: 1})
+    for difference in differences:
+        grown: Counter[int] = Counter()
+        for total, count in ways.items():
+            grown[total + difference] += count
+            grown[total - difference] += count
+        ways = grown
+    return Fraction(sum(count for total, count in ways.items() if total >= sum(differences)), 2 ** len(differences))

@@ -1,10 +1,12 @@
 """What hypothesis draws: evidence, measurements, protocols, and two runs over the same images."""
 
+from random import Random
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from pytest_robustness.records import Evidence, ImageSetId, Measurement, Protocol, Provenance, Timing
 
-from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG
+from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG, measurement
 
 modest = settings(max_examples=60, deadline=None)
 
@@ -101,3 +103,39 @@ def comparisons(draw: st.DrawFn, lost: tuple[int, int] = (0, 15), won: tuple[int
     draw(st.randoms(use_true_random=False)).shuffle(drawn)
     before, after = ("".join(pair[i] for pair in drawn) for i in (0, 1))
     return before, after
+
+
+@st.composite
+def runs(draw: st.DrawFn, moved: bool = False) -> tuple[Measurement, Measurement]:
+    """Two measurements over the same images with all metrics, of which any may move a little or a lot.
+
+    ``moved``: with far more images lost than won.
+    """
+    before, after = draw(comparisons(lost=(15, 30), won=(0, 2)) if moved else comparisons() | comparisons(won=(15, 30)))
+    random = Random(draw(st.integers(0, 2**32)))
+    spoilt = draw(st.sampled_from((0, 0, 30)))  # with these, fewer successes may come with fewer images robust
+    before, after = before + WITHSTOOD * spoilt, after + WRONG * spoilt
+    right = [("+", "+")] * 50 + [(WRONG, WRONG)] * 10
+    right += [("+", WRONG)] * draw(st.integers(0, 20)) + [(WRONG, "+")] * draw(st.integers(0, 20))
+    random.shuffle(right)
+    blind_before, blind_after = ("".join(run) for run in zip(*right, strict=True))
+    longer, louder = draw(st.integers(-3, 3)), draw(st.sampled_from((0.7, 0.94, 0.96, 1.0, 1.04, 1.06, 1.4)))
+    efforts = [random.randint(0, BUDGET) for _ in before]
+    noises = [random.randint(1, 20_000) for _ in before]
+
+    def run(which: int, outcomes: str, blind: str) -> Measurement:
+        shift, factor = longer * which, 1 + (louder - 1) * which
+        usual = {WRONG: None, WITHSTOOD: BUDGET + 1}
+        shifted = [min(max(0, effort + shift + which * random.randint(-2, 2)), BUDGET) for effort in efforts]
+        scaled = [round(noise * factor * random.uniform(0.9, 1.1)) for noise in noises]
+        return measurement(
+            outcomes,
+            digest=f"model {which}",
+            unselected=blind,
+            efforts=[usual.get(one, effort) for one, effort in zip(outcomes, shifted, strict=True)],
+            noises=[n / 10**6 if one == FOOLED else None for one, n in zip(outcomes, scaled, strict=True)],
+            protocol={"batch_size": 5},
+            units=random.choice((4.0, 5.0, 5.2, 6.0)),
+        )
+
+    return run(0, before, blind_before), run(1, after, blind_after)

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from pytest_robustness.gate.judge import Rules, judge
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.gate.update import Update, line
 from pytest_robustness.records import Measurement

@@ -1,17 +1,22 @@
-"""Effort, noise rate and time, and what is said of a case as a whole."""
+"""What is said of a case as a whole: word, reason, drift, and the suite's policy and limits."""
 
-from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from pytest_robustness.gate.judge import ALLOWED_SPREAD, Rules, judge
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
 from pytest_robustness.records import Measurement
 from pytest_robustness.suite import Tolerances
 
-from tests.gate.examples import FOOLED, WITHSTOOD, measurement
+from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement
 from tests.gate.strategies import modest
+from tests.gate.test_suite import SOUND, folder, loaded
+
+__all__ = ["folder"]  # a fixture
 
 RULES = Rules(Tolerances(), 0.05 / 6)
 
@@ -28,167 +33,6 @@ def run(outcomes: str = "!!!!", digest: str = "after", **changes: object) -> Mea
 
 def baseline(outcomes: str = "!!!!", **changes: object) -> Measurement:
     return run(outcomes, digest="before", **changes)
-
-
-# --- effort and noise rate ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("efforts", "outcome"),
-    [
-        ([10, 10, 10, 10], "same"),
-        ([10, 10, 10, 9], "same"),  # -2.5 %
-        ([10, 10, 9, 8], "regressed"),  # -7.5 %
-        ([10, 10, 11, 12], "improved"),
-        ([0, 0, 0, 0], "regressed"),
-    ],
-)
-def test_effort_is_compared_by_tolerance_and_less_is_worse(efforts: list[int], outcome: str) -> None:
-    verdict = judge(run(efforts=efforts), baseline(efforts=[10, 10, 10, 10]), RULES)
-    assert metric(verdict, "effort").outcome == outcome
-    assert verdict.passed == (outcome != "regressed")
-
-
-@pytest.mark.parametrize(
-    ("noises", "outcome"),
-    [
-        ([0.02, 0.02, 0.02, 0.019], "same"),
-        ([0.02, 0.02, 0.018, 0.016], "regressed"),
-        ([0.02, 0.02, 0.022, 0.024], "improved"),
-    ],
-)
-def test_noise_rate_is_compared_by_tolerance_and_less_is_worse(noises: list[float], outcome: str) -> None:
-    verdict = judge(run(noises=noises), baseline(noises=[0.02] * 4), RULES)
-    assert metric(verdict, "noise rate").outcome == outcome
-    assert verdict.passed == (outcome != "regressed")
-
-
-def test_the_suite_s_tolerances_decide() -> None:
-    now, then = run(efforts=[9, 9, 9, 9], noises=[0.018] * 4), baseline(efforts=[10] * 4, noises=[0.02] * 4)
-    loose = Rules(Tolerances(effort=0.15, noise_rate=0.05), RULES.level)
-    assert [metric(judge(now, then, loose), name).outcome for name in ("effort", "noise rate")] == ["same", "regressed"]
-    loose = Rules(Tolerances(effort=0.05, noise_rate=0.15), RULES.level)
-    assert [metric(judge(now, then, loose), name).outcome for name in ("effort", "noise rate")] == ["regressed", "same"]
-
-
-values = st.none() | st.integers(1, 10)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(values, values), max_size=12))
-def test_noise_and_effort_are_means_over_images_with_values_in_both(pairs: list[tuple[int | None, int | None]]) -> None:
-    def one(values: Sequence[int | None], digest: str) -> Measurement:
-        outcomes = "".join("-" if value is None else FOOLED for value in values)
-        noises = [None if value is None else value / 100 for value in values]
-        return run(outcomes, digest, efforts=values, noises=noises)
-
-    verdict = judge(one([b for _, b in pairs], "after"), one([a for a, _ in pairs], "before"), RULES)
-    both = [(a, b) for a, b in pairs if a is not None and b is not None]
-    for name, scale in (("effort", 1), ("noise rate", 100)):
-        found = metric(verdict, name)
-        if not both:
-            assert (found.outcome, found.before, found.after) == ("not judged", None, None)
-            continue
-        before, after = sum(a for a, _ in both), sum(b for _, b in both)
-        assert found.before == pytest.approx(before / len(both) / scale)
-        assert found.after == pytest.approx(after / len(both) / scale)
-        assert found.change == pytest.approx(after / before - 1)
-        assert f"on {len(both)} images" in found.text
-
-
-def test_effort_of_a_single_step_is_not_spoken_of() -> None:
-    now, then = run(efforts=[0, 0, 0, 0], budget=1), baseline(efforts=[1, 1, 1, 1], budget=1)
-    assert judge(now, then, RULES).metric("effort") is None
-    two = judge(run(efforts=[0] * 4, budget=2), baseline(efforts=[1] * 4, budget=2), RULES)
-    assert metric(two, "effort").outcome == "regressed"
-
-
-def test_effort_that_an_attack_cannot_tell_is_not_spoken_of() -> None:
-    known = baseline()
-    unknown = known.model_copy(update={"budget": None, "evidence": known.evidence.model_copy(update={"effort": None})})
-    for now, then in ((unknown, unknown), (unknown, known), (known, unknown)):
-        assert judge(now, then, RULES).metric("effort") is None
-
-
-def test_a_baseline_of_zero_is_no_scale_for_a_change() -> None:
-    verdict = judge(run(efforts=[1] * 4, noises=[0.1] * 4), baseline(efforts=[0] * 4, noises=[0.0] * 4), RULES)
-    assert metric(verdict, "effort").outcome == "not judged"
-    assert metric(verdict, "noise rate").outcome == "not judged"
-    assert verdict.passed
-
-
-def test_a_fallen_noise_rate_fails_with_its_numbers() -> None:
-    verdict = judge(run(noises=[0.015] * 4), baseline(noises=[0.02] * 4), RULES)
-    assert not verdict.passed
-    assert verdict.word == "regressed"
-    for number in ("0.02000 -> 0.01500", "25.0", "4 images"):
-        assert number in verdict.reason
-
-
-# --- time --------------------------------------------------------------------------------------------------------
-
-
-def timed(before: dict[str, object], after: dict[str, object], tolerance: float = 0.2) -> MetricVerdict:
-    verdict = judge(run(**after), baseline(**before), Rules(Tolerances(time=tolerance), RULES.level))
-    found = metric(verdict, "time")
-    assert verdict.passed == (found.outcome != "regressed")
-    return found
-
-
-@pytest.mark.parametrize(
-    ("units", "outcome"),
-    [(5.0, "same"), (4.05, "same"), (5.95, "same"), (3.95, "regressed"), (6.05, "improved"), (0.1, "regressed")],
-)
-def test_time_is_compared_both_ways_at_its_tolerance(units: float, outcome: str) -> None:
-    found = timed({"units": 5.0}, {"units": units})
-    assert found.outcome == outcome
-    assert found.change == pytest.approx(units / 5 - 1)
-    assert f"5.00 -> {units:.2f} gradient units" in found.text
-
-
-def test_time_follows_the_suite_s_tolerance() -> None:
-    assert timed({"units": 5.0}, {"units": 4.0}, tolerance=0.25).outcome == "same"
-    assert timed({"units": 5.0}, {"units": 4.0}, tolerance=0.15).outcome == "regressed"
-
-
-WIDE = 0.2 * ALLOWED_SPREAD + 0.01
-UNTIMED: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
-    "another device": ({"device": "a GPU"}, {}, "a GPU"),
-    "a wide spread": ({}, {"spread": WIDE}, "spread"),
-    "a baseline's wide spread": ({"spread": WIDE}, {}, "spread"),
-    "a doubt": ({}, {"doubt": "several workers share a GPU"}, "several workers share a GPU"),
-    "a baseline's doubt": ({"doubt": "several workers share a GPU"}, {}, "several workers share a GPU"),
-}
-
-
-@pytest.mark.parametrize(("before", "after", "reason"), UNTIMED.values(), ids=UNTIMED)
-def test_time_is_not_judged_where_it_means_little_and_says_why(
-    before: dict[str, object], after: dict[str, object], reason: str
-) -> None:
-    found = timed({"units": 5.0} | before, {"units": 1.0} | after)
-    assert found.outcome == "not judged"
-    assert reason in found.text
-    assert "5.00 -> 1.00" in found.text
-
-
-@pytest.mark.parametrize(("before", "after"), [(None, 5.0), (5.0, None), (None, None)])
-def test_time_that_was_not_taken_is_not_judged(before: float | None, after: float | None) -> None:
-    assert timed({"units": before}, {"units": after}).outcome == "not judged"
-
-
-def test_an_unknown_spread_is_no_spread() -> None:
-    assert timed({"spread": None}, {"spread": None}).outcome == "same"
-
-
-def test_a_wider_tolerance_allows_a_wider_spread() -> None:
-    assert timed({}, {"spread": WIDE}, tolerance=0.4).outcome == "same"
-
-
-def test_an_attack_that_became_slower_does_not_fail() -> None:
-    assert judge(run(units=50.0), baseline(units=5.0), RULES).passed
-
-
-# --- the case ----------------------------------------------------------------------------------------------------
 
 
 def test_without_a_baseline_a_case_fails() -> None:
@@ -298,3 +142,105 @@ def test_one_regressed_metric_fails_whatever_improved() -> None:
 def test_a_verdict_survives_its_way_to_the_controller(units: float, noise: float, effort: int) -> None:
     verdict = judge(run(units=units, noises=[noise] * 4, efforts=[effort] * 4), baseline(), RULES)
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+# --- policies and limits -----------------------------------------------------------------------------------------
+
+HALF = FOOLED * 50 + WITHSTOOD * 50
+STRICT = replace(RULES, doubt_fails=True)
+PLAIN = replace(RULES, tolerance_only=True)
+#: Beyond the tolerance, and not significant, in one direction.
+WORSE: dict[str, dict[str, object]] = {
+    "success rate": {"outcomes": FOOLED * 53 + WITHSTOOD * 47},
+    "effort": {"efforts": [0] * 6 + [5] * 94},
+    "noise rate": {"noises": [0.0001] * 4 + [0.005] * 46 + [None] * 50},
+    "clean accuracy": {"unselected": "+" * 80 + "-" * 20},
+}
+BETTER: dict[str, dict[str, object]] = {
+    "success rate": {"outcomes": FOOLED * 47 + WITHSTOOD * 53},
+    "effort": {"efforts": [10] * 6 + [5] * 94},
+    "noise rate": {"noises": [0.5] * 4 + [0.005] * 46 + [None] * 50},
+    "clean accuracy": {"unselected": "+" * 86 + "-" * 14},
+}
+THEN: dict[str, object] = {"outcomes": HALF, "unselected": "+" * 83 + "-" * 17, "efforts": [5] * 100}
+
+
+def moved(name: str, change: dict[str, object], rules: Rules) -> Verdict:
+    verdict = judge(run(**THEN | change), baseline(**THEN), rules)
+    assert {one.metric for one in verdict.moved} == {name}
+    return verdict
+
+
+@pytest.mark.parametrize(("name", "change"), WORSE.items(), ids=WORSE)
+def test_a_doubtful_change_for_the_worse_fails_where_the_suite_says_so(name: str, change: dict[str, object]) -> None:
+    assert (moved(name, change, RULES).passed, moved(name, change, RULES).word) == (True, "inconclusive")
+    strict = moved(name, change, STRICT)
+    assert (strict.passed, strict.word) == (False, "inconclusive")
+    assert strict.reason.startswith(f"vgg11/pgd: {name} ")
+    assert [one.metric for one in strict.metrics if one.fails] == [name]
+
+
+@pytest.mark.parametrize(("name", "change"), BETTER.items(), ids=BETTER)
+def test_a_doubtful_change_for_the_better_never_fails(name: str, change: dict[str, object]) -> None:
+    for rules in (RULES, STRICT):
+        verdict = moved(name, change, rules)
+        assert (verdict.passed, verdict.word) == (True, "inconclusive")
+        assert not any(one.fails for one in verdict.metrics)
+
+
+@pytest.mark.parametrize("name", WORSE)
+def test_the_plain_rule_asks_for_the_tolerance_alone(name: str) -> None:
+    worse, better = moved(name, WORSE[name], PLAIN), moved(name, BETTER[name], PLAIN)
+    assert (worse.passed, worse.word) == (False, "regressed")
+    assert (better.passed, better.word) == (True, "improved")
+    assert metric(worse, name).p_value == metric(moved(name, WORSE[name], RULES), name).p_value
+
+
+@pytest.mark.parametrize("rules", [RULES, STRICT, PLAIN])
+def test_no_policy_fails_what_is_within_its_tolerance(rules: Rules) -> None:
+    now = run(FOOLED * 51 + WITHSTOOD * 49, unselected="+" * 82 + "-" * 18)
+    assert judge(now, baseline(HALF, unselected="+" * 83 + "-" * 17), rules).passed
+
+
+def limited(limit: float, outcomes: str, then: str = HALF) -> Verdict:
+    return judge(run(outcomes), baseline(then), replace(RULES, max_success_rate=limit))
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(0.5, True), (0.4999, False), (0.0, False), (1.0, True)])
+def test_a_success_rate_above_its_limit_fails_although_nothing_changed(limit: float, kept: bool) -> None:
+    verdict = limited(limit, HALF)
+    assert (verdict.passed, verdict.word) == ((True, "same") if kept else (False, "over limit"))
+    if not kept:
+        assert "50.0% is above max_success_rate" in verdict.reason.replace(" %", "%")
+        assert verdict.moved == []
+
+
+def test_an_improvement_that_is_still_above_the_limit_fails() -> None:
+    verdict = limited(0.2, FOOLED * 30 + WITHSTOOD * 70)
+    assert metric(verdict, "success rate").outcome == "improved"
+    assert (verdict.passed, verdict.word) == (False, "over limit")
+
+
+def test_regressed_is_said_before_over_limit_and_both_are_in_the_reason() -> None:
+    verdict = limited(0.6, FOOLED * 90 + WITHSTOOD * 10)
+    assert (verdict.passed, verdict.word) == (False, "regressed")
+    assert "success rate 50.0% -> 90.0%" in verdict.reason.replace(" %", "%")
+    assert "max_success_rate" in verdict.reason
+
+
+def test_a_limit_is_of_the_attempts_and_keeps_what_has_none() -> None:
+    assert limited(0.4, FOOLED * 4 + WITHSTOOD * 6 + WRONG * 90, FOOLED * 4 + WITHSTOOD * 96).word != "over limit"
+    assert limited(0.4, FOOLED * 5 + WITHSTOOD * 5 + WRONG * 90, FOOLED * 5 + WITHSTOOD * 95).word == "over limit"
+    assert limited(0.0, WRONG * 100, WRONG * 100).passed
+
+
+def test_rules_are_those_of_the_suite_file(folder: Path) -> None:
+    more = '[attacks.pgd]\nattack = "PGD"\nmax_success_rate = 0.25\n[tolerances]\neffort = 0.5\n'
+    head = 'alpha = 0.1\npolicy = "tolerance"\ninconclusive = "fail"\n'
+    usual, other = loaded(folder, SOUND + more), loaded(folder, head + SOUND + more)
+    tolerances = Tolerances(effort=0.5)
+    assert Rules.of(usual.case("small/fgsm")) == Rules(tolerances, 0.0125)
+    assert Rules.of(usual.case("small/pgd")) == Rules(tolerances, 0.0125, max_success_rate=0.25)
+    assert Rules.pooled(usual) == Rules(tolerances, 0.025)
+    assert Rules.of(other.case("small/pgd")) == Rules(tolerances, 0.025, True, True, 0.25)
+    assert Rules.pooled(other) == Rules(tolerances, 0.05, True, True)

@@ -1,24 +1,40 @@
-"""The exact test against sums of binomial coefficients, and the promise of how many images would settle a change."""
+"""The exact test against enumeration, scipy and the binomial; how many images would settle a change."""
 
 import math
+import time
 from fractions import Fraction
+from itertools import product
+from random import Random
 from statistics import NormalDist
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest_robustness.gate.statistics import images_to_settle, mcnemar
+from pytest_robustness.gate.statistics import GRID, images_to_settle, sign_flip
+from scipy.stats import binomtest, permutation_test
 
-from tests.gate.examples import tail
+from tests.gate.examples import flips, tail
 
 counts = st.integers(0, 60)
 levels = st.sampled_from((0.05, 0.025, 0.05 / 6, 0.05 / 28, 1e-6))
+steps = st.lists(st.integers(-9, 9), max_size=25)
+
+
+def mcnemar(lost: int, won: int) -> float:
+    return sign_flip([1] * lost + [-1] * won)
+
+
+# --- differences of 1 and -1: McNemar's exact test -----------------------------------------------------------------
 
 
 @given(counts, counts)
 @settings(max_examples=150, deadline=None)
-def test_p_value_is_the_binomial_tail(lost: int, won: int) -> None:
+def test_of_images_lost_and_won_it_is_the_binomial_tail(lost: int, won: int) -> None:
     assert mcnemar(lost, won) == pytest.approx(float(tail(lost, won)), rel=1e-10)
+    if lost + won:
+        known = binomtest(lost, lost + won, 0.5, alternative="greater").pvalue
+        assert mcnemar(lost, won) == pytest.approx(known, rel=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -44,37 +60,166 @@ def test_more_lost_is_stronger_evidence_and_more_won_is_weaker(lost: int, won: i
     assert mcnemar(lost, won + 1) > mcnemar(lost, won) or lost == 0
 
 
-@given(counts, counts)
+# --- differences of any size ---------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(-40, 40), min_size=2, max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_it_is_scipy_s_exact_permutation_test(differences: list[int]) -> None:
+    known = permutation_test(
+        (np.array(differences),), np.sum, permutation_type="samples", n_resamples=2**12, alternative="greater"
+    )
+    assert sign_flip(differences) == pytest.approx(known.pvalue, rel=1e-12)
+
+
+@given(st.lists(st.integers(-40, 40), max_size=40))
+@settings(max_examples=80, deadline=None)
+def test_it_counts_every_choice_of_signs(differences: list[int]) -> None:
+    assert sign_flip(differences) == pytest.approx(float(flips(differences)), rel=1e-10)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=7), levels | st.sampled_from((0.1, 0.3, 0.5)))
+@settings(max_examples=30, deadline=None)
+def test_it_alarms_no_more_often_than_its_level_where_signs_are_chance(sizes: list[int], level: float) -> None:
+    p_values = [sign_flip(list(signed)) for signed in product(*((size, -size) for size in sizes))]
+    assert sum(p_value <= level for p_value in p_values) <= level * len(p_values)
+
+
+@given(steps)
+@settings(max_examples=80, deadline=None)
+def test_both_directions_share_the_tie(differences: list[int]) -> None:
+    forth, back = sign_flip(differences), sign_flip([-one for one in differences])
+    tie = flips(differences) + flips([-one for one in differences]) - 1
+    assert tie > 0
+    assert forth + back == pytest.approx(float(1 + tie))
+    assert 0 < forth <= 1
+    assert 0 < back <= 1
+
+
+@given(steps.filter(lambda differences: min(differences, default=0) < 0), st.data())
+@settings(max_examples=80, deadline=None)
+def test_an_image_that_turns_for_the_worse_is_evidence(differences: list[int], data: st.DataObject) -> None:
+    i = data.draw(st.sampled_from([i for i, one in enumerate(differences) if one < 0]))
+    turned = [-one if i == j else one for j, one in enumerate(differences)]
+    assert sign_flip(turned) < sign_flip(differences)
+
+
+large = st.lists(st.integers(-(10**6), 10**6), max_size=60)
+
+
+@given(steps | large, st.integers(1, 50), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
-def test_both_directions_share_the_tie(lost: int, won: int) -> None:
-    tie = Fraction(math.comb(lost + won, lost), 2 ** (lost + won))
-    assert mcnemar(lost, won) + mcnemar(won, lost) == pytest.approx(float(1 + tie))
+def test_zeros_have_no_say_and_neither_has_the_order(differences: list[int], zeros: int, random: Random) -> None:
+    shuffled = differences + [0] * zeros
+    random.shuffle(shuffled)
+    assert sign_flip(shuffled) == sign_flip(differences)
 
 
-@given(won=counts, more=st.integers(1, 40), others=st.integers(0, 500), level=levels)
+@pytest.mark.parametrize("size", [3, 100, 10**6])
+def test_the_order_of_many_images_does_not_show_in_the_last_digit(size: int) -> None:
+    draws = np.random.default_rng(size)
+    differences = draws.integers(-size, size + 1, 400)
+    assert len({sign_flip(draws.permutation(differences).tolist()) for _ in range(10)}) == 1
+
+
+@pytest.mark.parametrize("differences", [[], [0], [0] * 1000])
+def test_nothing_that_changed_is_no_evidence(differences: list[int]) -> None:
+    assert sign_flip(differences) == 1.0
+
+
+# --- where the grid is engaged -------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(-9, 9), max_size=15))
+@settings(max_examples=40, deadline=None)
+def test_a_unit_that_the_grid_can_hold_changes_nothing(differences: list[int]) -> None:
+    filler = 256 - sum(map(abs, differences))  # so that all is a power of two and the grid's step a whole number
+    whole = [*differences, filler]
+    assert sign_flip([one * GRID for one in whole]) == pytest.approx(sign_flip(whole), rel=1e-12)
+
+
+@pytest.mark.parametrize(("images", "shift"), [(60, 0), (200, 1000), (1000, 700), (1000, -200)])
+def test_of_large_values_it_is_what_chance_shows(images: int, shift: int) -> None:
+    draws = np.random.default_rng(images + shift)
+    differences = np.rint(draws.standard_t(3, images) * 5000 + shift).astype(np.int64)
+    assert np.abs(differences).sum() > GRID
+    sizes, worse = np.abs(differences), differences[differences > 0].sum()
+    tosses, rounds = 1000, 20
+    trials = tosses * rounds
+    heads = sum(int((draws.integers(0, 2, (tosses, images)) @ sizes >= worse).sum()) for _ in range(rounds))
+    p_value = sign_flip(differences.tolist())
+    assert heads / trials == pytest.approx(p_value, abs=4 * math.sqrt(p_value * (1 - p_value) / trials) + 2e-3)
+
+
+@given(large)
+@settings(max_examples=40, deadline=None)
+def test_large_values_are_still_judged_both_ways(differences: list[int]) -> None:
+    forth, back = sign_flip(differences), sign_flip([-one for one in differences])
+    assert forth + back >= 1 - 1e-12
+    assert max(forth, back) <= 1
+
+
+def test_what_cannot_be_chance_is_small_and_never_nothing() -> None:
+    assert sign_flip([1] * 1000) == pytest.approx(2.0**-1000, rel=1e-9, abs=0)
+    for differences in ([1] * 2000, [1] * 5000, [10**6] * 5000, list(range(1, 3000))):
+        assert 0 < sign_flip(differences) < 1e-300
+        assert sign_flip([-one for one in differences]) == pytest.approx(1.0)
+
+
+def test_five_thousand_images_are_quick() -> None:
+    differences = np.random.default_rng(1).integers(-(10**6), 10**6, 5000).tolist()
+    start = time.process_time()
+    assert 0 < sign_flip(differences) < 1
+    assert time.process_time() - start < 2
+
+
+# --- how many images would settle it -------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=60).filter(lambda one: sum(one) > 0), counts, levels)
 @settings(max_examples=150, deadline=None)
 def test_with_as_many_images_a_change_of_this_size_is_significant(
-    won: int, more: int, others: int, level: float
+    differences: list[int], others: int, level: float
 ) -> None:
-    lost, images = won + more, won + won + more + others
-    needed = images_to_settle(lost, won, images, level)
+    images = len(differences) + others
+    needed = images_to_settle(differences, images, level)
     assert needed is not None
     assert needed > images
 
     def z(count: int) -> float:
-        return (lost - won) * (count / images) / math.sqrt((lost + won) * (count / images))
+        """Of ``count`` images that changed as these did."""
+        return sum(differences) * (count / images) / math.sqrt(sum(one * one for one in differences) * count / images)
 
     critical = NormalDist().inv_cdf(1 - level)
     assert z(needed) >= critical - 1e-6
     assert needed == images + 1 or z(needed - 2) < critical
 
 
-@given(counts, st.integers(0, 20), levels)
+@given(st.integers(5, 60), st.integers(200, 900), levels)
 @settings(max_examples=30, deadline=None)
-def test_no_number_of_images_settles_a_change_for_the_better_or_none(lost: int, more: int, level: float) -> None:
-    assert images_to_settle(lost, lost + more, 1000, level) is None
+def test_images_that_did_not_change_count_although_they_have_no_say(won: int, images: int, level: float) -> None:
+    differences = [1] * (won + 1) + [-1] * won
+    needed = images_to_settle(differences, images, level)
+    assert images_to_settle([*differences, 0, 0], images, level) == needed
+    assert images_to_settle(differences, 10 * images, level) == pytest.approx(10 * (needed or 0), abs=10)
+
+
+@given(steps.map(lambda values: [*values, -max(sum(values), 0)]), levels)
+@settings(max_examples=30, deadline=None)
+def test_no_number_of_images_settles_a_change_for_the_better_or_none(differences: list[int], level: float) -> None:
+    assert images_to_settle(differences, 1000, level) is None
 
 
 def test_a_stricter_level_needs_more_images() -> None:
-    needed = [images_to_settle(14, 6, 100, level) or 0 for level in (0.05, 0.01, 0.001)]
+    needed = [images_to_settle([1] * 14 + [-1] * 6, 100, level) or 0 for level in (0.05, 0.01, 0.001)]
     assert needed == sorted(set(needed))
+
+
+def test_the_number_is_borne_out_by_the_exact_test() -> None:
+    seen, images = [3] * 12 + [-2] * 9 + [1] * 4, 100
+    level = float(Fraction(1, 100))
+    assert sign_flip(seen) > level
+    needed = images_to_settle(seen, images, level)
+    assert needed is not None
+    times = math.ceil(1.1 * needed / images)  # the exact test asks a little more than its normal approximation
+    assert sign_flip(seen * times) <= level

@@ -71,6 +71,34 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "an empty group": (SOUND + "[groups]\nvgg = []\n", "groups.vgg", "at least 1"),
     "a group in words": (SOUND + '[groups]\nvgg = "small"\n', "groups.vgg", "valid list"),
     "a group that pytest would skip": (SOUND + '[groups]\nskip = ["small"]\n', "groups.skip", "pytest's own marker"),
+    # variants
+    "a variant of a stranger": (
+        SOUND + '[[variants]]\nbase = "small"\nupdate = "smal"\n',
+        "variants",
+        "no model 'smal' in this suite",
+    ),
+    "a variant that updates nothing": (SOUND + '[[variants]]\nbase = "small"\n', "variants.0.update", "required"),
+    "a variant of nothing": (SOUND + '[[variants]]\nupdate = "small"\n', "variants.0.base", "field required"),
+    "an unknown key of a variant": (
+        SOUND + '[[variants]]\nbase = "small"\nupdate = "small"\nname = "x"\n',
+        "variants.0.name",
+        "unknown key",
+    ),
+    "variants in a table": (SOUND + '[variants]\nbase = "small"\n', "variants", "valid list"),
+    "a variant's group that is a number": (
+        SOUND + '[[variants]]\nbase = "small"\nupdate = "small"\ngroup = 1\n',
+        "variants.0.group",
+        "not 1",
+    ),
+    # policies and limits
+    "an unknown policy": ('policy = "strict"\n' + SOUND, "policy", "'significance' or 'tolerance', not 'strict'"),
+    "an unknown treatment of doubt": ('inconclusive = "warn"\n' + SOUND, "inconclusive", "'pass' or 'fail'"),
+    "doubt that fails as a boolean": ("inconclusive = true\n" + SOUND, "inconclusive", "'pass' or 'fail'"),
+    "a limit in per cent": (SOUND + "max_success_rate = 50\n", "attacks.fgsm.max_success_rate", "equal to 1, not 50"),
+    "a negative limit": (SOUND + "max_success_rate = -0.1\n", "attacks.fgsm.max_success_rate", "equal to 0, not -0.1"),
+    "a limit that is no number": (SOUND + "max_success_rate = nan\n", "attacks.fgsm.max_success_rate", "not nan"),
+    "a limit in words": (SOUND + 'max_success_rate = "0.5"\n', "attacks.fgsm.max_success_rate", "not '0.5'"),
+    "a limit of everything": ("max_success_rate = 0.5\n" + SOUND, "max_success_rate", "unknown key (known: alpha,"),
     # files missing
     "missing images": ('[images]\nfile = "no.npz"\n' + MODEL + ATTACK, "images.file", "no such file: "),
     "missing unselected": (IMAGES + 'unselected = "no.npz"\n' + MODEL + ATTACK, "images.unselected", "no.npz"),
@@ -211,6 +239,64 @@ def test_a_case_belongs_to_the_groups_of_its_model(folder: Path) -> None:
     other = MODEL.replace("small", "other")
     suite = loaded(folder, SOUND + other + '[groups]\none = ["small"]\nboth = ["other", "small"]\n')
     assert {case.id: case.groups for case in suite.cases()} == {"small/fgsm": ["one", "both"], "other/fgsm": ["both"]}
+
+
+def test_a_group_may_leave_models_out_and_share_them(folder: Path) -> None:
+    others = MODEL.replace("small", "other") + MODEL.replace("small", "third")
+    suite = loaded(folder, SOUND + others + '[groups]\none = ["small", "other"]\ntwo = ["other"]\n')
+    assert suite.groups == {"one": ["small", "other"], "two": ["other"]}
+    assert suite.case("third/fgsm").groups == []
+    assert loaded(folder, SOUND).groups == {}
+
+
+def test_variants_are_pairs_of_models_in_the_order_of_the_file(folder: Path) -> None:
+    first = '[[variants]]\nbase = "small"\nupdate = "other"\ngroup = "batch norm"\n'
+    second = '[[variants]]\nbase = "other"\nupdate = "small"\n'
+    suite = loaded(folder, SOUND + MODEL.replace("small", "other") + first + second)
+    assert [(one.base, one.update, one.group) for one in suite.variants] == [
+        ("small", "other", "batch norm"),
+        ("other", "small", ""),
+    ]
+    assert loaded(folder, SOUND).variants == []
+
+
+def test_a_model_at_fault_is_said_once_and_not_as_a_stranger_of_groups_and_variants(folder: Path) -> None:
+    broken = IMAGES + MODEL.replace("package.zoo:small", "package.zoo") + ATTACK
+    more = '[groups]\none = ["small"]\n[[variants]]\nbase = "small"\nupdate = "small"\n'
+    path = written(folder, broken + more)
+    message = refusal(lambda: load_suite(path))
+    assert "models.small.source" in message
+    assert "more)" not in message
+
+
+def test_policies_and_limits_are_as_the_file_says_and_lenient_where_it_does_not(folder: Path) -> None:
+    usual = loaded(folder, SOUND)
+    assert (usual.policy, usual.inconclusive, usual.attacks["fgsm"].max_success_rate) == ("significance", "pass", None)
+    head = 'policy = "tolerance"\ninconclusive = "fail"\n'
+    other = loaded(folder, head + SOUND + "max_success_rate = 0.5\n")
+    assert (other.policy, other.inconclusive) == ("tolerance", "fail")
+    assert other.attacks["fgsm"].max_success_rate == 0.5
+    for limit in (0, 1, 0.0, 1.0):
+        assert loaded(folder, SOUND + f"max_success_rate = {limit}\n").attacks["fgsm"].max_success_rate == limit
+
+
+def test_a_limit_is_no_parameter_of_the_attack(folder: Path) -> None:
+    limited = loaded(folder, SOUND + "max_success_rate = 0.5\n")
+    assert limited.attacks["fgsm"].parameters == {"eps": 0.01}
+    assert dict(plan(limited.case("small/fgsm")).given) == {"eps": 0.01}
+
+
+def test_the_pooled_test_has_half_of_alpha(folder: Path) -> None:
+    more = '[attacks.pgd]\nattack = "PGD"\n[models.large]\nsource = "a:b"\n'
+    for text in (SOUND, SOUND + more):
+        assert loaded(folder, text).pooled_share == 0.025
+        assert loaded(folder, "alpha = 0.3\n" + text).pooled_share == pytest.approx(0.15)
+
+
+def test_a_candidate_leaves_groups_and_variants_behind(folder: Path) -> None:
+    more = '[groups]\none = ["small", "other"]\n[[variants]]\nbase = "small"\nupdate = "other"\n'
+    suite = loaded(folder, SOUND + MODEL.replace("small", "other") + more).with_candidate("small=other", folder)
+    assert (list(suite.models), suite.groups, suite.variants) == (["small"], {}, [])
 
 
 def test_half_of_alpha_is_shared_by_the_attacks_of_the_file(folder: Path) -> None:

@@ -4,7 +4,9 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_robustness.gate.judge import Rules, judge
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.statistics import paired_rates, wilson
 from pytest_robustness.records import Measurement, Timing
 from pytest_robustness.report.table import HEADER, LEGEND, Row, table
 from pytest_robustness.suite import Tolerances
@@ -44,8 +46,10 @@ def test_a_row_has_the_case_s_figures() -> None:
     line, failed = table([judged(measurement(FOOLED * 60 + WITHSTOOD * 40), then)])[1]
     found = cells(line.replace(" %", "%"))
     assert failed
-    assert found[:6] == ["vgg11", "pgd", "60.0%", "0.00500", "6.80", "5.00"]
-    assert "+30.0 pp" in found[6]
+    low, high = (f"{100 * end:.1f}" for end in wilson(60, 100))
+    assert found[:6] == ["vgg11", "pgd", f"60.0% [{low}, {high}]", "0.00500", "6.80", "5.00"]
+    low, high = (f"{100 * end:+.1f}" for end in paired_rates(30, 30, 0, 40))
+    assert f"+30.0 pp [{low}, {high}]" in found[6]
     assert found[-1] == "regressed"
 
 
@@ -73,14 +77,14 @@ def test_the_first_run_s_rows_have_figures_and_no_change() -> None:
     line, failed = table([judged(measurement("!!!."), None)])[1]
     assert failed
     found = cells(line.replace(" %", "%"))
-    assert (found[2], found[6], found[7]) == ("75.0%", "-", "no baseline")
+    assert (found[2], found[6], found[7]) == ("75.0% [30.1, 95.4]", "-", "no baseline")
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
     nothing = measurement("----", units=None)
     assert cells(table([judged(nothing, nothing)])[1][0])[2:7] == ["-"] * 5
     withstood = cells(table([judged(measurement("...."), None)])[1][0].replace(" %", "%"))
-    assert withstood[2:4] == ["0.0%", "-"]
+    assert withstood[2:4] == ["0.0% [0.0, 49.0]", "-"]
     one_step = cells(table([judged(measurement(budget=1), None)])[1][0])
     assert one_step[4] == "-"
 

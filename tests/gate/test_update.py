@@ -1,7 +1,10 @@
 """An update run writes what changed and leaves the rest alone, so that a diff of baselines means something."""
 
+from typing import Any
+
 import pytest
-from pytest_robustness.gate.judge import Rules, judge
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.update import Update, due, line
 from pytest_robustness.records import Measurement
 from pytest_robustness.suite import Tolerances
@@ -10,15 +13,17 @@ from tests.gate.examples import FOOLED, WITHSTOOD, measurement
 
 RULES = Rules(Tolerances(), 0.05 / 6)
 HALF = FOOLED * 50 + WITHSTOOD * 50
-THEN = measurement(HALF, unselected="+" * 100)
+FIVE_BATCHES = {"batch_size": 20}  # enough to judge time by
+THEN = measurement(HALF, unselected="+" * 100, protocol=FIVE_BATCHES)
 
 
 def update(now: Measurement, then: Measurement | None = THEN) -> Update:
     return Update(now, then, judge(now, then, RULES))
 
 
-def changed(outcomes: str = HALF, **changes: object) -> Measurement:
-    return measurement(outcomes, **{"unselected": "+" * 100} | changes)
+def changed(outcomes: str = HALF, **changes: Any) -> Measurement:
+    protocol = FIVE_BATCHES | changes.pop("protocol", {})
+    return measurement(outcomes, **{"unselected": "+" * 100, "protocol": protocol} | changes)
 
 
 DUE: dict[str, Update] = {
@@ -30,6 +35,7 @@ DUE: dict[str, Update] = {
     "success rate down": update(changed(FOOLED * 30 + WITHSTOOD * 70)),
     "success rate up, inconclusive": update(changed(FOOLED * 52 + WITHSTOOD * 48)),
     "effort": update(changed(efforts=[1] * 100)),
+    "effort, inconclusive": update(changed(efforts=[0] * 3 + [4] * 47 + [0] * 3 + [11] * 47)),
     "noise rate": update(changed(noises=[0.1] * 50 + [None] * 50)),
     "clean accuracy": update(changed(unselected="+" * 50 + "-" * 50)),
     "time that fell": update(changed(units=1.0)),
@@ -79,6 +85,7 @@ def test_another_protocol_is_said_and_no_values_are_compared() -> None:
     [
         ("success rate up", ["success rate", "effort"]),  # images fooled at last need fewer gradients than never
         ("effort", ["effort"]),
+        ("effort, inconclusive", ["effort"]),
         ("clean accuracy", ["clean accuracy"]),
         ("time that fell", ["time"]),
     ],

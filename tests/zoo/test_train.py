@@ -324,6 +324,22 @@ def test_the_command_trains_exports_and_goes_on_where_it_was(
     load_weights(ARCHITECTURES["vgg11"](), path)
 
 
+def test_a_model_that_needs_more_epochs_gets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained_for = {}
+
+    def train_instead(name: str, *_: object, epochs: int, **__: object) -> nn.Module:
+        trained_for[name] = epochs
+        return ARCHITECTURES[name]()
+
+    monkeypatch.setattr(train, "train", train_instead)
+    monkeypatch.setattr(cifar10, "load", lambda path: DATA)
+    folders = ["--output", str(tmp_path), "--checkpoints", str(tmp_path)]
+    for options in ([], ["--epochs", "2"]):
+        monkeypatch.setattr(sys, "argv", ["train", "vgg11", "mobilenet_v2", *options, *folders])
+        train.main()
+        assert trained_for == ({"vgg11": 2, "mobilenet_v2": 2} if options else {"vgg11": 20, "mobilenet_v2": 30})
+
+
 def test_the_command_refuses_a_model_it_does_not_know(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

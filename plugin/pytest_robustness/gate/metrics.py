@@ -10,8 +10,8 @@ from statistics import fmean
 from pytest_robustness.gate.statistics import (
     Interval,
     images_to_settle,
-    mean_interval,
     paired_rates,
+    pooled_change,
     relative_change,
     sign_flip,
 )
@@ -135,7 +135,7 @@ def _time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricV
     if then.provenance.device != now.provenance.device:
         doubt = f"recorded on {then.provenance.device}"
     elif doubt is None and batches < LEAST_BATCHES:
-        doubt = f"{batches} batches do not tell how much their time varies"
+        doubt = f"fewer than {LEAST_BATCHES} batches do not tell how much their time varies"
     elif doubt is None and reach > ALLOWED_REACH * rules.tolerances.time:
         doubt = f"known to {reach:.0%} only, not to {ALLOWED_REACH * rules.tolerances.time:.0%}"
     if doubt is not None:
@@ -151,7 +151,7 @@ def _time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricV
         before=before,
         after=after,
         change=change,
-        interval=(change - reach, change + reach),
+        interval=((1 + change) * (1 - reach) - 1, (1 + change) * (1 + reach) - 1),
         worse=change < 0,
     )
 
@@ -225,21 +225,23 @@ def mean(
             "before": mean_before,
             "after": mean_after,
             "change": change,
-            "interval": interval if math.isfinite(interval[0]) else None,
+            "interval": interval,
         }
     )
 
 
-def pooled(name: str, differences: Sequence[int], count: int, tolerance: float, rules: Rules) -> MetricVerdict:
-    """Per-image sums of differences in success over several cases, ``count`` comparisons in all."""
-    change = sum(differences) / count
-    interval = mean_interval(differences, count)
-    verdict = _tested(name, differences, tolerance, rules, worsening=change)
+def pooled(
+    name: str, sums: Sequence[int], cases: int, comparisons: int, tolerance: float, rules: Rules
+) -> MetricVerdict:
+    """Per-image sums of differences in success over several cases."""
+    change = sum(sums) / comparisons
+    interval = pooled_change(sums, cases, comparisons)
+    verdict = _tested(name, sums, tolerance, rules, worsening=change)
     return verdict.model_copy(
         update={
-            "text": f"{name} {points(change, interval)} on {len(differences)} images, {verdict.text}",
+            "text": f"{name} {points(change, interval)} on {len(sums)} images, {verdict.text}",
             "change": change,
-            "interval": interval if math.isfinite(interval[0]) else None,
+            "interval": interval,
         }
     )
 
@@ -263,12 +265,14 @@ def _tested(
     )
 
 
-def points(change: float, interval: Interval) -> str:
-    return f"{100 * change:+.1f} pp [{100 * interval[0]:+.1f}, {100 * interval[1]:+.1f}]"
+def points(change: float, interval: Interval | None) -> str:
+    known = f" [{100 * interval[0]:+.1f}, {100 * interval[1]:+.1f}]" if interval else ""
+    return f"{100 * change:+.1f} pp{known}"
 
 
-def percent(change: float, interval: Interval) -> str:
-    return f"{change:+.1%} [{interval[0]:+.1%}, {interval[1]:+.1%}]"
+def percent(change: float, interval: Interval | None) -> str:
+    known = f" [{interval[0]:+.1%}, {interval[1]:+.1%}]" if interval else ""
+    return f"{change:+.1%}{known}"
 
 
 def not_judged(name: str, reason: str) -> MetricVerdict:

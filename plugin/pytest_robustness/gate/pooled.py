@@ -29,7 +29,7 @@ def judge_pooled(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
             sums[image] = sums.get(image, 0) + difference
     if not count:
         return None
-    return pooled("success rate", list(sums.values()), count, rules.tolerances.success_rate, rules)
+    return pooled("success rate", list(sums.values()), len(pairs), count, rules.tolerances.success_rate, rules)
 
 
 def judge_models(suite: Suite, pairs: Mapping[str, Pair]) -> dict[str, MetricVerdict]:

@@ -14,8 +14,8 @@ import numpy as np
 
 #: Of the intervals that are shown.
 CONFIDENCE = 0.95
-#: The sum of all differences, in steps of the test's grid.
-GRID = 2**16
+#: The sum of all differences, in steps of the test's grid; and the steps that an average difference has at least.
+GRID, RESOLUTION = 2**16, 8
 
 Interval = tuple[float, float]
 
@@ -24,16 +24,18 @@ def sign_flip(differences: Sequence[int]) -> float:
     """One-sided p value that the differences' sum is so large, when each is as likely to be its opposite.
 
     Fisher's randomisation test, exact: the distribution over all 2 ** N signs is added up image by image. Zeros have
-    no say. For differences of 1 and -1 it is McNemar's exact test. Where the sum exceeds ``GRID`` the differences are
-    rounded to fit, by at most half a step; the test stays exact, it is that of the rounded differences.
+    no say. For differences of 1 and -1 it is McNemar's exact test. Differences so large that the sum would exceed the
+    grid are rounded to fit, by at most half a step; the test stays exact, it is that of the rounded differences.
 
     Source: Fisher, "The Design of Experiments", section 21.
     """
     values = np.asarray(differences, dtype=np.int64)
     values = values[values != 0]
-    step = -(-int(np.abs(values).sum()) // GRID)
-    if step > 1:
-        values = np.rint(values / step).astype(np.int64)
+    if not len(values):
+        return 1.0
+    values //= np.gcd.reduce(values)
+    step = max(1, int(np.abs(values).sum()) // max(GRID, RESOLUTION * len(values)))
+    values = np.rint(values / step).astype(np.int64)
     sizes = np.sort(np.abs(values))
     chances = np.zeros(int(sizes.sum()) + 1)  # of each sum of those that got worse
     chances[0] = 1
@@ -44,11 +46,6 @@ def sign_flip(differences: Sequence[int]) -> float:
         chances[size : reach + 1] += chances[: reach + 1 - size].copy()
     worse = int(values[values > 0].sum())
     return min(1.0, max(float(chances[worse:].sum()), sys.float_info.min))
-
-
-def mcnemar(lost: int, won: int) -> float:
-    """One-sided p value that as many or more images are lost, when lost and won are equally likely."""
-    return sign_flip([1] * lost + [-1] * won)
 
 
 def images_to_settle(differences: Sequence[int], images: int, level: float) -> int | None:
@@ -104,29 +101,34 @@ def paired_rates(both: int, lost: int, won: int, neither: int, confidence: float
     return max(-1.0, low), min(1.0, high)
 
 
-def relative_change(before: Sequence[float], after: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def relative_change(before: Sequence[float], after: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
     """Of mean(after) / mean(before) - 1 on the same images, from the ratio estimator's normal approximation.
 
-    For a single image nothing is known: minus to plus infinity. Source: Cochran, "Sampling Techniques", section 6.4.
+    Of a single image nothing is known: None. Source: Cochran, "Sampling Techniques", section 6.4.
     """
     then, now = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
     ratio = float(now.mean() / then.mean())
     if len(then) < 2:
-        return -math.inf, math.inf
+        return None
     error = float(np.std(now - ratio * then, ddof=1)) / math.sqrt(len(then)) / float(then.mean())
     z = _z((1 + confidence) / 2)
     return ratio - 1 - z * error, ratio - 1 + z * error
 
 
-def mean_interval(values: Sequence[float], scale: float, confidence: float = CONFIDENCE) -> Interval:
-    """Of sum(values) / scale, where ``values`` are independent: by the normal approximation."""
-    array = np.asarray(values, dtype=float)
-    if len(array) < 2:
-        return -math.inf, math.inf
-    error = math.sqrt(len(array)) * float(np.std(array, ddof=1)) / scale
+def pooled_change(sums: Sequence[int], cases: int, comparisons: int, confidence: float = CONFIDENCE) -> Interval:
+    """Of sum(sums) / comparisons, where an image's sum is of differences in up to ``cases`` cases.
+
+    Normal approximation, with the square of one image's largest sum added to the variance, so that images that all
+    agree do not prove too much: half an observation in each cell, as Agresti and Min have it for a single case.
+
+    Source: Agresti and Min, "Simple improved confidence intervals for comparing matched proportions".
+    """
+    values = np.asarray(sums, dtype=float)
+    scatter = float(np.square(values - values.mean()).sum())
+    error = math.sqrt(scatter + cases * cases) / comparisons
     z = _z((1 + confidence) / 2)
-    middle = float(array.sum()) / scale
-    return middle - z * error, middle + z * error
+    middle = float(values.sum()) / comparisons
+    return max(-1.0, middle - z * error), min(1.0, middle + z * error)
 
 
 def _z(chance: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -99,8 +98,7 @@ def _amount(metric: MetricVerdict | None) -> str:
     if metric is None or metric.change is None:
         return "-"
     show = points if metric.metric in ("success rate", "clean accuracy") else percent
-    interval = metric.interval or (-math.inf, math.inf)
-    return show(metric.change, interval)
+    return show(metric.change, metric.interval)
 
 
 def _contrast(one: Contrast) -> tuple[str, ...]:

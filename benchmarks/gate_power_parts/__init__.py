@@ -1,0 +1,1 @@
+"""Parts of ``benchmarks/gate_power.py``: evidence, the gate on arrays, simulations, planted changes, the page."""

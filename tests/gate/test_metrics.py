@@ -1,0 +1,318 @@
+"""Effort, noise rate and time: what each is compared by, and when a change of it is believed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import ALLOWED_REACH, LEAST_BATCHES, Rules
+from pytest_robustness.gate.statistics import relative_change
+from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
+from pytest_robustness.records import Measurement
+from pytest_robustness.suite import Tolerances
+
+from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG, flips, measurement, tail
+from tests.gate.strategies import modest
+
+RULES = Rules(Tolerances(), 0.05 / 6)
+
+
+def metric(verdict: Verdict, name: str) -> MetricVerdict:
+    found = verdict.metric(name)
+    assert found is not None
+    return found
+
+
+def run(outcomes: str = FOOLED * 40, digest: str = "after", **changes: object) -> Measurement:
+    return measurement(outcomes, digest=digest, **changes)
+
+
+def baseline(outcomes: str = FOOLED * 40, **changes: object) -> Measurement:
+    return run(outcomes, digest="before", **changes)
+
+
+# --- effort and noise rate ---------------------------------------------------------------------------------------
+
+EFFORTS: dict[str, tuple[list[int], str]] = {
+    "nothing": ([10] * 40, "same"),
+    "a little less": ([10, 10, 10, 9] * 10, "same"),  # -2.5 %
+    "less": ([10, 10, 9, 8] * 10, "regressed"),  # -7.5 %
+    "more": ([10, 10, 11, 12] * 10, "improved"),
+    "none": ([0] * 40, "regressed"),
+    "less of a few": ([0] * 4 + [10] * 36, "inconclusive"),  # -10 %, p = 1/16
+    "more of a few": ([20] * 4 + [10] * 36, "inconclusive"),
+    "less and more": ([0] * 21 + [20] * 18 + [10], "inconclusive"),
+}
+
+
+@pytest.mark.parametrize(("efforts", "outcome"), EFFORTS.values(), ids=EFFORTS)
+def test_effort_needs_tolerance_and_test_and_less_is_worse(efforts: list[int], outcome: str) -> None:
+    verdict = judge(run(efforts=efforts), baseline(efforts=[10] * 40), RULES)
+    assert metric(verdict, "effort").outcome == outcome
+    assert metric(verdict, "effort").worse == (sum(efforts) < 400)
+    assert verdict.passed == (outcome != "regressed")
+
+
+NOISES: dict[str, tuple[list[float], str]] = {
+    "a little less": ([0.02, 0.02, 0.02, 0.019] * 10, "same"),
+    "less": ([0.02, 0.02, 0.018, 0.016] * 10, "regressed"),
+    "more": ([0.02, 0.02, 0.022, 0.024] * 10, "improved"),
+    "less of a few": ([0.01] * 6 + [0.02] * 34, "inconclusive"),
+    "more of a few": ([0.03] * 6 + [0.02] * 34, "inconclusive"),
+}
+
+
+@pytest.mark.parametrize(("noises", "outcome"), NOISES.values(), ids=NOISES)
+def test_noise_rate_needs_tolerance_and_test_and_less_is_worse(noises: list[float], outcome: str) -> None:
+    verdict = judge(run(noises=noises), baseline(noises=[0.02] * 40), Rules(Tolerances(), 0.01))
+    assert metric(verdict, "noise rate").outcome == outcome
+    assert metric(verdict, "noise rate").worse == (sum(noises) < 0.8)
+    assert verdict.passed == (outcome != "regressed")
+
+
+def test_the_suite_s_tolerances_decide() -> None:
+    now = run(efforts=[9] * 40, noises=[0.018] * 40)
+    then = baseline(efforts=[10] * 40, noises=[0.02] * 40)
+    loose = Rules(Tolerances(effort=0.15, noise_rate=0.05), RULES.level)
+    assert [metric(judge(now, then, loose), name).outcome for name in ("effort", "noise rate")] == ["same", "regressed"]
+    loose = Rules(Tolerances(effort=0.05, noise_rate=0.15), RULES.level)
+    assert [metric(judge(now, then, loose), name).outcome for name in ("effort", "noise rate")] == ["regressed", "same"]
+
+
+@pytest.mark.parametrize("name", ["effort", "noise rate"])
+def test_a_change_of_exactly_the_tolerance_is_within_it(name: str) -> None:
+    then = baseline("!" * 1000, efforts=[10] * 1000, noises=[0.02] * 1000)
+    for more, outcome in ((0, "same"), (2, "regressed")):
+        efforts = [9] * (500 + more) + [10] * (500 - more)
+        noises = [0.018] * (500 + more) + [0.02] * (500 - more)
+        assert metric(judge(run("!" * 1000, efforts=efforts, noises=noises), then, RULES), name).outcome == outcome
+
+
+values = st.none() | st.integers(1, 10)
+
+
+@modest
+@given(st.lists(st.tuples(values, values), max_size=14))
+def test_noise_and_effort_are_means_over_images_with_values_in_both(pairs: list[tuple[int | None, int | None]]) -> None:
+    def one(values: Sequence[int | None], digest: str) -> Measurement:
+        outcomes = "".join("-" if value is None else FOOLED for value in values)
+        noises = [None if value is None else value / 10_000 for value in values]
+        return run(outcomes, digest, efforts=values, noises=noises)
+
+    verdict = judge(one([b for _, b in pairs], "after"), one([a for a, _ in pairs], "before"), RULES)
+    both = [(a, b) for a, b in pairs if a is not None and b is not None]
+    for name, scale in (("effort", 1), ("noise rate", 10_000)):
+        found = metric(verdict, name)
+        if not both:
+            assert (found.outcome, found.before, found.after) == ("not judged", None, None)
+            continue
+        before, after = sum(a for a, _ in both), sum(b for _, b in both)
+        assert found.before == pytest.approx(before / len(both) / scale)
+        assert found.after == pytest.approx(after / len(both) / scale)
+        assert found.change == pytest.approx(after / before - 1)
+        assert f"on {len(both)} images" in found.text
+        assert found.images == len(both)
+        fallen = [a - b if after < before else b - a for a, b in both]
+        assert found.p_value == pytest.approx(float(flips(fallen)))
+        if len(both) > 1:
+            assert found.interval == pytest.approx(relative_change(*zip(*both, strict=True)), abs=1e-9)
+
+
+def test_an_image_fooled_at_once_that_was_never_fooled_before_counts_with_its_whole_budget() -> None:
+    never = BUDGET + 1
+    then = baseline(WITHSTOOD * 40, efforts=[never] * 40)
+    now = run(FOOLED * 8 + WITHSTOOD * 32, efforts=[0] * 8 + [never] * 32)
+    found = metric(judge(now, then, RULES), "effort")
+    assert (found.before, found.after) == (never, pytest.approx(never * 32 / 40))
+    assert found.p_value == pytest.approx(2**-8)
+    assert found.outcome == "regressed"
+    assert metric(judge(then, now, RULES), "effort").outcome == "improved"
+
+
+def test_images_that_were_never_fooled_in_both_runs_are_ties() -> None:
+    never = BUDGET + 1
+    then = baseline(FOOLED * 10 + WITHSTOOD * 30, efforts=[5] * 10 + [never] * 30)
+    now = run(FOOLED * 10 + WITHSTOOD * 30, efforts=[2] * 7 + [6] * 3 + [never] * 30)
+    found = metric(judge(now, then, Rules(Tolerances(effort=0.01), 0.05)), "effort")
+    assert found.p_value == pytest.approx(float(flips([3] * 7 + [-1] * 3)))
+    assert found.change == pytest.approx((14 + 18 + 330) / 380 - 1)
+
+
+def test_steps_of_one_are_counted_like_images_lost_and_won() -> None:
+    then, now = baseline(efforts=[5] * 40), run(efforts=[4] * 25 + [6] * 10 + [5] * 5)
+    assert metric(judge(now, then, RULES), "effort").p_value == pytest.approx(float(tail(25, 10)))
+    assert metric(judge(then, now, RULES), "effort").p_value == pytest.approx(float(tail(25, 10)))
+
+
+def test_the_last_digit_of_a_noise_rate_is_evidence() -> None:
+    then, now = baseline(noises=[0.000010] * 40), run(noises=[0.000009] * 40)
+    found = metric(judge(now, then, RULES), "noise rate")
+    assert found.p_value == pytest.approx(2**-40)
+    assert found.outcome == "regressed"
+
+
+def test_one_outlier_does_not_make_a_mean_regress() -> None:
+    then = baseline(noises=[1.0] + [0.001] * 39)
+    now = run(noises=[0.001] * 40)
+    found = metric(judge(now, then, RULES), "noise rate")
+    assert found.change is not None
+    assert found.change < -0.9
+    assert (found.outcome, found.p_value) == ("inconclusive", 0.5)
+
+
+def test_effort_of_a_single_step_is_not_spoken_of() -> None:
+    now, then = run(efforts=[0] * 40, budget=1), baseline(efforts=[1] * 40, budget=1)
+    assert judge(now, then, RULES).metric("effort") is None
+    two = judge(run(efforts=[0] * 40, budget=2), baseline(efforts=[1] * 40, budget=2), RULES)
+    assert metric(two, "effort").outcome == "regressed"
+
+
+def test_effort_that_an_attack_cannot_tell_is_not_spoken_of() -> None:
+    known = baseline()
+    unknown = known.model_copy(update={"budget": None, "evidence": known.evidence.model_copy(update={"effort": None})})
+    for now, then in ((unknown, unknown), (unknown, known), (known, unknown)):
+        assert judge(now, then, RULES).metric("effort") is None
+
+
+def test_a_baseline_of_zero_is_no_scale_for_a_change() -> None:
+    verdict = judge(run(efforts=[1] * 40, noises=[0.1] * 40), baseline(efforts=[0] * 40, noises=[0.0] * 40), RULES)
+    assert metric(verdict, "effort").outcome == "not judged"
+    assert metric(verdict, "noise rate").outcome == "not judged"
+    assert verdict.passed
+
+
+def test_a_fallen_noise_rate_fails_with_its_numbers() -> None:
+    verdict = judge(run(noises=[0.016, 0.014] * 20), baseline(noises=[0.02] * 40), RULES)
+    assert not verdict.passed
+    assert verdict.word == "regressed"
+    low, high = (100 * end for end in relative_change([0.02] * 40, [0.016, 0.014] * 20) or ())
+    numbers = (f"-25.0% [{low:+.1f}%, {high:+.1f}%]", "0.02000 -> 0.01500", "40 images", f"p = {2**-40:.2g}")
+    for number in numbers:
+        assert number in verdict.reason.replace(" %", "%")
+
+
+def test_a_single_image_has_no_interval_and_settles_nothing() -> None:
+    found = metric(judge(run("!", efforts=[1]), baseline("!", efforts=[10]), RULES), "effort")
+    assert (found.outcome, found.interval, found.p_value) == ("inconclusive", None, 0.5)
+
+
+def test_a_doubtful_effort_says_how_many_images_would_settle_it() -> None:
+    found = metric(judge(run(efforts=[0] * 4 + [10] * 36), baseline(efforts=[10] * 40), RULES), "effort")
+    assert found.text.endswith("images would settle it)")
+    assert int(found.text.split(" images would settle it")[0].split()[-1]) > 40
+
+
+# --- time --------------------------------------------------------------------------------------------------------
+
+
+def timed(
+    before: dict[str, object], after: dict[str, object], tolerance: float = 0.2, batches: int = 4
+) -> MetricVerdict:
+    one = {"protocol": {"batch_size": 5}}
+    images = FOOLED * 5 * batches
+    now, then = run(images, **one | after), baseline(images, **one | before)
+    verdict = judge(now, then, Rules(Tolerances(time=tolerance), RULES.level))
+    found = metric(verdict, "time")
+    assert verdict.passed == (found.outcome != "regressed")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("units", "outcome"),
+    [
+        (5.0, "same"),
+        (4.0, "same"),
+        (4.05, "same"),
+        (6.0, "same"),
+        (3.95, "regressed"),
+        (6.05, "improved"),
+        (0.1, "regressed"),
+    ],
+)
+def test_time_is_compared_both_ways_at_its_tolerance(units: float, outcome: str) -> None:
+    found = timed({"units": 5.0}, {"units": units})
+    assert found.outcome == outcome
+    assert found.worse == (units < 5)
+    assert found.change == pytest.approx(units / 5 - 1)
+    assert f"5.00 -> {units:.2f} gradient units" in found.text
+
+
+def test_time_follows_the_suite_s_tolerance() -> None:
+    assert timed({"units": 5.0}, {"units": 4.0}, tolerance=0.25).outcome == "same"
+    assert timed({"units": 5.0}, {"units": 4.0}, tolerance=0.15).outcome == "regressed"
+
+
+UNTIMED: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
+    "another device": ({"device": "a GPU"}, {}, "recorded on a GPU"),
+    "a wide spread": ({}, {"spread": 0.5}, "known to 61% only, not to 10%"),
+    "a baseline's wide spread": ({"spread": 0.5}, {}, "known to 61% only, not to 10%"),
+    "a doubt": ({}, {"doubt": "several workers share a GPU"}, "several workers share a GPU"),
+    "a baseline's doubt": ({"doubt": "several workers share a GPU"}, {}, "several workers share a GPU"),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "reason"), UNTIMED.values(), ids=UNTIMED)
+def test_time_is_not_judged_where_it_means_little_and_says_why(
+    before: dict[str, object], after: dict[str, object], reason: str
+) -> None:
+    found = timed({"units": 5.0} | before, {"units": 1.0} | after)
+    assert found.outcome == "not judged"
+    assert reason in found.text.replace(" %", "%")
+    assert "5.00 -> 1.00" in found.text
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 5.0), (5.0, None), (None, None)])
+def test_time_that_was_not_taken_is_not_judged(before: float | None, after: float | None) -> None:
+    assert timed({"units": before}, {"units": after}).outcome == "not judged"
+
+
+@pytest.mark.parametrize(("images", "size", "judged"), [(15, 5, False), (16, 5, True), (20, 5, True), (4, 1, True)])
+def test_a_few_batches_do_not_tell_how_much_their_time_varies(images: int, size: int, judged: bool) -> None:
+    assert LEAST_BATCHES == 4
+    one = {"protocol": {"batch_size": size}, "spread": 0.0}
+    found = metric(judge(run("!" * images, **one), baseline("!" * images, **one), RULES), "time")
+    assert (found.outcome == "same") == judged
+    assert ("fewer than 4 batches" in found.text) != judged
+
+
+@pytest.mark.parametrize("batches", [4, 9, 100])
+@pytest.mark.parametrize("tolerance", [0.1, 0.2])
+def test_the_spread_that_is_allowed_grows_with_the_root_of_the_batches(batches: int, tolerance: float) -> None:
+    assert ALLOWED_REACH == 0.5
+    allowed = 0.5 * tolerance * batches**0.5 / 1.96 / 1.2533
+    for shares in ((1.0, 0.0), (0.0, 1.0), (0.6, 0.8)):
+        for factor, outcome in ((0.99, "same"), (1.01, "not judged")):
+            before, after = ({"spread": factor * share * allowed} for share in shares)
+            assert timed(before, after, tolerance, batches).outcome == outcome
+
+
+def test_a_time_that_is_judged_is_known_as_well_as_it_says() -> None:
+    draws = np.random.default_rng(3)
+    batches, spread = 9, 0.05
+    drawn = np.median(draws.normal(5, 5 * spread, (2, 600, batches)), axis=2)
+    held = 0
+    for before, after in drawn.T.tolist():
+        found = timed({"units": before, "spread": spread}, {"units": after, "spread": spread}, batches=batches)
+        assert found.interval is not None
+        held += found.interval[0] <= 0 <= found.interval[1]
+    assert 0.93 <= held / drawn.shape[1] <= 0.985
+
+
+def test_an_unknown_spread_is_no_spread() -> None:
+    assert timed({"spread": None}, {"spread": None}).outcome == "same"
+
+
+def test_an_attack_that_became_slower_does_not_fail() -> None:
+    assert timed({"units": 5.0}, {"units": 50.0}).outcome == "improved"
+
+
+# --- all of them -------------------------------------------------------------------------------------------------
+
+
+def test_metrics_are_shown_in_one_order_whatever_happened() -> None:
+    names = ["success rate", "effort", "noise rate", "time", "clean accuracy"]
+    for outcomes in (FOOLED * 4, WITHSTOOD * 4, WRONG * 4):
+        now = run(outcomes, unselected="+")
+        assert [one.metric for one in judge(now, baseline(unselected="+", outcomes="!!!!"), RULES).metrics] == names

@@ -1,0 +1,286 @@
+"""Several cases together: the image is the unit, so that cases which fail on the same images count once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.pooled import Pair, judge_models, judge_pooled
+from pytest_robustness.gate.statistics import pooled_change
+from pytest_robustness.gate.verdicts import MetricVerdict
+from pytest_robustness.suite import Suite, Tolerances
+
+from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, flips, measurement
+from tests.gate.strategies import comparisons, modest
+from tests.gate.test_suite import SOUND, folder, loaded
+
+__all__ = ["folder"]  # a fixture
+
+LEVEL = 0.025
+RULES = Rules(Tolerances(), LEVEL)
+Runs = tuple[str, str]
+
+
+def together(cases: Sequence[Runs], rules: Rules = RULES) -> MetricVerdict | None:
+    """The pooled verdict of cases, outcomes (before, after) for each."""
+    return judge_pooled([(measurement(before), measurement(after)) for before, after in cases], rules)
+
+
+def sure(cases: Sequence[Runs], rules: Rules = RULES) -> MetricVerdict:
+    verdict = together(cases, rules)
+    assert verdict is not None
+    return verdict
+
+
+@st.composite
+def several(draw: st.DrawFn) -> list[Runs]:
+    """Cases over the same images, in some of which an image may be no attempt."""
+    images, cases = draw(st.integers(1, 60)), draw(st.integers(1, 4))
+    random, lean = Random(draw(st.integers(0, 2**32))), draw(st.sampled_from((0.0, 0.3, 1.0)))
+    drawn = []
+    for _ in range(cases):
+        before = random.choices(WRONG + WITHSTOOD + FOOLED, (1, 5, 5), k=images)
+        after = random.choices(WRONG + WITHSTOOD + FOOLED, (1, 5, 5), k=images)
+        after = [FOOLED if random.random() < lean else one for one in after]
+        drawn.append(("".join(before), "".join(after)))
+    return drawn
+
+
+# --- recomputed --------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=80, deadline=None)
+@given(several(), st.sampled_from((0.2, 0.025, 1e-3)), st.sampled_from((0.0, 0.01, 0.2)))
+def test_it_is_what_counting_says(cases: list[Runs], level: float, tolerance: float) -> None:
+    found = together(cases, Rules(Tolerances(success_rate=tolerance), level))
+    sums, count = [], 0
+    for i in range(len(cases[0][0])):
+        here = [(before[i], after[i]) for before, after in cases if WRONG not in (before[i], after[i])]
+        if here:
+            sums.append(here.count((WITHSTOOD, FOOLED)) - here.count((FOOLED, WITHSTOOD)))
+            count += len(here)
+    if not count:
+        assert found is None
+        return
+    assert found is not None
+    change = sum(sums) / count
+    p_value = float(flips(sums if change > 0 else [-one for one in sums]))
+    direction = "regressed" if change > 0 else "improved"
+    expected = "same" if abs(change) <= tolerance + 1e-9 else direction if p_value <= level else "inconclusive"
+    assert found.p_value == pytest.approx(p_value, rel=1e-9)
+    assert found.change == pytest.approx(change)
+    assert found.images == len(sums)
+    assert (found.outcome, found.fails) == (expected, expected == "regressed")
+    assert found.interval == pytest.approx(pooled_change(sums, len(cases), count))
+
+
+@modest
+@given(comparisons() | comparisons(won=(15, 30)))
+def test_of_one_case_it_is_the_case_s_own_test(runs: Runs) -> None:
+    found = together([runs])
+    own = judge(measurement(runs[1]), measurement(runs[0]), RULES).metric("success rate")
+    assert own is not None
+    if found is None:
+        assert own.p_value is None
+        return
+    if "robust accuracy fell" not in own.text:
+        assert found.outcome == own.outcome
+    assert (found.p_value, found.images, found.worse) == (own.p_value, own.images, own.worse)
+    assert found.change == pytest.approx(own.change)
+    if found.interval is not None and own.interval is not None:
+        assert found.interval[0] <= own.interval[1]
+        assert own.interval[0] <= found.interval[1]
+
+
+# --- the image is the unit ---------------------------------------------------------------------------------------
+
+
+@modest
+@given(several(), st.integers(2, 5))
+def test_a_case_seen_again_is_no_new_evidence(cases: list[Runs], times: int) -> None:
+    once, often = together(cases), together(cases * times)
+    if once is None or often is None:
+        assert once is often
+        return
+    assert often.p_value == pytest.approx(once.p_value, rel=1e-9)
+    assert often.change == pytest.approx(once.change)
+    assert (often.interval or ()) == pytest.approx(once.interval or (), abs=1e-9)
+    assert (often.outcome, often.images) == (once.outcome, once.images)
+
+
+def test_cases_that_lose_the_same_images_are_worth_one_and_others_are_worth_more() -> None:
+    then = WITHSTOOD * 100
+    first, second = FOOLED * 5 + WITHSTOOD * 95, WITHSTOOD * 50 + FOOLED * 5 + WITHSTOOD * 45
+    same, other = sure([(then, first)] * 2), sure([(then, first), (then, second)])
+    assert same.p_value == pytest.approx(2**-5)
+    assert other.p_value == pytest.approx(2**-10)
+    assert (same.outcome, other.outcome) == ("inconclusive", "regressed")
+    assert same.change == other.change == pytest.approx(0.05)
+
+
+def test_a_change_too_small_for_each_case_may_be_beyond_doubt_in_all() -> None:
+    then = WITHSTOOD * 100
+    cases = [(then, WITHSTOOD * 4 * i + FOOLED * 4 + WITHSTOOD * (96 - 4 * i)) for i in range(3)]
+    for before, after in cases:
+        alone = judge(measurement(after), measurement(before), RULES).metric("success rate")
+        assert alone is not None
+        assert alone.outcome == "inconclusive"
+    assert sure(cases).outcome == "regressed"
+    assert sure(cases).p_value == pytest.approx(2**-12)
+
+
+def test_an_image_that_one_case_loses_and_another_wins_has_no_say() -> None:
+    images = WITHSTOOD * 40 + FOOLED * 40
+    found = sure([(images, images[::-1]), (images[::-1], images)])
+    assert (found.p_value, found.change, found.outcome) == (1.0, 0.0, "same")
+
+
+def test_an_image_counts_in_the_cases_that_attempt_it() -> None:
+    withstood, fooled, wrong = WITHSTOOD * 8, FOOLED * 8, WRONG * 8
+    found = sure([(withstood + withstood, fooled + withstood), (wrong + withstood, withstood + withstood)])
+    assert found.images == 16
+    assert found.change == pytest.approx(8 / 24)
+    assert found.p_value == pytest.approx(2**-8)
+    hidden = sure([(withstood + wrong, fooled + fooled), (withstood + fooled, wrong + wrong)])
+    assert (hidden.images, hidden.change) == (8, 1.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(several(), st.randoms(use_true_random=False), st.randoms(use_true_random=False))
+def test_the_order_of_cases_and_images_changes_nothing(cases: list[Runs], images: Random, order: Random) -> None:
+    places = list(range(len(cases[0][0])))
+    images.shuffle(places)
+    mixed = [("".join(before[i] for i in places), "".join(after[i] for i in places)) for before, after in cases]
+    order.shuffle(mixed)
+    one, other = together(cases), together(mixed)
+    if one is None or other is None:
+        assert one is other
+        return
+    assert (other.p_value, other.change, other.outcome, other.images) == (
+        one.p_value,
+        one.change,
+        one.outcome,
+        one.images,
+    )
+
+
+@modest
+@given(several())
+def test_runs_exchanged_exchange_improved_and_regressed(cases: list[Runs]) -> None:
+    forth, back = together(cases), together([(after, before) for before, after in cases])
+    if forth is None or back is None:
+        assert forth is back
+        return
+    exchanged = {"improved": "regressed", "regressed": "improved"}
+    assert back.outcome == exchanged.get(forth.outcome, forth.outcome)
+    assert back.p_value == forth.p_value
+
+
+# --- nothing to say, and policies --------------------------------------------------------------------------------
+
+
+def test_a_case_that_is_not_comparable_leaves_nothing_to_say() -> None:
+    fine: Pair = (measurement("....!!"), measurement("!!!!!!"))
+    other: Pair = (measurement("....!!"), measurement("!!!!!!", protocol={"seed": 1}))
+    assert judge_pooled([fine, fine], RULES) is not None
+    assert judge_pooled([fine, other], RULES) is None
+    assert judge_pooled([other], RULES) is None
+
+
+@pytest.mark.parametrize("cases", [[], [("----", "!!..")], [("!.--", "--!.")] * 2])
+def test_without_an_attempt_in_both_runs_there_is_nothing_to_say(cases: list[Runs]) -> None:
+    assert together(cases) is None
+
+
+def test_a_case_without_attempts_adds_nothing() -> None:
+    runs = ("." * 20, "!" * 10 + "." * 10)
+    with_it, without = together([runs, ("-" * 20, "." * 20)]), together([runs])
+    assert with_it is not None
+    assert without is not None
+    assert (with_it.change, with_it.p_value, with_it.outcome) == (without.change, without.p_value, without.outcome)
+
+
+def test_policies_are_those_of_a_case() -> None:
+    doubtful = [("." * 10, "!" * 2 + "." * 8)]
+    assert (sure(doubtful).outcome, sure(doubtful).fails) == ("inconclusive", False)
+    assert "images would settle it" in sure(doubtful).text
+    strict, plain = replace(RULES, doubt_fails=True), replace(RULES, tolerance_only=True)
+    assert (sure(doubtful, strict).outcome, sure(doubtful, strict).fails) == ("inconclusive", True)
+    assert (sure(doubtful, plain).outcome, sure(doubtful, plain).fails) == ("regressed", True)
+    back = [(after, before) for before, after in doubtful]
+    assert not sure(back, strict).fails
+    assert sure(back, plain).outcome == "improved"
+
+
+def test_the_line_has_its_numbers() -> None:
+    found = sure([("." * 50 + "!" * 50, "!" * 70 + "." * 30), ("." * 100, "!" * 50 + "." * 50)])
+    differences = [2] * 50 + [0] * 20 + [-1] * 30
+    low, high = (f"{100 * end:+.1f}" for end in pooled_change(differences, 2, 200))
+    p_value = f"{float(flips(differences)):.2g}"
+    assert found.text.replace(" %", "%") == f"success rate +35.0 pp [{low}, {high}] on 100 images, p = {p_value}"
+
+
+# --- the models and groups of a suite ----------------------------------------------------------------------------
+
+TWO = SOUND + '[models.large]\nsource = "a:b"\n[attacks.pgd]\nattack = "PGD"\n[groups]\nboth = ["small", "large"]\n'
+THEN = WITHSTOOD * 100
+
+
+@pytest.fixture
+def suite(folder: Path) -> Suite:
+    return loaded(folder, TWO)
+
+
+def pairs(suite: Suite, **lost: int) -> dict[str, Pair]:
+    """Every case, with as many images lost as its model says."""
+    return {
+        case.id: (
+            measurement(THEN, case=case.id),
+            measurement(FOOLED * lost[case.model_name] + THEN[lost[case.model_name] :], case=case.id),
+        )
+        for case in suite.cases()
+    }
+
+
+def test_models_and_groups_are_judged_by_their_own_cases(suite: Suite) -> None:
+    verdicts = judge_models(suite, pairs(suite, small=10, large=0))
+    assert list(verdicts) == [
+        "small under 2 attacks",
+        "large under 2 attacks",
+        "both, 2 models under 2 attacks",
+    ]
+    assert [one.change for one in verdicts.values()] == pytest.approx([0.1, 0.0, 0.05])
+    assert [one.outcome for one in verdicts.values()] == ["regressed", "same", "regressed"]
+    assert {one.images for one in verdicts.values()} == {100}
+
+
+def test_the_level_is_half_of_the_suite_s_alpha(folder: Path) -> None:
+    for alpha, outcome in ((0.0626, "regressed"), (0.0624, "inconclusive")):
+        suite = loaded(folder, f"alpha = {alpha}\n" + TWO)
+        assert judge_models(suite, pairs(suite, small=5, large=0))["small under 2 attacks"].outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("missing", "left"),
+    [
+        ("small/fgsm", {"large under 2 attacks"}),
+        ("large/pgd", {"small under 2 attacks"}),
+        ("", {"small under 2 attacks", "large under 2 attacks", "both, 2 models under 2 attacks"}),
+    ],
+)
+def test_what_is_not_complete_is_not_judged(suite: Suite, missing: str, left: set[str]) -> None:
+    found = {case: pair for case, pair in pairs(suite, small=10, large=10).items() if case != missing}
+    assert judge_models(suite, found).keys() == left
+    assert judge_models(suite, {}) == {}
+
+
+def test_what_is_not_comparable_is_left_out_and_no_error(suite: Suite) -> None:
+    found = pairs(suite, small=10, large=10)
+    then, now = found["small/pgd"]
+    found["small/pgd"] = (then, now.model_copy(update={"protocol": now.protocol.model_copy(update={"seed": 1})}))
+    assert judge_models(suite, found).keys() == {"large under 2 attacks"}
