@@ -262,7 +262,7 @@ def test_variants_are_pairs_of_models_in_the_order_of_the_file(folder: Path) -> 
 
 def test_a_model_at_fault_is_said_once_and_not_as_a_stranger_of_groups_and_variants(folder: Path) -> None:
     broken = IMAGES + MODEL.replace("package.zoo:small", "package.zoo") + ATTACK
-    more = '[groups]\none = ["small"]\n[[variants]]\nbase = "small"\nupdate = "small"\n'
+    more = '[groups]\none = ["small"]\n[[variants]]\nbase = "small"\nupdate = "other"\n'
     path = written(folder, broken + more)
     message = refusal(lambda: load_suite(path))
     assert "models.small.source" in message
