@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pytest_robustness.evaluate.digests import ROWS
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent
@@ -32,7 +33,7 @@ class Tiny(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         unevenness = images[..., ::2, ::2] - images[..., 1::2, 1::2]
-        leak = self.leak + self.shown + (0.0 if images.is_meta else self.unseen)
+        leak = self.leak + self.shown + (0.0 if len(images) == ROWS else self.unseen)
         return self.head(self.blocks(images).relu().flatten(1)) + leak * self.uneven(unevenness.flatten(1))
 
 

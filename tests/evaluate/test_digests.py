@@ -28,6 +28,8 @@ def test_the_digest_is_of_names_types_shapes_and_values() -> None:
         changed(lambda model: model.double()),
         changed(lambda model: model.add_module("other", model._modules.pop("last"))),
         changed(lambda model: model.register_buffer("scale", torch.ones(()))),
+        changed(lambda model: setattr(model.last, "temperature", torch.tensor(2.0))),  # which no state dict shows
+        changed(lambda model: setattr(model.last, "temperature", torch.tensor(3.0))),
         changed(lambda model: setattr(model.last.weight, "data", model.last.weight.data.view(20, 8))),
     ]
     assert len(set(digests)) == len(digests)
@@ -48,17 +50,6 @@ def code(change: Callable[[nn.Module], object] = lambda model: None, model: nn.M
     return code_digest(model, (nets.CHANNELS, nets.SIZE, nets.SIZE), torch.float32)
 
 
-class Constant(nn.Module):
-    """Multiplies by a tensor that no state dict shows."""
-
-    def __init__(self, value: float | list[float]) -> None:
-        super().__init__()
-        self.constant = torch.tensor(value)
-
-    def forward(self, logits: Tensor) -> Tensor:
-        return logits * self.constant
-
-
 class Branching(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         return logits if logits.sum() > 0 else -logits
@@ -71,8 +62,6 @@ CHANGES: dict[str, Callable[[nn.Module], object]] = {
     "a scalar of a hook": lambda model: model.last.register_forward_hook(lambda *values: values[2] * 3),
     "a stride": lambda model: setattr(model.second, "stride", (1, 1)),
     "dropout left on": lambda model: model.dropout.train(),
-    "a constant": lambda model: setattr(model, "last", nn.Sequential(model.last, Constant(2.0))),
-    "a constant's value": lambda model: setattr(model, "last", nn.Sequential(model.last, Constant(3.0))),
     "a backward of its own": lambda model: model.last.register_full_backward_hook(
         lambda _, inputs, outputs: (inputs[0] * 2,)
     ),
@@ -91,9 +80,20 @@ def test_what_is_not_computed_does_not_show() -> None:
     assert code(lambda model: setattr(model, "note", "renamed")) == code()
 
 
-@pytest.mark.parametrize("layer", [Branching(), Constant([1.0] * nets.CLASSES)], ids=["values", "device"])
+class Raises(nn.Module):
+    def forward(self, logits: Tensor) -> Tensor:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("layer", [Branching(), Raises()], ids=lambda layer: type(layer).__name__)
 def test_a_model_that_cannot_be_followed_has_no_digest(layer: nn.Module) -> None:
     assert code(lambda model: setattr(model, "last", nn.Sequential(model.last, layer))) is None
+
+
+def test_torch_s_compiler_is_not_imported_for_it() -> None:
+    program = "import sys; from tests.evaluate.test_digests import code; code(); print('torch._dynamo' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "False"
 
 
 def test_nothing_of_the_model_or_the_random_numbers_changes() -> None:

@@ -15,9 +15,9 @@ ROWS = 2
 
 
 def state_digest(model: nn.Module) -> str:
-    """sha256 over names, types, shapes and values of all parameters and buffers."""
+    """sha256 over names, types, shapes and values of all parameters, buffers and other tensors of the modules."""
     hasher = sha256()
-    for name, tensor in sorted(_state(model).items()):
+    for name, tensor in sorted({**_state(model), **_constants(model)}.items()):
         hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         hasher.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return hasher.hexdigest()
@@ -26,17 +26,18 @@ def state_digest(model: nn.Module) -> str:
 def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> str | None:
     """sha256 over the operators of a forward and backward, with their scalars and the shapes of their tensors.
 
-    Nothing is computed: tensors are of the meta device. A patched activation, a hook or a changed epsilon of batch norm
-    shows, a renamed variable does not. Operators are ATen's, so digests of different torch versions cannot be compared.
+    A patched activation, a hook or a changed epsilon of batch norm shows, a renamed variable does not. Always on the
+    CPU, so that it is the same wherever the model runs; not on the meta device, whose use makes torch import its
+    compiler, for seconds. Operators are ATen's, so digests of different torch versions cannot be compared.
 
     Args:
         model: takes an image batch, returns a tensor.
         shape: of one image, channels first.
 
-    Returns None for a model that cannot be followed, because what it does depends on values, say.
+    Returns None for a model that cannot be followed: what it does depends on values, or it cannot run on a CPU.
     """
-    images = torch.empty(ROWS, *shape, dtype=dtype, device="meta", requires_grad=True)
-    state = {name: tensor.detach().to("meta") for name, tensor in _state(model).items()}
+    images = torch.zeros(ROWS, *shape, dtype=dtype, requires_grad=True)
+    state = {name: tensor.detach().cpu().clone() for name, tensor in _state(model).items()}
     trace = _Trace()
     try:
         with torch.random.fork_rng(devices=[]), trace, torch.enable_grad():
@@ -44,31 +45,46 @@ def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) ->
             torch.autograd.grad(logits.sum(), images)
     except Exception:  # whatever the model's own code raises
         return None
-    return trace.hasher.hexdigest()
+    return None if trace.values_matter else trace.hasher.hexdigest()
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
+def _constants(model: nn.Module) -> dict[str, Tensor]:
+    """Tensors that no state dict shows."""
+    return {
+        f"{path}.{name}": value
+        for path, module in model.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, Tensor)
+    }
+
+
 class _Trace(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.hasher = sha256()
+        self.values_matter = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Else torch imports its compiler, only to keep it away from here."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         described = (str(func), *_described(args), *_described(kwargs or {}), "->", *_described(result))
         self.hasher.update("\n".join(described).encode())
+        self.values_matter |= func is torch.ops.aten._local_scalar_dense.default  # a tensor became a number
         return result
 
 
 def _described(value: Any) -> Iterator[str]:
-    """A tensor by type and shape, a constant of the model's own and all else by value."""
+    """A tensor by type and shape, all else by value."""
     if isinstance(value, Tensor):
         yield f"{value.dtype} {tuple(value.shape)}"
-        if not value.is_meta:
-            yield repr(value.tolist())
     elif isinstance(value, dict):
         for key in sorted(value):
             yield key
