@@ -105,7 +105,7 @@ def trainings(steps: int, data: Path) -> dict[str, Callable[[str], nn.Module]]:
     if not data.exists():
         return {}
     again = partial(fine_tuned, steps=steps, seed=1, regularised=True, data=data)
-    longer = partial(fine_tuned, steps=2 * steps, seed=1, regularised=False, data=data)
+    longer = partial(fine_tuned, steps=5 * steps, seed=1, regularised=False, data=data)
     return {"trained on, same recipe": again, "trained on, less regularised": longer}
 
 

@@ -139,11 +139,21 @@ def planted(found: Iterable[Planted]) -> str:
             *(_moved(one, attack, "success_rate") for attack in attacks),
             _relative(one, attacks[-1], "noise_rate"),
             _moved(one, attacks[0], "clean_accuracy"),
-            ", ".join(sorted(one.alarms)) or "none",
+            _by_metric(one.alarms),
         )
         for one in found
     ]
     return table(head, rows, left=2)
+
+
+def _by_metric(alarms: set[str]) -> str:
+    """``fgsm/success rate`` and ``pgd/success rate`` as ``success rate (fgsm, pgd)``."""
+    said = []
+    for metric in METRICS:
+        attacks = sorted(alarm.rpartition("/")[0] for alarm in alarms if alarm.rpartition("/")[2] == metric)
+        if attacks:
+            said.append(f"{metric} ({', '.join(attacks)})" if attacks[0] else metric)
+    return ", ".join(said) or "none"
 
 
 def _moved(one: Planted, attack: str, value: str) -> str:

@@ -135,7 +135,7 @@ def _time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricV
     if then.provenance.device != now.provenance.device:
         doubt = f"recorded on {then.provenance.device}"
     elif doubt is None and batches < LEAST_BATCHES:
-        doubt = f"fewer than {LEAST_BATCHES} batches do not tell how much their time varies"
+        doubt = f"fewer than {LEAST_BATCHES} batches"
     elif doubt is None and reach > ALLOWED_REACH * rules.tolerances.time:
         doubt = f"known to {reach:.0%} only, not to {ALLOWED_REACH * rules.tolerances.time:.0%}"
     if doubt is not None:
