@@ -162,7 +162,8 @@ class Timing(_Record):
 class Provenance(_Record):
     """Where a measurement comes from. Never compared, but for the device and what the model is."""
 
-    device: str
+    device: str = Field(description="the product, with the vector instructions used")
+    device_kind: str = Field(description="cpu or cuda")
     model: str = Field(description="the model's source")
     weights_digest: str = Field(description="sha256 of all parameters and buffers, and of the normalisation")
     code_digest: str | None = Field(description="sha256 of the operators; null where they cannot be followed")

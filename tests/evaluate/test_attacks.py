@@ -320,7 +320,7 @@ def test_parameters_are_all_of_them_with_the_librarys_defaults(tmp_path: Path) -
     assert resolved.parameters() == {"eps": 0.1, "alpha": 2 / 255, "steps": 10, "random_start": True}
     assert (resolved.stop, resolved.freezes, resolved.watched) == ("first-success", True, True)
     cw = plan(case_of(tmp_path, {"attack": "CW", "lr": 0.02}))
-    assert cw.parameters() == {"c": 1, "kappa": 0, "steps": 50, "lr": 0.02, "patience": 5}
+    assert cw.parameters() == {"c": 1, "kappa": 0, "steps": 50, "lr": 0.02, "patience": 3}
     full = plan(case_of(tmp_path, {"attack": "CW", "stop": "full"}))
     assert full.parameters()["patience"] == 0
     own = plan(case_of(tmp_path, {"attack": "tests.evaluate.nets:Trains"}))

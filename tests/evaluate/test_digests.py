@@ -61,7 +61,6 @@ CHANGES: dict[str, Callable[[nn.Module], object]] = {
     "a hook": lambda model: model.last.register_forward_hook(lambda *values: values[2] * 2),
     "a scalar of a hook": lambda model: model.last.register_forward_hook(lambda *values: values[2] * 3),
     "a stride": lambda model: setattr(model.second, "stride", (1, 1)),
-    "dropout left on": lambda model: model.dropout.train(),
     "a backward of its own": lambda model: model.last.register_full_backward_hook(
         lambda _, inputs, outputs: (inputs[0] * 2,)
     ),
@@ -85,7 +84,34 @@ class Raises(nn.Module):
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("layer", [Branching(), Raises()], ids=lambda layer: type(layer).__name__)
+class Noisy(nn.Module):
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits + torch.randn_like(logits)
+
+
+class Alternating(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, logits: Tensor) -> Tensor:
+        self.calls += 1
+        return logits * 2 if self.calls % 2 else logits
+
+
+class Remembering(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits * self.seen.add_(1)
+
+
+LAYERS = [Branching(), Raises(), Noisy(), Alternating(), Remembering(), nn.Dropout()]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 def test_a_model_that_cannot_be_followed_has_no_digest(layer: nn.Module) -> None:
     assert code(lambda model: setattr(model, "last", nn.Sequential(model.last, layer))) is None
 

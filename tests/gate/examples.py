@@ -72,6 +72,7 @@ def measurement(
         protocol=Protocol(**rules | (protocol or {})),
         provenance=Provenance(
             device=device,
+            device_kind="cpu",
             model="robustness_tests.zoo:vgg11",
             weights_digest=digest,
             code_digest=code,

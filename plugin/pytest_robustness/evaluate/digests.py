@@ -34,18 +34,25 @@ def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) ->
         model: takes an image batch, returns a tensor.
         shape: of one image, channels first.
 
-    Returns None for a model that cannot be followed: what it does depends on values, or it cannot run on a CPU.
+    Returns None for a model that cannot be followed: what it does depends on values, on chance or on what it did
+    before, or it cannot run on a CPU.
     """
     images = torch.zeros(ROWS, *shape, dtype=dtype, requires_grad=True)
     state = {name: tensor.detach().cpu().clone() for name, tensor in _state(model).items()}
-    trace = _Trace()
-    try:
-        with torch.random.fork_rng(devices=[]), trace, torch.enable_grad():
-            logits = functional_call(model, state, (images,))
-            torch.autograd.grad(logits.sum(), images)
-    except Exception:  # whatever the model's own code raises
+    before = {name: tensor.clone() for name, tensor in state.items()}
+    digests = set()
+    for _ in range(2):
+        trace = _Trace()
+        try:
+            with torch.random.fork_rng(devices=[]), trace, torch.enable_grad():
+                logits = functional_call(model, state, (images,))
+                torch.autograd.grad(logits.sum(), images)
+        except Exception:  # whatever the model's own code raises
+            return None
+        digests.add(None if trace.unpredictable else trace.hasher.hexdigest())
+    if len(digests) > 1 or any(not torch.equal(state[name], value) for name, value in before.items()):
         return None
-    return None if trace.values_matter else trace.hasher.hexdigest()
+    return digests.pop()
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
@@ -66,7 +73,7 @@ class _Trace(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.hasher = sha256()
-        self.values_matter = False
+        self.unpredictable = False
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -77,7 +84,9 @@ class _Trace(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         described = (str(func), *_described(args), *_described(kwargs or {}), "->", *_described(result))
         self.hasher.update("\n".join(described).encode())
-        self.values_matter |= func is torch.ops.aten._local_scalar_dense.default  # a tensor became a number
+        # a tensor became a number, or chance has a say
+        self.unpredictable |= func is torch.ops.aten._local_scalar_dense.default
+        self.unpredictable |= torch.Tag.nondeterministic_seeded in func.tags
         return result
 
 

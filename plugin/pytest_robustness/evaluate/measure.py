@@ -74,10 +74,10 @@ def evaluate(
             row_floor=case.suite.row_floor,
             seed=case.suite.seed,
         )
+        attempted = [rows for rows in _batches(len(images), case.batch_size) if bool(correct[rows].any())]
         rounds = [
-            Round(setting, rows, correct[rows], lambda done: progress(done, len(images)))
-            for rows in _batches(len(images), case.batch_size)
-            if bool(correct[rows].any())
+            Round(setting, rows, correct[rows], lambda done: progress(done, len(images)), first=rows is attempted[0])
+            for rows in attempted
         ]
         if rounds:  # no attempts, nothing to run
             run_rounds(rounds)
@@ -116,6 +116,7 @@ def _protocol(
 def _provenance(case: Case, attack_plan: AttackPlan, classifier: Classifier, images: ImageSet) -> Provenance:
     return Provenance(
         device=devices.device_name(classifier.device),
+        device_kind=classifier.device.type,
         model=case.model.source,
         weights_digest=state_digest(classifier),
         code_digest=code_digest(classifier, tuple(images.identity.shape), DTYPE),
@@ -205,7 +206,7 @@ def _evidence(
 def _timing(rounds: Sequence[Round], attempts: int, doubt: str | None) -> Timing:
     """Attack time in seconds per attempt and in gradient units.
 
-    A round's unit is the median of those timed around it. What a round's attack cost per image computed, in units, is
+    A round's unit is the median of those timed beside it and its neighbours. What a round's attack cost per image computed, in units, is
     nearly the same in all rounds; its median, times the images computed, is the time of an undisturbed run.
     """
     if not rounds:

@@ -65,7 +65,8 @@ class Round:
     Attributes:
         rows: the batch's place in the image set.
         correct: (n,) bool, on the CPU: the attempts.
-        attack_seconds, unit_seconds: of the attack, and of a gradient unit before and after it.
+        first: of its case; then a unit is also timed before it, as there is no other round's beside it.
+        attack_seconds, unit_seconds: of the attack, and of the gradient units beside it.
         outcome: after ``after``.
     """
 
@@ -73,6 +74,7 @@ class Round:
     rows: slice
     correct: Tensor
     finished: Callable[[int], None]
+    first: bool = False
     attack_seconds: float = 0.0
     unit_seconds: list[float] = field(default_factory=list)
 
@@ -93,7 +95,8 @@ class Round:
         )
         self.attack = plan.build(self.meter)
         self.given = self.inputs.clone(), self.labels.clone()  # an attack may work in place
-        self.unit_seconds.append(setting.clock.seconds(self._unit))
+        if self.first:
+            self.unit_seconds.append(setting.clock.seconds(self._unit))
 
     def __call__(self) -> None:
         self.attack_seconds = self.setting.clock.seconds(self._attack)

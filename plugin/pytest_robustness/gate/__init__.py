@@ -1,1 +1,1 @@
-"""A measurement and a baseline become a verdict. Plain data and scipy, never torch or pytest."""
+"""A measurement and a baseline become a verdict. Plain data and numpy, never torch or pytest."""

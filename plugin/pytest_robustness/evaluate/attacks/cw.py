@@ -43,7 +43,7 @@ class CW(torchattacks.CW):  # type: ignore[misc]
     """
 
     def __init__(
-        self, model: Any, c: float = 1, kappa: float = 0, steps: int = 50, lr: float = 0.01, patience: int = 5
+        self, model: Any, c: float = 1, kappa: float = 0, steps: int = 50, lr: float = 0.01, patience: int = 3
     ) -> None:
         super().__init__(model, c=c, kappa=kappa, steps=steps, lr=lr)
         self.supported_mode = ["default"]
