@@ -89,7 +89,7 @@ def test_the_same_evidence_in_another_process(tmp_path: Path) -> None:
         cwd=root,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert Evidence.model_validate_json(done.stdout.splitlines()[-1]) == measure(case).evidence

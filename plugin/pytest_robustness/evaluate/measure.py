@@ -206,8 +206,9 @@ def _evidence(
 def _timing(rounds: Sequence[Round], attempts: int, doubt: str | None) -> Timing:
     """Attack time in seconds per attempt and in gradient units.
 
-    A round's unit is the median of those timed beside it and its neighbours. What a round's attack cost per image computed, in units, is
-    nearly the same in all rounds; its median, times the images computed, is the time of an undisturbed run.
+    A round's unit is the median of those timed beside it and its neighbours. What a round's attack cost per image
+    computed, in units, is nearly the same in all rounds; its median, times the images computed, is the time of an
+    undisturbed run.
     """
     if not rounds:
         return Timing(
