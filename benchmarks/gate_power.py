@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for robustness_tests, also in the processes started from here
 
+import pages  # noqa: E402
 from gate_power_parts import attacks, page, planted, plot, real, simulated  # noqa: E402
 from gate_power_parts.contrasts import contrasts  # noqa: E402
 from gate_power_parts.evidence import Side  # noqa: E402
@@ -74,7 +75,7 @@ class Bench:
     scratch: Path
 
     def show(self, name: str, text: str) -> None:
-        page.shown(name, text, self.docs and self.docs / "statistics.md")
+        pages.shown(f"gate_power: {name}", text, self.docs and self.docs / "statistics.md")
 
 
 def equal_models(bench: Bench) -> None:

@@ -1,0 +1,1 @@
+"""The parts of attack_speed.py and suite_speed.py."""

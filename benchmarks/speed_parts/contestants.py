@@ -1,0 +1,219 @@
+"""The same attack, by this package and by its peers, each as its users call it, success check included.
+
+Epsilon, step size, steps, learning rate and c are the same everywhere; where a library searches over c, it gets one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from unittest.mock import patch
+
+import torch
+from pytest_robustness.evaluate import rounds
+from pytest_robustness.evaluate.attacks.registry import plan
+from pytest_robustness.evaluate.devices import CpuClock
+from pytest_robustness.evaluate.rounds import Round, Setting
+from pytest_robustness.suite import Attack, Case, Images, Model, Suite
+from torch import Tensor, nn
+from torch.nn import functional
+
+from speed_parts.subjects import Subject
+
+EPS, ALPHA, STEPS = 0.01, 0.0025, 10
+C, LR = 1.0, 0.01
+OURS, PLAIN = "pytest-robustness", "torchattacks"
+ROW_FLOOR = 16
+
+
+@dataclass
+class Result:
+    """What a run achieved: the share of images fooled; and of ours, gradients and images computed."""
+
+    success: float
+    gradients: float | None = None
+    rows: float | None = None
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+Run = Callable[[], Result]
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """One attack with its settings, as a table row."""
+
+    name: str
+    kind: str
+    stop: str
+    steps: int
+
+    @property
+    def keys(self) -> dict[str, object]:
+        if self.kind == "FGSM":
+            return {"eps": EPS}
+        if self.kind == "PGD":
+            return {"eps": EPS, "alpha": ALPHA, "steps": self.steps, "random_start": True}
+        return {"c": C, "kappa": 0, "steps": self.steps, "lr": LR}
+
+
+def attacks(cw_steps: int) -> list[Attacked]:
+    return [
+        Attacked("FGSM", "FGSM", "full", 1),
+        Attacked(f"PGD-{STEPS}, all steps", "PGD", "full", STEPS),
+        Attacked(f"PGD-{STEPS}, first success", "PGD", "first-success", STEPS),
+        Attacked(f"C&W-{cw_steps}", "CW", "patience", cw_steps),
+    ]
+
+
+@contextmanager
+def contestants(subject: Subject, attack: Attacked) -> Iterator[dict[str, Run]]:
+    """By name; this package first. Peers that are not installed are left out."""
+    runs = {OURS: lambda: ours(subject, attack), PLAIN: lambda: torchattacks(subject, attack)}
+    if attack.stop != "first-success":  # what is left of it is told from our own
+        runs |= {
+            name: (lambda peer=peer: peer(subject, attack))
+            for name, (module, peer) in PEERS.items()
+            if find_spec(module) is not None and (name, attack.kind) not in MISSING
+        }
+    yield runs
+    subject.model.requires_grad_(True)
+
+
+def ours(subject: Subject, attack: Attacked) -> Result:
+    """A round as a case runs it, but for the noise rate and the gradient units, which peers do not have."""
+    suite = Suite.model_construct(
+        path=None,
+        models={"it": Model.model_construct(source="", weights=None, normalisation=None)},
+        attacks={"it": Attack(attack=attack.kind, stop=attack.stop, **attack.keys)},
+        images=Images.model_construct(),
+    )
+    with subject.classifier() as classifier:
+        setting = Setting(
+            plan=plan(Case(suite, "it", "it")),
+            classifier=classifier,
+            images=subject.image_set,
+            clock=CpuClock(),
+            eps=EPS if attack.kind != "CW" else 0.0,
+            budget=attack.steps,
+            row_floor=ROW_FLOOR,
+            seed=0,
+        )
+        one = _Untimed(setting, slice(0, len(subject.labels)), torch.ones(len(subject.labels), dtype=torch.bool), _none)
+        one.before()
+        one()
+        with patch.object(rounds, "noise_rate", lambda clean, _: torch.zeros(len(clean), dtype=torch.float64)):
+            one.after()
+    outcome, count = one.outcome, len(subject.labels)
+    return Result(float(outcome.success.double().mean()), outcome.gradients, outcome.rows / count)
+
+
+class _Untimed(Round):
+    """A round without gradient units."""
+
+    def _unit(self) -> None:
+        """Nothing to compare with."""
+
+
+def _none(done: int) -> None:
+    """Nobody is told."""
+
+
+def floor(subject: Subject) -> Run:
+    """One gradient unit: a forward and backward to the input, parameters frozen."""
+
+    def run() -> Result:
+        with subject.classifier() as classifier:
+            inputs = subject.images.clone().requires_grad_()
+            torch.autograd.grad(functional.cross_entropy(classifier(inputs), subject.labels), inputs)
+        return Result(0.0)
+
+    return run
+
+
+def torchattacks(subject: Subject, attack: Attacked) -> Result:
+    import torchattacks as library
+
+    subject.model.requires_grad_(True)
+    model = subject.plain
+    adversarial = getattr(library, attack.kind)(model, **attack.keys)(subject.images, subject.labels)
+    return _checked(model, adversarial, subject)
+
+
+@torch.no_grad()
+def _checked(model: nn.Module, adversarial: Tensor, subject: Subject) -> Result:
+    return Result(float((model(adversarial).argmax(1) != subject.labels).double().mean()))
+
+
+def foolbox(subject: Subject, attack: Attacked) -> Result:
+    import foolbox.attacks as library
+    from foolbox import PyTorchModel
+
+    subject.model.requires_grad_(True)
+    model = PyTorchModel(subject.plain, bounds=(0, 1), device="cpu")
+    found = {
+        "FGSM": lambda: library.FGSM(),
+        "PGD": lambda: library.LinfPGD(abs_stepsize=ALPHA, steps=attack.steps, random_start=True),
+        "CW": lambda: library.L2CarliniWagnerAttack(1, steps=attack.steps, stepsize=LR, initial_const=C),
+    }[attack.kind]()
+    _, _, success = found(model, subject.images, subject.labels, epsilons=None if attack.kind == "CW" else EPS)
+    return Result(float(success.double().mean()))
+
+
+def art(subject: Subject, attack: Attacked) -> Result:
+    import art.attacks.evasion as library
+    from art.estimators.classification import PyTorchClassifier
+
+    subject.model.requires_grad_(True)
+    model, count = subject.plain, len(subject.labels)
+    shape = tuple(subject.images.shape[1:])
+    estimator = PyTorchClassifier(
+        model, nn.CrossEntropyLoss(), shape, subject.classes, clip_values=(0, 1), device_type="cpu"
+    )
+    found = {
+        "FGSM": lambda: library.FastGradientMethod(estimator, eps=EPS, batch_size=count),
+        "PGD": lambda: library.ProjectedGradientDescentPyTorch(
+            estimator,
+            eps=EPS,
+            eps_step=ALPHA,
+            max_iter=attack.steps,
+            num_random_init=1,
+            batch_size=count,
+            verbose=False,
+        ),
+        "CW": lambda: library.CarliniL2Method(
+            estimator,
+            learning_rate=LR,
+            binary_search_steps=1,
+            max_iter=attack.steps,
+            initial_const=C,
+            batch_size=count,
+            verbose=False,
+        ),
+    }[attack.kind]()
+    adversarial = found.generate(subject.images.numpy(), subject.labels.numpy())
+    return _checked(model.eval(), torch.from_numpy(adversarial), subject)
+
+
+def adv_lib(subject: Subject, attack: Attacked) -> Result:
+    from adv_lib import attacks as library
+
+    subject.model.requires_grad_(True)
+    model, given = subject.plain, (subject.images, subject.labels)
+    if attack.kind == "CW":
+        adversarial = library.carlini_wagner_l2(
+            model, *given, learning_rate=LR, initial_const=C, binary_search_steps=1, max_iterations=attack.steps
+        )
+    else:
+        adversarial = library.pgd_linf(model, *given, EPS, steps=attack.steps, absolute_step_size=ALPHA)
+    return _checked(model, adversarial, subject)
+
+
+PEERS: Mapping[str, tuple[str, Callable[[Subject, Attacked], Result]]] = {
+    "adv-lib": ("adv_lib", adv_lib),
+    "foolbox": ("foolbox", foolbox),
+    "ART": ("art", art),
+}
+MISSING = frozenset({("adv-lib", "FGSM")})
