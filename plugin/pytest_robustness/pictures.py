@@ -67,7 +67,8 @@ def chosen(evidence: Evidence) -> dict[int, Why]:
     worst = [i for *_, i in sorted(noises, key=lambda one: (one[0], one[1] or 0, one[2]))[:SHOWN]]
     others = [one for one in noises if one[2] not in worst]
     typical = [i for *_, i in sorted(others, key=lambda one: (abs(one[0] - middle), one[1] or 0, one[2]))[:SHOWN]]
-    return dict.fromkeys(typical, "typical") | dict.fromkeys(worst, "worst")
+    kinds: list[tuple[Why, list[int]]] = [("typical", typical), ("worst", worst)]
+    return {image: why for why, images in kinds for image in images}
 
 
 def amplification(largest: float) -> float:

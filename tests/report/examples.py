@@ -24,14 +24,14 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81yt
 HOSTILE = "<script>alert(1)</script> \"quoted\" | 'single' `tick` & \x1b[31mred\x1b[0m\nnext line 模型 עברית @team"
 
 
-def suite(folder: Path, families: dict[str, list[str]] = FAMILIES, group: str = "batch norm", **tables: object) -> Suite:
+def suite(
+    folder: Path, families: dict[str, list[str]] = FAMILIES, group: str = "batch norm", **tables: object
+) -> Suite:
     """Without weights: nothing here is ever loaded."""
     images = folder / "images.npz"
     images.touch()
     models = [model for family in families.values() for model in family]
-    variants = [
-        {"base": base, "update": f"{base}_bn", "group": group} for base in models if f"{base}_bn" in models
-    ]
+    variants = [{"base": base, "update": f"{base}_bn", "group": group} for base in models if f"{base}_bn" in models]
     attacks = {
         name: {"attack": "CW" if name == "cw" else name.upper(), **({} if name == "cw" else {"eps": 0.01})}
         for name in ATTACKS
@@ -49,7 +49,9 @@ def suite(folder: Path, families: dict[str, list[str]] = FAMILIES, group: str = 
     )
 
 
-def measurement(case: Case, images: int = 200, worse: float = 0.0, seed: int = 0, digest: str = "before") -> Measurement:
+def measurement(
+    case: Case, images: int = 200, worse: float = 0.0, seed: int = 0, digest: str = "before"
+) -> Measurement:
     """The same images fall in every call, and ``worse`` of the others as well."""
     key = [seed, *case.id.encode()]
     fate = np.random.default_rng(key).random(images)

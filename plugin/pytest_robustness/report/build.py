@@ -15,7 +15,7 @@ from pytest_robustness.gate.statistics import mean_interval, wilson
 from pytest_robustness.gate.variants import contrasts
 from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
 from pytest_robustness.pictures import Gallery
-from pytest_robustness.records import Evidence, Measurement
+from pytest_robustness.records import Measurement
 from pytest_robustness.report import data
 from pytest_robustness.report.sentence import sentence
 from pytest_robustness.suite import Case, Suite
@@ -215,5 +215,3 @@ def _provenance(run: Run) -> data.Provenance:
         devices=distinct("device"),
         commit=run.commit,
     )
-
-

@@ -12,7 +12,7 @@ from pytest_robustness.report.units import Unit
 #: Colours of Okabe and Ito, which colour-blind people tell apart, in pairs of a dark and a light one.
 COLOURS = 8
 HEIGHT, TOP, BOTTOM, LEFT = 210, 12, 26, 46
-BAR, GAP = 12, 22
+BAR, GAP = 11, 16
 NARROWEST = 150
 
 
@@ -263,14 +263,15 @@ class Span:
 
 def spans(values: Sequence[Value]) -> list[Span]:
     """On one axis for all."""
-    ends = [0.0, *(end for value in values for end in (value.value, *(value.interval or ())))]
-    low, high = min(ends), max(ends)
+    reach = [0.0, *(end for value in values for end in (value.value, *(value.interval or ())))]
+    low, high = min(reach), max(reach)
     width = high - low or 1.0
 
     def share(value: float) -> float:
-        return round(0.03 + 0.94 * (value - low) / width, 4)
+        return float(round(0.03 + 0.94 * (value - low) / width, 4))
 
-    return [
-        Span(share(value.value), *(share(end) for end in value.interval or (value.value, value.value)), share(0.0))
-        for value in values
-    ]
+    found = []
+    for value in values:
+        ends = value.interval or (value.value, value.value)
+        found.append(Span(share(value.value), share(ends[0]), share(ends[1]), share(0.0)))
+    return found

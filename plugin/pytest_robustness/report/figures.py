@@ -100,7 +100,9 @@ def curves(report: Report) -> Iterator[Figure]:
         for family, models in report.families.items():
             series = []
             for model in models:
-                found = {eps: value_of(grid.get(f"{model}/{attack}"), "success rate") for eps, attack in attacks.items()}
+                found = {
+                    eps: value_of(grid.get(f"{model}/{attack}"), "success rate") for eps, attack in attacks.items()
+                }
                 series.append(Series(model, {eps: value for eps, value in found.items() if value is not None}))
             chart = lines(family, UNITS["success rate"], "epsilon", series)
             if chart is not None:

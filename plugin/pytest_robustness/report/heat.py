@@ -67,7 +67,7 @@ def _cell(metric: str, case: Case | None, reach: tuple[float, float]) -> Cell:
         return Cell("", "not run")
     value = value_of(case, metric)
     if value is None:
-        text = case.word if case.success_rate is None else "–"
+        text = case.word if case.success_rate is None else "-"
         return Cell(text, f"{case.case}: {case.word if case.success_rate is None else 'not measured'}")
     unit = UNITS[metric]
     low, high = reach

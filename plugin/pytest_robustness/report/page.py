@@ -40,7 +40,7 @@ class Line:
     change: str
     span: Span | None
     p_value: str
-    others: Sequence[str]
+    others: Sequence[tuple[str, str]]  # in short, and in full
 
 
 def render(report: Report) -> str:
@@ -113,7 +113,9 @@ def _lines(contrasts: Sequence[Contrast]) -> Iterator[Line]:
             one.metrics.get(name) for name in ("success rate", "noise rate", "effort", "clean accuracy")
         )
         span = None if change is None else next(drawn)
-        yield Line(one.models, one.attack, amount(success), span, two_sided(success), [amount(other) for other in others])
+        yield Line(
+            one.models, one.attack, amount(success), span, two_sided(success), [_short(other) for other in others]
+        )
 
 
 def _facts(models: Sequence[Model]) -> list[str]:
@@ -122,8 +124,11 @@ def _facts(models: Sequence[Model]) -> list[str]:
     return [name for name in optional if any(getattr(model, name) is not None for model in models)]
 
 
+def _short(metric: MetricVerdict | None) -> tuple[str, str]:
+    """A change without its interval, and all that is said of it."""
+    return amount(metric).partition(" [")[0], metric.text if metric else ""
+
+
 def _change(case: Case, metric: str) -> str:
     found = case.metric(metric)
     return amount(found) if found and found.change else ""
-
-
