@@ -125,7 +125,9 @@ class Reporter:
         summary = os.environ.get(STEP_SUMMARY) if anything else None
         if not self.wanted.files and not summary:
             return
-        report = self._report(complete=not (session.shouldstop or exitstatus == pytest.ExitCode.INTERRUPTED))
+        report = self._report(
+            complete=not (session.shouldstop or session.shouldfail or exitstatus == pytest.ExitCode.INTERRUPTED)
+        )
         try:
             self._write(report)
             if summary:

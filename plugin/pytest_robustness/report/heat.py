@@ -76,7 +76,7 @@ def _cell(metric: str, case: Case | None, reach: tuple[float, float]) -> Cell:
     change = case.metric(metric)
     mark = {"regressed": "▼", "improved": "▲"}.get(change.outcome, "") if change else ""
     words = f"{case.case}: {metric} {unit.words(value)}" + (f"; {change.text}" if change else "")
-    return Cell(unit.show(value.value), words, paper, _ink(paper), mark)
+    return Cell(unit.show(value.value), words, paper, ink(paper), mark)
 
 
 def colour(share: float) -> str:
@@ -87,7 +87,7 @@ def colour(share: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * (place - low)):02x}" for a, b in pairs)
 
 
-def _ink(paper: str) -> str:
+def ink(paper: str) -> str:
     """Black or white, whichever has the larger contrast by WCAG's relative luminance."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in _rgb(paper))]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
