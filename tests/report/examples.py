@@ -83,6 +83,7 @@ def measurement(
         ),
         provenance=Provenance(
             device="a CPU",
+            device_kind="cpu",
             model=case.model.source,
             weights_digest=digest * 8,
             code_digest="code" * 8,

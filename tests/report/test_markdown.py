@@ -38,6 +38,16 @@ def test_a_passing_run_is_a_sentence_and_folds_the_rest(small):
     assert text.count("<details>") == text.count("</details>") == 2
 
 
+def test_new_baselines_are_shown_beside_the_old(small):
+    text = markdown(report(small, {"vgg11/fgsm": 0.4}, recording="all"))
+    header, _, row, *_ = rows(text)
+    assert header == ["case", "metric", "old -> new", ""]
+    assert row[:2] == ["vgg11/fgsm", "success rate"]
+    assert re.match(r"66.0% -&#62; \d\d.\d% \(\+", row[2])
+    assert row[3] == "**worse**"
+    assert "No value left its tolerance." in markdown(report(small, recording="all"))
+
+
 def test_all_rows_have_as_many_cells(small):
     found = report(small, {"vgg11/fgsm": 0.4}, troubles={"vgg11/cw": "error"}, problems={"vgg11/cw": HOSTILE})
     assert {len(row) for row in rows(markdown(found))} == {8}

@@ -38,6 +38,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"### {'✅' if report.passed else '❌'} Robustness of {escaped(report.title)}"
     yield ""
     yield f"**{escaped(report.sentence)}**"
+    if report.recording != "none":
+        yield from _old_and_new(report.cases)
     failed = [case for case in report.cases if case.failed]
     if failed:
         yield ""
@@ -45,7 +47,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _list("Several cases together:", report.failures)
     measured = [case for case in report.cases if case.success_rate]
     moved = [case for case in measured if not case.failed and case.word in ("improved", "inconclusive")]
-    if moved:
+    if moved and report.recording == "none":
         yield from ("", "Moved without failing:", "")
         yield from _table(moved)
     if report.notes:
@@ -62,6 +64,27 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     source = report.provenance
     yield f"<sub>{escaped('; '.join(source.devices) or 'no device')}, pytest-robustness {escaped(source.plugin)}</sub>"
+
+
+def _old_and_new(cases: Sequence[Case]) -> Iterator[str]:
+    """What a reviewer of new baselines should see: every value that left its tolerance."""
+    rows = [
+        (case.case, one.metric, one.text.removeprefix(f"{one.metric} "), "**worse**" if one.worse else "better")
+        for case in cases
+        for one in case.metrics
+        if one.moved
+    ]
+    fresh = [case.case for case in cases if case.word in ("no baseline", "not comparable")]
+    yield ""
+    if rows:
+        yield from ("| case | metric | old -> new | |", "|---|---|---|---|")
+        yield from (f"| {' | '.join(map(escaped, row[:3]))} | {row[3]} |" for row in rows[:ROWS])
+        if len(rows) > ROWS:
+            yield from ("", f"and {len(rows) - ROWS} more")
+    elif not fresh:
+        yield "No value left its tolerance."
+    if fresh:
+        yield from _list(f"{len(fresh)} cases have nothing to be compared with:", fresh)
 
 
 def _table(cases: Sequence[Case]) -> Iterator[str]:
