@@ -35,7 +35,7 @@ def escaped(text: str) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"### {'✅' if report.passed else '❌'} Robustness of {escaped(report.title)}"
+    yield f"### {'❌' if not report.passed else '✅' if report.cases else '⚪'} Robustness of {escaped(report.title)}"
     yield ""
     yield f"**{escaped(report.sentence)}**"
     if report.recording != "none":
