@@ -135,30 +135,30 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("options", "said"), MISTAKES.values(), ids=MISTAKES)
-def test_what_could_not_be_written_is_refused_before_anything_runs(recorded, options, said):
-    result = recorded.run(*options)
+def test_what_could_not_be_written_is_refused_before_anything_runs(project, options, said):
+    result = project.run(*options)
     assert result.ret == USAGE
     assert said in result.stdout.str() + result.stderr.str()
-    assert recorded.executed() == []
+    assert project.executed() == []
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_is_not_writable_is_refused(recorded):
-    (recorded.path / "closed").mkdir(mode=0o500)
-    assert recorded.run("--robustness-json", "closed/run.json").ret == USAGE
+def test_a_folder_that_is_not_writable_is_refused(project):
+    (project.path / "closed").mkdir(mode=0o500)
+    assert project.run("--robustness-json", "closed/run.json").ret == USAGE
 
 
-def test_a_folder_that_is_not_writable_is_a_usage_error(recorded, monkeypatch):
+def test_a_folder_that_is_not_writable_is_a_usage_error(project, monkeypatch):
     monkeypatch.setattr("pytest_robustness.reporting.os.access", lambda *_: False)
-    result = recorded.run("--robustness-json", "run.json")
+    result = project.run("--robustness-json", "run.json")
     assert result.ret == USAGE
     assert "is not writable" in result.stderr.str()
 
 
 @pytest.mark.parametrize("module", ["jinja2", "PIL"])
-def test_what_is_not_installed_is_a_usage_error(recorded, monkeypatch, module):
+def test_what_is_not_installed_is_a_usage_error(project, monkeypatch, module):
     monkeypatch.setattr("pytest_robustness.reporting.find_spec", lambda name: None if name == module else object())
-    result = recorded.run("--robustness-report", "page.html")
+    result = project.run("--robustness-report", "page.html")
     assert result.ret == USAGE
     assert f"needs {module}: pip install 'pytest-robustness[report]'" in result.stderr.str()
 
