@@ -74,10 +74,10 @@ def chosen(evidence: Evidence) -> dict[int, Why]:
 def amplification(largest: float) -> float:
     """The factor that makes a perturbation of this size visible around mid-grey without leaving [0, 1].
 
-    1, 2 or 5 times a power of ten, at least 1.
+    1, 2 or 5 times a power of ten, at least 1. A perturbation of epsilon is a little more than that, by rounding.
     """
     factors = [digit * 10**power for power in range(7) for digit in (1, 2, 5)]
-    return float(max((factor for factor in factors if factor * largest <= 0.5), default=1))
+    return float(max((factor for factor in factors if factor * largest <= 0.501), default=1))
 
 
 def named(label: int, classes: Sequence[str]) -> str:
