@@ -12,7 +12,7 @@ from pytest_robustness.report.units import Unit
 #: Colours of Okabe and Ito, which colour-blind people tell apart, in pairs of a dark and a light one.
 COLOURS = 8
 HEIGHT, TOP, BOTTOM, LEFT = 210, 12, 26, 46
-BAR, GAP = 11, 16
+BAR, GAP, LABEL = 11, 16, 30
 NARROWEST = 150
 
 
@@ -103,14 +103,16 @@ def grouped_bars(
     marks, places, x = [], [], LEFT + GAP / 2
     for group in groups:
         start = x
+        room = max(len(shown) * BAR, LABEL)
+        x += (room - len(shown) * BAR) / 2
         for colour, one in enumerate(shown):
             value, other = one.values.get(group), one.published.get(group)
             if value is not None:
                 words = f"{one.name}, {group}: {unit.words(value)}" + _beside(unit, other)
                 marks.append(_bar(scale, x, value, colour, words, other))
             x += BAR
-        places.append(((start + x) / 2, group))
-        x += GAP
+        places.append((start + room / 2, group))
+        x = start + room + GAP
     return Chart(
         title=title,
         unit=unit.name,
