@@ -88,7 +88,7 @@ def test_classes_have_names_where_the_suite_names_them():
     assert [named(label, ["cat", "dog"]) for label in (0, 1, 2)] == ["cat", "dog", "class 2"]
 
 
-@pytest.mark.parametrize(("largest", "factor"), [(0.01, 50), (0.01 + 3e-8, 50), (0.0025, 200), (0.3, 1), (0.9, 1), (0.0, 5e6)])
+@pytest.mark.parametrize(("largest", "factor"), [(0.01, 50), (0.01 + 3e-8, 50), (0.0025, 200), (0.3, 1), (0, 5e6)])
 def test_a_perturbation_is_amplified_as_far_as_it_fits(largest, factor):
     assert amplification(largest) == factor
 
