@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytest_robustness import __main__
 
 from robustness_tests.zoo import cifar10, describe, select, train
+from tests.report import examples
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -38,7 +40,7 @@ def test_every_command_is_run_here_or_by_ci():
     suite_extra = "pip install -c constraints.txt -e '.[suite]'"  # part of [test], which CI installs
     for command in others:
         assert command in (own_repository, suite_extra) or command in script, command
-    assert len(here) == 9
+    assert len(here) == 11
 
 
 @pytest.fixture
@@ -122,6 +124,16 @@ def tiny_cifar10(count=60):
         )
 
     return cifar10.Cifar10(split(), split())
+
+
+def test_the_rendering_command(monkeypatch, tmp_path):
+    (command,) = commands("python -m pytest_robustness report")
+    suite = examples.suite(tmp_path, {"vgg": ["vgg11"]})
+    (tmp_path / "report.json").write_text(examples.report(suite).to_json())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", shlex.split(command)[2:])
+    __main__.main()
+    assert "All 3 cases of zoo" in (tmp_path / "report.html").read_text()
 
 
 def test_the_training_command(monkeypatch, tmp_path, capsys):

@@ -15,6 +15,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
 from pytest_robustness.gate.pooled import judge_models
 from pytest_robustness.gate.update import Update, due, line
+from pytest_robustness.gate.verdicts import MetricVerdict
 from pytest_robustness.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE, Result
 from pytest_robustness.settings import Settings
 
@@ -27,6 +28,9 @@ class Controller:
         self.settings = settings
         self.results: dict[str, Result] = {}
         self.troubles: dict[str, str] = {}
+        self.problems: dict[str, str] = {}  # what the failures of those without a result said
+        self.tests: dict[str, str] = {}
+        self.pooled: dict[str, MetricVerdict] = {}
         self.failures: list[str] = []
         self.notes: list[str] = []
 
@@ -36,11 +40,13 @@ class Controller:
         case = self._crashed_case(report.nodeid) if crashed else report.__dict__.pop(CASE_ATTRIBUTE, None)
         if case is None:
             return
+        self.tests[case] = report.nodeid
         text = report.__dict__.pop(RESULT_ATTRIBUTE, None)
         if text is not None:
             self.results[case] = Result.model_validate_json(text)
         elif report.failed:
             self.troubles[case] = "crashed" if crashed else "error"
+            self.problems[case] = _said(report)
         elif report.skipped:
             self.troubles.setdefault(case, "skipped")
 
@@ -75,7 +81,7 @@ class Controller:
         sound = [result for case, result in self.results.items() if case not in self.troubles]
         updates = [Update(one.measurement, store.read(one.measurement.case), one.verdict) for one in sound]
         written = sorted(due(updates), key=lambda update: update.now.case)
-        commit = _commit(self.config.rootpath)
+        commit = commit_of(self.config.rootpath)
         try:
             store.write(
                 update.now.model_copy(
@@ -117,7 +123,8 @@ class Controller:
                 then = self.settings.store.read(case)
                 if then is not None and case not in self.troubles:
                     pairs[case] = (then, result.measurement)
-        for name, verdict in judge_models(self.settings.suite, pairs).items():
+        self.pooled = judge_models(self.settings.suite, pairs)
+        for name, verdict in self.pooled.items():
             if verdict.moved:
                 (self.failures if verdict.fails else self.notes).append(f"{name}: {verdict.text}")
 
@@ -127,9 +134,9 @@ class Controller:
         try:
             return (yield)
         finally:
-            self._summary().write(terminalreporter)
+            self.summary().write(terminalreporter)
 
-    def _summary(self) -> summary.Summary:
+    def summary(self) -> summary.Summary:
         if not (self.results or self.troubles):
             return summary.Summary(self.settings.title, [], [], self.notes, self.failures)
         sound = {case: result for case, result in self.results.items() if case not in self.troubles}
@@ -147,7 +154,13 @@ class Controller:
         return str(path.relative_to(self.config.rootpath) if path.is_relative_to(self.config.rootpath) else path)
 
 
-def _commit(folder: Path) -> str | None:
+def _said(report: pytest.TestReport) -> str:
+    """A failure's message, without its traceback."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash else report.longreprtext)
+
+
+def commit_of(folder: Path) -> str | None:
     """The commit checked out, if any."""
     try:
         found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)

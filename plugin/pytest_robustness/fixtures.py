@@ -9,9 +9,11 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.progress import Progress
-from pytest_robustness.recorder import Result
+from pytest_robustness.recorder import Result, properties
+from pytest_robustness.report.plain import plain
+from pytest_robustness.reporting import Wanted
 from pytest_robustness.settings import Settings
-from pytest_robustness.stash import RESULT, SETTINGS
+from pytest_robustness.stash import RESULT, SETTINGS, WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,7 @@ class Robustness:
     def __init__(self, request: pytest.FixtureRequest, case_id: str, device: torch.device, rounds: Rounds) -> None:
         self._item: pytest.Item = request.node
         self._settings: Settings = request.config.stash[SETTINGS]
+        self._wanted: Wanted = request.config.stash[WANTED]
         self._progress = request.config.pluginmanager.getplugin(Progress.NAME)
         self._case = self._settings.suite.case(case_id)
         self._device = device
@@ -53,10 +56,11 @@ class Robustness:
         except RobustnessError as error:
             problem = f"{self._case.id}: {error}"
         if problem:  # failing inside the handler would show the error as the failure's context
-            pytest.fail(problem, pytrace=False)
+            pytest.fail(plain(problem), pytrace=False)
         self._item.stash[RESULT] = result.model_dump_json()
+        self._item.user_properties += properties(result)
         if not result.verdict.passed and self._settings.recording == "none":
-            pytest.fail(result.verdict.reason + self._advice(result.verdict.word), pytrace=False)
+            pytest.fail(plain(result.verdict.reason) + self._advice(result.verdict.word), pytrace=False)
 
     def _result(self) -> Result:
         from pytest_robustness.evaluate.measure import evaluate
@@ -76,7 +80,13 @@ class Robustness:
             progress=self._progress.of(case),
         )
         self._rounds.describe(measurement)
-        return Result(measurement=measurement, verdict=judge(measurement, baseline, Rules.of(case)))
+        verdict = judge(measurement, baseline, Rules.of(case))
+        gallery = None
+        if self._wanted.pictures_of(case.id, regressed=verdict.word == "regressed"):
+            from pytest_robustness.evaluate.gallery import look
+
+            gallery = look(case, measurement, device=self._device)
+        return Result(measurement=measurement, verdict=verdict, gallery=gallery)
 
     def _advice(self, word: str) -> str:
         if word not in ("no baseline", "not comparable"):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_robustness import reporting
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.settings import Settings, add_options, check_ci
-from pytest_robustness.stash import SETTINGS
+from pytest_robustness.stash import SETTINGS, WANTED
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
+    reporting.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = Settings.of(config)
+    wanted = config.stash[WANTED] = reporting.Wanted.of(config)
     worker = hasattr(config, "workerinput")
     manager = config.pluginmanager
 
@@ -29,7 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_robustness import controller
 
         check_ci(config, settings)
-        manager.register(controller.Controller(config, settings), "robustness-controller")
+        wanted.check(settings)
+        gathered = controller.Controller(config, settings)
+        manager.register(gathered, "robustness-controller")
+        manager.register(reporting.Reporter(config, wanted, gathered), "robustness-reporter")
         if manager.hasplugin("xdist"):
             from pytest_robustness import distribution
 
@@ -42,6 +48,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     settings = session.config.stash[SETTINGS]
     if settings.suite_path is not None:
         try:
-            settings.suite  # noqa: B018
+            session.config.stash[WANTED].check_cases(settings.suite)
         except RobustnessError as error:
             raise pytest.UsageError(str(error)) from None

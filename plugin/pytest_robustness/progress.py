@@ -1,4 +1,4 @@
-"""A line below the dots while long cases run: which, and how far. Only on a terminal."""
+"""A line below the dots while long cases run: how much is done and left, and how far each is. Only on a terminal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_robustness.collection import case_named
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.remaining import Expected, Remaining
+from pytest_robustness.settings import Settings
+from pytest_robustness.stash import SETTINGS
 from pytest_robustness.suite import Case
 
 INTERVAL = 0.5  # seconds
@@ -28,7 +33,7 @@ def register(config: pytest.Config, *, worker: bool) -> None:
         folder = getattr(config, "workerinput", {}).get(DIRECTORY)
         config.pluginmanager.register(Progress(folder and Path(folder)), Progress.NAME)
     elif sys.stdout.isatty() and config.getoption("verbose") >= 0:
-        painter = Painter()
+        painter = Painter(config.stash[SETTINGS], workers=len(config.getoption("tx", None) or [None]))
         config.pluginmanager.register(painter, "robustness-painter")
         config.pluginmanager.register(Progress(painter.folder), Progress.NAME)
     else:
@@ -61,7 +66,9 @@ class Progress:
 class Painter:
     """Where the terminal is: shows the notes of all processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings, workers: int) -> None:
+        self._settings = settings
+        self._remaining = Remaining({}, workers)
         self._temporary = tempfile.TemporaryDirectory(prefix="pytest-robustness-")
         self.folder = Path(self._temporary.name)
         self._terminal = os.dup(sys.stdout.fileno())  # capturing replaces the descriptor while tests run
@@ -81,9 +88,36 @@ class Painter:
     def pytest_sessionstart(self) -> None:
         self._thread.start()
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._expect([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        if not self._remaining.expected:  # every worker has the same
+            self._expect(ids)
+
+    def _expect(self, nodeids: Sequence[str]) -> None:
+        if self._settings.suite_path is None:
+            return
+        with contextlib.suppress(RobustnessError):  # reported elsewhere
+            cases = {case.id for case in self._settings.suite.cases()}
+            named = [case for nodeid in nodeids if (case := case_named(nodeid, cases))]
+            self._remaining.expected.update({case: self._recorded(case) for case in named})
+
+    def _recorded(self, case: str) -> Expected:
+        try:
+            baseline = self._settings.store.read(case)
+        except RobustnessError:  # the case will say so
+            return Expected()
+        return Expected(baseline.seconds, baseline.protocol.images.count) if baseline else Expected()
+
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self) -> None:
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._erase()
+        if report.when != "teardown" and (report.when != "setup" or not report.passed):
+            case = case_named(report.nodeid, self._remaining.expected)
+            if case:
+                self._remaining.finish(case, report.duration)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -103,8 +137,9 @@ class Painter:
             for path in sorted(self.folder.iterdir()):
                 with contextlib.suppress(OSError):
                     notes.append(path.read_text())
-            if any(notes):
-                self._paint(", ".join(note for note in notes if note))
+            line = self._remaining.line(notes)
+            if line:
+                self._paint(line)
 
     def _paint(self, text: str) -> None:
         width = shutil.get_terminal_size().columns

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pytest_robustness.collection import case_of
 from pytest_robustness.gate.verdicts import Verdict
+from pytest_robustness.pictures import Gallery
 from pytest_robustness.records import Measurement
 from pytest_robustness.stash import RESULT
 
@@ -17,12 +18,27 @@ CASE_ATTRIBUTE, RESULT_ATTRIBUTE = "_robustness_case", "_robustness_result"
 
 
 class Result(BaseModel):
-    """A case's measurement and what its worker says of it."""
+    """A case's measurement, what its worker says of it, and pictures where they are wanted."""
 
     model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
     measurement: Measurement
     verdict: Verdict
+    gallery: Gallery | None = None
+
+
+def properties(result: Result) -> list[tuple[str, object]]:
+    """What JUnit's XML says of a case; values that there are none of are left out."""
+    rates = result.measurement.aggregates
+    values = {
+        "verdict": result.verdict.word,
+        "success_rate": rates.success_rate,
+        "noise_rate": rates.noise_rate,
+        "effort": rates.effort,
+        "gradient_units": result.measurement.timing.gradient_units,
+        "clean_accuracy": rates.clean_accuracy,
+    }
+    return [(f"robustness_{name}", value) for name, value in values.items() if value is not None]
 
 
 class Recorder:

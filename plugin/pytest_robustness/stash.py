@@ -2,8 +2,10 @@
 
 import pytest
 
+from pytest_robustness.reporting import Wanted
 from pytest_robustness.settings import Settings
 
 SETTINGS = pytest.StashKey[Settings]()
+WANTED = pytest.StashKey[Wanted]()
 #: Of a test: what is sent to the controller, as JSON.
 RESULT = pytest.StashKey[str]()

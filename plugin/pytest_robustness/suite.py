@@ -93,6 +93,7 @@ class Images(_Table):
 
     file: File = Field(description="attacked images, classified correctly by the suite's models")
     unselected: File | None = Field(default=None, description="images chosen blindly, for clean accuracy")
+    classes: list[str] = Field(default=[], description="what reports call the labels 0, 1, 2, ...")
 
 
 class Normalisation(_Table):

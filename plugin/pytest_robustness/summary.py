@@ -10,6 +10,7 @@ import pytest
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.gate.verdicts import MetricVerdict
 from pytest_robustness.recorder import Result
+from pytest_robustness.report.plain import plain
 from pytest_robustness.report.table import LEGEND, Row, table, variants_table
 
 
@@ -26,7 +27,7 @@ class Summary:
     def write(self, terminal: pytest.TerminalReporter) -> None:
         if not (self.rows or self.notes or self.failures):
             return
-        terminal.section(f"robustness: {self.title}")
+        terminal.section(f"robustness: {plain(self.title)}")
         for index, (text, failed) in enumerate(table(self.rows) if self.rows else []):
             terminal.write_line(text, bold=index == 0, red=failed)
         if any(row.measurement for row in self.rows):
@@ -39,9 +40,9 @@ class Summary:
                 "update against base in this run, on the same images; p: two-sided; nothing is judged by it"
             )
         for text in self.notes:
-            terminal.write_line(text)
+            terminal.write_line(plain(text))
         for text in self.failures:
-            terminal.write_line(f"FAILED: {text}", red=True)
+            terminal.write_line(f"FAILED: {plain(text)}", red=True)
 
 
 def rows(

@@ -68,6 +68,7 @@ class Round:
         first: of its case; then a unit is also timed before it, as there is no other round's beside it.
         attack_seconds, unit_seconds: of the attack, and of the gradient units beside it.
         outcome: after ``after``.
+        look: is shown the clean and the adversarial batch, (n, C, H, W) each, before they go.
     """
 
     setting: Setting
@@ -77,6 +78,7 @@ class Round:
     first: bool = False
     attack_seconds: float = 0.0
     unit_seconds: list[float] = field(default_factory=list)
+    look: Callable[[Tensor, Tensor], None] | None = None
 
     def before(self) -> None:
         setting = self.setting
@@ -141,6 +143,8 @@ class Round:
         noise = torch.full(success.shape, torch.nan, dtype=torch.float64)
         if bool(success.any()):
             noise[success.cpu()] = noise_rate(self.inputs[success], adversarial[success]).cpu()
+        if self.look is not None:
+            self.look(self.inputs, adversarial)
         return Outcome(success.cpu(), effort.cpu(), noise, meter.gradients, meter.rows)
 
 

@@ -115,6 +115,16 @@ def relative_change(before: Sequence[float], after: Sequence[float], confidence:
     return ratio - 1 - z * error, ratio - 1 + z * error
 
 
+def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
+    """Of a mean of values that are not negative, by the normal approximation; of fewer than two nothing is known."""
+    if len(values) < 2:
+        return None
+    array = np.asarray(values, dtype=float)
+    reach = _z((1 + confidence) / 2) * float(array.std(ddof=1)) / math.sqrt(len(array))
+    middle = float(array.mean())
+    return max(0.0, middle - reach), middle + reach
+
+
 def pooled_change(sums: Sequence[int], cases: int, comparisons: int, confidence: float = CONFIDENCE) -> Interval:
     """Of sum(sums) / comparisons, where an image's sum is of differences in up to ``cases`` cases.
 

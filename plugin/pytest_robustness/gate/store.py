@@ -55,7 +55,7 @@ class BaselineStore:
             for measurement in measurements:
                 path = self.path(measurement.case)
                 try:
-                    _write_whole(path, measurement.to_json())
+                    write_whole(path, measurement.to_json())
                 except OSError as error:
                     raise RobustnessError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -75,7 +75,7 @@ class BaselineStore:
         return FileLock(Path(tempfile.gettempdir(), f"pytest-robustness-{user}-{digest}.lock"))
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """The old file or the new one, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")

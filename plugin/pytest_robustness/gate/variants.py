@@ -14,11 +14,15 @@ from pytest_robustness.suite import Suite, Variant
 
 @dataclass(frozen=True)
 class Contrast:
-    """One line of the comparison. Nothing is judged by it: metrics have changes, intervals and p values."""
+    """One line of the comparison. Nothing is judged by it: metrics have changes, intervals and p values.
+
+    ``attack`` is ``mean`` for an average over attacks, ``group`` the variants' own; a group's line is named by it.
+    """
 
     models: str
     attack: str
     metrics: Mapping[str, MetricVerdict]
+    group: str = ""
 
 
 def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator[Contrast]:
@@ -29,19 +33,19 @@ def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator
         pairs = _pairs(suite, variant, measurements)
         for attack, (base, update) in pairs.items():
             metrics = compare(base, update, Rules.of(suite.case(update.case)))
-            yield Contrast(name, attack, {metric.metric: metric for metric in metrics})
-        yield from _averaged(suite, name, list(pairs.values()))
+            yield Contrast(name, attack, {metric.metric: metric for metric in metrics}, variant.group)
+        yield from _averaged(suite, name, list(pairs.values()), variant.group)
     for group in dict.fromkeys(variant.group for variant in complete if variant.group):
         members = [variant for variant in complete if variant.group == group]
         if len(members) > 1:
             pooled = [pair for variant in members for pair in _pairs(suite, variant, measurements).values()]
-            yield from _averaged(suite, f"{group} ({len(members)})", pooled)
+            yield from _averaged(suite, f"{group} ({len(members)})", pooled, group)
 
 
-def _averaged(suite: Suite, name: str, pairs: Sequence[Pair]) -> Iterator[Contrast]:
+def _averaged(suite: Suite, name: str, pairs: Sequence[Pair], group: str) -> Iterator[Contrast]:
     verdict = judge_pooled(pairs, Rules.pooled(suite))
     if verdict is not None:
-        yield Contrast(name, "mean", {verdict.metric: verdict})
+        yield Contrast(name, "mean", {verdict.metric: verdict}, group)
 
 
 def _cases(suite: Suite, variant: Variant) -> set[str]:

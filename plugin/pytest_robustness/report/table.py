@@ -10,6 +10,7 @@ from pytest_robustness.gate.statistics import wilson
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
 from pytest_robustness.records import Aggregates, Measurement
+from pytest_robustness.report.plain import columns, plain
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
 LEGEND = (
@@ -43,14 +44,20 @@ def variants_table(contrasts: Iterable[Contrast]) -> list[str]:
 
 def aligned(cells: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
     """Cells below one another, two spaces between columns."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells = [[plain(text) for text in line] for line in cells]
+    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(
-            text.rjust(width) if column in right else text.ljust(width)
+            _filled(text, width, right=column in right)
             for column, (text, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in cells
     ]
+
+
+def _filled(text: str, width: int, *, right: bool) -> str:
+    room = " " * (width - columns(text))
+    return room + text if right else text + room
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -88,12 +95,12 @@ def _change(verdict: Verdict | None) -> str:
         return "-"
     success = verdict.metric("success rate")
     others = [metric for metric in verdict.moved if metric.metric != "success rate"]
-    shown = [] if success is None or success.change is None else [_amount(success)]
-    shown += [f"{metric.metric} {_amount(metric).partition(' [')[0]}" for metric in others[:1] if metric.change]
+    shown = [] if success is None or success.change is None else [amount(success)]
+    shown += [f"{metric.metric} {amount(metric).partition(' [')[0]}" for metric in others[:1] if metric.change]
     return ", ".join(shown) or "-"
 
 
-def _amount(metric: MetricVerdict | None) -> str:
+def amount(metric: MetricVerdict | None) -> str:
     """Its change, and how sure that is."""
     if metric is None or metric.change is None:
         return "-"
@@ -103,5 +110,9 @@ def _amount(metric: MetricVerdict | None) -> str:
 
 def _contrast(one: Contrast) -> tuple[str, ...]:
     success, *others = (one.metrics.get(name) for name in ("success rate", "noise rate", "effort", "clean accuracy"))
-    p_value = "-" if success is None or success.p_value is None else f"{min(1.0, 2 * success.p_value):.2g}"
-    return (one.models, one.attack, _amount(success), p_value, *map(_amount, others))
+    return (one.models, one.attack, amount(success), two_sided(success), *map(amount, others))
+
+
+def two_sided(metric: MetricVerdict | None) -> str:
+    """The p value of a comparison that had no direction beforehand."""
+    return "-" if metric is None or metric.p_value is None else f"{min(1.0, 2 * metric.p_value):.2g}"

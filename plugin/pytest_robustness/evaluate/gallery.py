@@ -1,0 +1,126 @@
+"""A closer look at a few images of a case: what the attack made of them."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pytest_robustness.evaluate.classifier import padded
+from pytest_robustness.evaluate.images import load_images
+from pytest_robustness.evaluate.measure import evaluate
+from pytest_robustness.evaluate.rounds import Round, run_plainly
+from pytest_robustness.pictures import Gallery, Guess, Picture, Why, amplification, chosen, named
+from pytest_robustness.records import Measurement
+from pytest_robustness.suite import Case
+
+
+def look(case: Case, found: Measurement, *, device: torch.device | None = None) -> Gallery:
+    """Pictures of the images that ``chosen`` picks from a measurement.
+
+    No image is kept while a case is measured. Those to be shown are attacked once more, in the batches and with the
+    random numbers they were attacked with, so that they become what they were; of their batches nothing else is.
+    Whatever goes wrong here is said in the gallery and is no reason for a case to fail.
+    """
+    images = chosen(found.evidence)
+    if not images:
+        return Gallery(case=case.id, problem="no image was fooled")
+    again = _Again(images)
+    try:
+        with suppress(_Seen):
+            evaluate(case, device=device, run_rounds=again)
+        return _gallery(case, found, images, again.seen)
+    except Exception as error:  # of the model, the attack or the device
+        return Gallery(case=case.id, problem=f"the second look failed: {error}")
+
+
+@dataclass(frozen=True)
+class _Image:
+    """One image, (C, H, W) in [0, 1], and the softmax of its logits, (K,), clean and adversarial; on the CPU."""
+
+    clean: Tensor
+    adversarial: Tensor
+    before: Tensor
+    after: Tensor
+
+
+class _Seen(Exception):
+    """Everything was seen: there is nothing to be measured."""
+
+
+class _Again:
+    """Runs only the rounds that have a chosen image, with no attempts but those."""
+
+    def __init__(self, images: Mapping[int, Why]) -> None:
+        self.images = images
+        self.seen: dict[int, _Image] = {}
+
+    def __call__(self, rounds: Sequence[Round]) -> None:
+        for one in rounds:
+            mine = [image for image in self.images if one.rows.start <= image < one.rows.stop]
+            if mine:
+                places = torch.tensor([image - one.rows.start for image in mine])
+                one.correct = torch.zeros_like(one.correct).index_fill(0, places, True)
+                one.look = self._looking(one, mine, places)
+                run_plainly([one])
+        raise _Seen
+
+    def _looking(self, one: Round, images: Sequence[int], places: Tensor) -> Callable[[Tensor, Tensor], None]:
+        classifier, row_floor = one.setting.classifier, one.setting.row_floor
+
+        def look(clean: Tensor, adversarial: Tensor) -> None:
+            batches = [batch[places.to(batch.device)] for batch in (clean, adversarial)]
+            sure = [padded(classifier, batch, row_floor).softmax(1).cpu() for batch in batches]
+            for image, *parts in zip(images, *(batch.cpu() for batch in batches), *sure, strict=True):
+                self.seen[image] = _Image(*parts)
+
+        return look
+
+
+def _gallery(case: Case, found: Measurement, images: Mapping[int, Why], seen: Mapping[int, _Image]) -> Gallery:
+    image_set, classes = load_images(case.suite.images.file), case.suite.images.classes
+    largest = max(float((one.adversarial - one.clean).abs().max()) for one in seen.values())
+    factor = amplification(largest)
+    efforts = found.evidence.effort
+    pictures = []
+    for image, why in images.items():
+        one, label = seen[image], int(image_set.labels[image])
+        noise = found.evidence.noise[image]
+        assert noise is not None  # it was chosen by its noise
+        pictures.append(
+            Picture(
+                image=int(image_set.ids[image]),
+                why=why,
+                label=named(label, classes),
+                before=_guess(one.before, label, classes),
+                after=_guess(one.after, label, classes),
+                noise_rate=noise,
+                effort=efforts[image] if efforts else None,
+                clean=_png(one.clean),
+                adversarial=_png(one.adversarial),
+                perturbation=_png(0.5 + factor * (one.adversarial - one.clean)),
+            )
+        )
+    height, width = next(iter(seen.values())).clean.shape[1:]
+    return Gallery(case=case.id, factor=factor, size=(height, width), pictures=pictures)
+
+
+def _guess(sure: Tensor, label: int, classes: Sequence[str]) -> Guess:
+    best = int(sure.argmax())
+    shares = [min(1.0, round(float(sure[i]), 4)) for i in (best, label)]
+    return Guess(label=named(best, classes), confidence=shares[0], truth=shares[1])
+
+
+def _png(image: Tensor) -> str:
+    """(C, H, W) in [0, 1] as PNG, in base64."""
+    from PIL import Image
+
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG", optimize=True)
+    return b64encode(file.getvalue()).decode()

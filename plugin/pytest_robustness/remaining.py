@@ -1,0 +1,86 @@
+"""How much of a run is left: cases, images, and time by what the cases took when their baselines were recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+#: What a process leaves while a case runs: which case, images done and of all.
+NOTE = re.compile(r"(\S+) (\d+)/(\d+)")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Of a case: what its attack took when it was recorded, in seconds, and on how many images."""
+
+    seconds: float | None = None
+    images: int | None = None
+
+
+class Remaining:
+    """The cases of a run, and what became of them so far.
+
+    Args:
+        expected: of each case that was selected.
+        workers: how many run at a time.
+    """
+
+    def __init__(self, expected: Mapping[str, Expected], workers: int = 1) -> None:
+        self.expected = dict(expected)
+        self.workers = workers
+        self.took: dict[str, float] = {}
+
+    def finish(self, case: str, seconds: float) -> None:
+        """A case is done, or will not be."""
+        if case in self.expected:
+            self.took = {**self.took, case: seconds}  # another thread may be reading
+
+    def line(self, notes: Iterable[str]) -> str:
+        """All there is to say while these cases run; empty before the first one does."""
+        notes = [note for note in notes if note]
+        if not notes:
+            return ""
+        running = {found[1]: (int(found[2]), int(found[3])) for note in notes if (found := NOTE.fullmatch(note))}
+        parts = [f"{len(self.took)}/{len(self.expected)} cases", f"{self.images(running):,} images"]
+        left = self.seconds_left({case: done / max(total, 1) for case, (done, total) in running.items()})
+        if left is not None:
+            parts.append(f"{duration(left)} left")
+        return f"{', '.join(parts)}: {', '.join(notes)}"
+
+    def images(self, running: Mapping[str, tuple[int, int]]) -> int:
+        """Attacked so far."""
+        counts = [one.images for one in self.expected.values() if one.images] + [total for _, total in running.values()]
+        finished = sum((self.expected[case].images or max(counts, default=0)) for case in self.took)
+        return finished + sum(done for case, (done, _) in running.items() if case not in self.took)
+
+    def seconds_left(self, shares: Mapping[str, float]) -> float | None:
+        """By the expected times, corrected by what finished cases took; None where nothing is known.
+
+        Args:
+            shares: of the cases that run, how far they are, in [0, 1].
+        """
+        known = {case: one.seconds for case, one in self.expected.items() if one.seconds}
+        finished = [case for case in self.took if case in known]
+        pace = sum(self.took[case] for case in finished) / sum(known[case] for case in finished) if finished else 1.0
+        if known:
+            typical = fmean(known.values()) * pace
+        elif self.took:
+            typical = fmean(self.took.values())
+        else:
+            return None
+        open_cases = [case for case in self.expected if case not in self.took]
+        rest = sum(
+            (known[case] * pace if case in known else typical) * (1 - shares.get(case, 0.0)) for case in open_cases
+        )
+        return rest / max(1, min(self.workers, len(open_cases)))
+
+
+def duration(seconds: float) -> str:
+    """Roughly: nobody believes seconds of an hour."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,217 @@
+"""What a run found becomes its report."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from statistics import fmean
+
+from pytest_robustness.gate.metrics import MEDIAN_ERROR
+from pytest_robustness.gate.statistics import mean_interval, wilson
+from pytest_robustness.gate.variants import contrasts
+from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
+from pytest_robustness.pictures import Gallery
+from pytest_robustness.records import Measurement
+from pytest_robustness.report import data
+from pytest_robustness.report.sentence import sentence
+from pytest_robustness.suite import Case, Suite
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known at the end of a run, by case where that makes sense.
+
+    Attributes:
+        troubles: why a case did not get as far as a measurement that counts: skipped, error, crashed.
+        problems: what a case's failure said, where there is no verdict.
+        tests: the test's id.
+        complete: whether the run went to its end.
+    """
+
+    suite: Suite
+    title: str
+    recording: data.Recording
+    candidate: str | None
+    command: str
+    rerun: str
+    commit: str | None
+    measurements: Mapping[str, Measurement]
+    verdicts: Mapping[str, Verdict]
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    tests: Mapping[str, str] = field(default_factory=dict)
+    pooled: Mapping[str, MetricVerdict] = field(default_factory=dict)
+    galleries: Sequence[Gallery] = ()
+    failures: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    complete: bool = True
+
+
+def build(run: Run) -> data.Report:
+    """The report of a run, of any part of the suite, also of none."""
+    cases = list(_cases(run))
+    sound = {case: one for case, one in run.measurements.items() if case not in run.troubles}
+    passed = run.complete and not run.failures and not any(case.failed for case in cases)
+    return data.Report(
+        schema=data.SCHEMA,
+        title=run.title,
+        suite=run.suite.name,
+        candidate=run.candidate,
+        recording=run.recording,
+        passed=passed,
+        sentence=sentence(run.title, cases, run.failures, recording=run.recording, complete=run.complete),
+        expected=len(list(run.suite.cases())),
+        models=[_model(run, name, sound) for name in run.suite.models],
+        attacks=[_attack(run.suite, name, sound) for name in run.suite.attacks],
+        families=_families(run.suite),
+        cases=cases,
+        pooled=[data.Pooled(name=name, verdict=verdict) for name, verdict in run.pooled.items()],
+        contrasts=[
+            data.Contrast(models=one.models, group=one.group, attack=one.attack, metrics=dict(one.metrics))
+            for one in contrasts(run.suite, sound)
+        ],
+        galleries=list(run.galleries),
+        failures=list(run.failures),
+        notes=list(run.notes),
+        judging=data.Judging(
+            policy=run.suite.policy,
+            inconclusive=run.suite.inconclusive,
+            alpha=run.suite.alpha,
+            tolerances=run.suite.tolerances.model_dump(),
+        ),
+        provenance=_provenance(run),
+    )
+
+
+def _families(suite: Suite) -> dict[str, list[str]]:
+    """The suite's groups, and what is in none of them."""
+    grouped = {model for models in suite.groups.values() for model in models}
+    others = [model for model in suite.models if model not in grouped]
+    return {**suite.groups, **({"models" if not grouped else "others": others} if others else {})}
+
+
+def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
+    suite = run.suite
+    mine = [sound[case] for attack in suite.attacks if (case := f"{name}/{attack}") in sound]
+    rates = [one.aggregates.success_rate for one in mine]
+    known = [rate for rate in rates if rate is not None]
+    verdicts = [run.verdicts[one.case] for one in mine if one.case in run.verdicts]
+    return data.Model(
+        name=name,
+        source=suite.models[name].source,
+        groups=[group for group, models in suite.groups.items() if name in models],
+        clean_accuracy=_share(mine[0].evidence.unselected_correct) if mine else None,
+        selected_accuracy=_share(mine[0].evidence.correct) if mine else None,
+        success_rate=data.Value(value=fmean(known)) if len(known) == len(suite.attacks) else None,
+        weights_digest=mine[0].provenance.weights_digest if mine else None,
+        changes=list(dict.fromkeys(change for verdict in verdicts for change in verdict.changes)),
+    )
+
+
+def _attack(suite: Suite, name: str, sound: Mapping[str, Measurement]) -> data.Attack:
+    one = next((one for one in sound.values() if one.case.partition("/")[2] == name), None)
+    protocol = one.protocol if one else None
+    return data.Attack(
+        name=name,
+        attack=suite.attacks[name].attack,
+        parameters=dict(protocol.parameters) if protocol else suite.attacks[name].parameters,
+        budget=one.budget if one else None,
+        protocol=protocol,
+        protocol_digest=protocol.digest if protocol else None,
+    )
+
+
+def _cases(run: Run) -> Iterator[data.Case]:
+    """Of those that were run, in the suite's order."""
+    for case in run.suite.cases():
+        trouble, verdict = run.troubles.get(case.id), run.verdicts.get(case.id)
+        if trouble is not None:
+            reason = run.problems.get(case.id, f"{case.id}: {trouble}")
+            yield _case(run, case, trouble, trouble != "skipped", reason)
+        elif verdict is not None:
+            failed = run.recording == "none" and not verdict.passed
+            yield _case(run, case, verdict.word, failed, verdict.reason, run.measurements[case.id], verdict.metrics)
+
+
+def _case(
+    run: Run,
+    case: Case,
+    word: str,
+    failed: bool,
+    reason: str,
+    found: Measurement | None = None,
+    metrics: Sequence[MetricVerdict] = (),
+) -> data.Case:
+    values = {} if found is None else _values(found)
+    return data.Case(
+        case=case.id,
+        model=case.model_name,
+        attack=case.attack_name,
+        test=run.tests.get(case.id),
+        word=word,
+        failed=failed,
+        reason=reason,
+        metrics=list(metrics),
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def _values(found: Measurement) -> dict[str, object]:
+    rates, evidence = found.aggregates, found.evidence
+    one_step = found.budget == 1  # which costs every image the same
+    return {
+        "images": rates.images,
+        "attempts": rates.attempts,
+        "successes": rates.successes,
+        "success_rate": _rate(rates.successes, rates.attempts),
+        "robust_accuracy": _rate(rates.attempts - rates.successes, rates.images),
+        "noise_rate": _mean(evidence.noise),
+        "effort": None if one_step else _mean(evidence.effort or ()),
+        "time": _time(found),
+        "seconds_per_attempt": found.timing.seconds_per_attempt,
+    }
+
+
+def _rate(count: int, of: int) -> data.Value | None:
+    return data.Value(value=count / of, interval=wilson(count, of)) if of else None
+
+
+def _share(bits: Sequence[int] | None) -> data.Value | None:
+    return _rate(sum(bits), len(bits)) if bits else None
+
+
+def _mean(values: Iterable[float | None]) -> data.Value | None:
+    known = [value for value in values if value is not None]
+    return data.Value(value=fmean(known), interval=mean_interval(known)) if known else None
+
+
+def _time(found: Measurement) -> data.Value | None:
+    units, spread = found.timing.gradient_units, found.timing.unit_spread
+    if units is None:
+        return None
+    batches = math.ceil(found.protocol.images.count / found.protocol.batch_size)
+    reach = 1.96 * MEDIAN_ERROR * (spread or 0.0) / math.sqrt(max(batches, 1))
+    return data.Value(value=units, interval=(units * max(0.0, 1 - reach), units * (1 + reach)) if batches > 1 else None)
+
+
+def _provenance(run: Run) -> data.Provenance:
+    sources = [one.provenance for one in run.measurements.values()]
+
+    def distinct(name: str) -> list[str]:
+        return sorted({getattr(source, name) for source in sources})
+
+    return data.Provenance(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=run.command,
+        rerun=run.rerun,
+        plugin=version("pytest-robustness"),
+        python=platform.python_version(),
+        torch=distinct("torch"),
+        attacks=distinct("attacks"),
+        devices=distinct("device"),
+        commit=run.commit,
+    )

@@ -1,0 +1,184 @@
+"""All that a run's report says, as data. JSON, Markdown and the page are renderings of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.verdicts import MetricVerdict
+from pytest_robustness.pictures import Gallery
+from pytest_robustness.records import Protocol
+
+#: Changes whenever a reader of the older one would misread the newer.
+SCHEMA: Literal[1] = 1
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1)]
+Recording = Literal["none", "missing", "all"]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, serialize_by_alias=True)
+
+
+class Value(_Data):
+    """A measured value and its 95 % interval, where one is known."""
+
+    value: Finite
+    interval: tuple[Finite, Finite] | None = None
+
+
+class Model(_Data):
+    """A model of the suite: what it is, and how it does on images nobody attacked."""
+
+    name: Name
+    source: str
+    groups: list[str]
+    clean_accuracy: Value | None = Field(default=None, description="top-1, on images drawn blindly")
+    top_5: Value | None = Field(default=None, description="top-5 accuracy on the same images")
+    selected_accuracy: Value | None = Field(default=None, description="top-1, on the attacked images")
+    success_rate: Value | None = Field(default=None, description="mean over the suite's attacks, if all were run")
+    parameters: NonNegativeInt | None = None
+    layers: NonNegativeInt | None = None
+    activation: str | None = None
+    weights_digest: str | None = None
+    changes: list[str] = Field(default=[], description="since the baselines")
+
+
+class Attack(_Data):
+    """An attack of the suite, and the protocol its cases were measured by."""
+
+    name: Name
+    attack: str = Field(description="a name of the registry, or package.module:Class")
+    parameters: dict[str, bool | int | Finite | str]
+    budget: NonNegativeInt | None = Field(default=None, description="gradient evaluations an image may cost")
+    protocol: Protocol | None = None
+    protocol_digest: str | None = None
+
+
+class Case(_Data):
+    """One model under one attack. Without values it did not get that far."""
+
+    case: Name
+    model: Name
+    attack: Name
+    test: str | None = Field(default=None, description="the test's id, to run it again")
+    word: str = Field(description="the verdict in a word, or what went wrong")
+    failed: bool
+    reason: str
+    images: NonNegativeInt = 0
+    attempts: NonNegativeInt = 0
+    successes: NonNegativeInt = 0
+    success_rate: Value | None = None
+    robust_accuracy: Value | None = None
+    noise_rate: Value | None = Field(default=None, description="1 - SSIM, mean over successes")
+    effort: Value | None = Field(default=None, description="gradient evaluations until fooled, mean over attempts")
+    time: Value | None = Field(default=None, description="in forward and backward passes of the same batch")
+    seconds_per_attempt: Finite | None = None
+    metrics: list[MetricVerdict] = Field(default=[], description="against the baseline, on the same images")
+
+    def metric(self, name: str) -> MetricVerdict | None:
+        return next((metric for metric in self.metrics if metric.metric == name), None)
+
+
+class Pooled(_Data):
+    """A model, or a group of models, under all attacks together."""
+
+    name: Name
+    verdict: MetricVerdict
+
+
+class Contrast(_Data):
+    """Two models of this run compared, or a group of such pairs. Nothing is judged by it."""
+
+    models: Name
+    group: str
+    attack: Name = Field(description="an attack of the suite, or mean")
+    metrics: dict[str, MetricVerdict]
+
+
+class Published(_Data):
+    """What somebody else measured and published; shown beside this run's values, never as one of them."""
+
+    of: Name = Field(description="a model, models of a contrast, or a group of variants")
+    attack: Name = Field(description="an attack of the suite, or mean")
+    metric: Literal["success rate", "noise rate", "effort", "time", "seconds", "change in success rate"]
+    value: Finite
+    source: str
+
+
+class Provenance(_Data):
+    """Where the values come from."""
+
+    created: str = Field(description="when the run ended, ISO 8601, UTC")
+    command: str = Field(description="what was typed")
+    rerun: str = Field(description="what runs all cases again")
+    plugin: str
+    python: str
+    torch: list[str]
+    attacks: list[str]
+    devices: list[str]
+    commit: str | None
+
+
+class Judging(_Data):
+    """The suite's rules."""
+
+    policy: str
+    inconclusive: str
+    alpha: Finite
+    tolerances: dict[str, Finite]
+
+
+class Report(_Data):
+    """One run. Rates and accuracies are in [0, 1]; intervals are 95 %."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    title: Name
+    suite: str
+    candidate: str | None
+    recording: Recording
+    passed: bool
+    sentence: str = Field(description="the verdict in one sentence")
+    expected: NonNegativeInt = Field(description="cases of the suite")
+    models: list[Model]
+    attacks: list[Attack]
+    families: dict[str, list[str]] = Field(description="models that belong together")
+    cases: list[Case]
+    pooled: list[Pooled]
+    contrasts: list[Contrast]
+    galleries: list[Gallery] = []
+    published: list[Published] = []
+    failures: list[str] = Field(description="what fails the run beside its cases")
+    notes: list[str]
+    judging: Judging
+    provenance: Provenance
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises RobustnessError, in one line, for anything that is not a report of this version."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RobustnessError(f"not JSON: {error}") from None
+        if not isinstance(data, dict):
+            raise RobustnessError("not a report: no object at the top")
+        if type(data.get("schema")) is not int or data["schema"] != SCHEMA:
+            raise RobustnessError(f"schema: {data.get('schema')!r} is not {SCHEMA}, the one this version reads")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise RobustnessError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """Of the file that ``--robustness-json`` writes."""
+    schema = Report.model_json_schema(by_alias=True, mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

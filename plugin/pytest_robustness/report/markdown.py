@@ -1,0 +1,132 @@
+"""The verdict for a pull request, or for the summary of a CI step: short."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from pytest_robustness.report.data import Case, Report
+from pytest_robustness.report.plain import plain
+from pytest_robustness.report.table import amount
+from pytest_robustness.report.units import UNITS
+
+#: What Markdown would make something of: a backslash makes it text. Underscores within words are text anyway.
+PUNCTUATION = re.compile(r"[\\`*{}\[\]|~!$]|_(?!\w)|(?<!\w)_")
+#: What HTML and GitHub would, among them mentions: only an entity does.
+ENTITIES = re.compile(r"[&<>@#]")
+#: Rows of a table, lines of a list, characters of a text; what is more is counted.
+ROWS, LINES, LENGTH = 60, 30, 600
+
+
+def markdown(report: Report) -> str:
+    """GitHub's, ending with a newline."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def escaped(text: str) -> str:
+    """As it is, whatever it is made of, in one line and not too long."""
+    text = plain(text)
+    if len(text) > LENGTH:
+        text = text[: LENGTH - 1] + "…"
+    parts = re.split(f"({ENTITIES.pattern})", text)
+    return "".join(
+        f"&#{ord(part)};" if ENTITIES.fullmatch(part) else PUNCTUATION.sub(r"\\\g<0>", part) for part in parts
+    )
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"### {'❌' if not report.passed else '✅' if report.cases else '⚪'} Robustness of {escaped(report.title)}"
+    yield ""
+    yield f"**{escaped(report.sentence)}**"
+    if report.recording != "none":
+        yield from _old_and_new(report.cases)
+    failed = [case for case in report.cases if case.failed]
+    if failed:
+        yield ""
+        yield from _table(failed)
+    yield from _list("Several cases together:", report.failures)
+    measured = [case for case in report.cases if case.success_rate]
+    moved = [case for case in measured if not case.failed and case.word in ("improved", "inconclusive")]
+    if moved and report.recording == "none":
+        yield from ("", "Moved without failing:", "")
+        yield from _table(moved)
+    if report.notes:
+        yield from _folded(f"{len(report.notes)} notes", list(_list("", report.notes))[1:])
+    if measured:
+        yield from _folded(f"All {len(measured)} cases that were measured", list(_table(measured)))
+    means = [one for one in report.contrasts if one.attack == "mean"]
+    if means:
+        lines = [
+            f"- {escaped(one.models)}: success rate {escaped(amount(one.metrics.get('success rate')))}"
+            for one in means[:LINES]
+        ]
+        yield from _folded("Variants, averaged over attacks", lines)
+    yield ""
+    source = report.provenance
+    yield f"<sub>{escaped('; '.join(source.devices) or 'no device')}, pytest-robustness {escaped(source.plugin)}</sub>"
+
+
+def _old_and_new(cases: Sequence[Case]) -> Iterator[str]:
+    """What a reviewer of new baselines should see: every value that left its tolerance."""
+    rows = [
+        (case.case, one.metric, one.text.removeprefix(f"{one.metric} "), "**worse**" if one.worse else "better")
+        for case in cases
+        for one in case.metrics
+        if one.moved
+    ]
+    fresh = [case.case for case in cases if case.word in ("no baseline", "not comparable")]
+    yield ""
+    if rows:
+        yield from ("| case | metric | old -> new | |", "|---|---|---|---|")
+        yield from (f"| {' | '.join(map(escaped, row[:3]))} | {row[3]} |" for row in rows[:ROWS])
+        if len(rows) > ROWS:
+            yield from ("", f"and {len(rows) - ROWS} more")
+    elif not fresh:
+        yield "No value left its tolerance."
+    if fresh:
+        yield from _list(f"{len(fresh)} cases have nothing to be compared with:", fresh)
+
+
+def _table(cases: Sequence[Case]) -> Iterator[str]:
+    yield "| model | attack | verdict | success rate | change | noise rate | effort | time |"
+    yield "|---|---|---|---:|---|---:|---:|---:|"
+    for case in cases[:ROWS]:
+        if case.success_rate is None and case.word not in ("no baseline", "not comparable"):
+            cells = [case.model, case.attack, case.word, "-", case.reason, "-", "-", "-"]
+        else:
+            values = (case.noise_rate, case.effort, case.time)
+            names = ("noise rate", "effort", "time")
+            cells = [
+                case.model,
+                case.attack,
+                case.word,
+                UNITS["success rate"].show(case.success_rate.value) if case.success_rate else "-",
+                _changes(case),
+                *(UNITS[name].show(value.value) if value else "-" for name, value in zip(names, values, strict=True)),
+            ]
+        yield "| " + " | ".join(map(escaped, cells)) + " |"
+    if len(cases) > ROWS:
+        yield from ("", f"and {len(cases) - ROWS} more")
+
+
+def _changes(case: Case) -> str:
+    """Of the success rate, and of what else left its tolerance."""
+    if not case.metrics:
+        return case.word
+    shown = [one for one in case.metrics if one.metric == "success rate" or one.moved or one.fails]
+    told = [f"{one.metric} {amount(one)}" if one.change is not None else one.text for one in shown]
+    return ", ".join(told) or "-"
+
+
+def _list(heading: str, texts: Sequence[str]) -> Iterator[str]:
+    if texts:
+        yield ""
+        if heading:
+            yield from (heading, "")
+        yield from (f"- {escaped(text)}" for text in texts[:LINES])
+        if len(texts) > LINES:
+            yield f"- and {len(texts) - LINES} more"
+
+
+def _folded(summary: str, lines: Sequence[str]) -> Iterator[str]:
+    yield from ("", f"<details><summary>{summary}</summary>", "", *lines, "", "</details>")

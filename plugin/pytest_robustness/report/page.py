@@ -1,0 +1,134 @@
+"""The page: one HTML file that needs nothing else. No scripts, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import jinja2
+
+from pytest_robustness.gate.verdicts import MetricVerdict
+from pytest_robustness.pictures import Gallery
+from pytest_robustness.report import figures
+from pytest_robustness.report.charts import COLOURS, BeforeAfter, Span, before_after, spans
+from pytest_robustness.report.data import Case, Contrast, Model, Report
+from pytest_robustness.report.heat import CIVIDIS, heats
+from pytest_robustness.report.plain import plain
+from pytest_robustness.report.table import amount, two_sided
+from pytest_robustness.report.units import UNITS
+
+#: Metrics whose change is in points, not relative.
+IN_POINTS = frozenset({"success rate", "clean accuracy"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that failed: what it said, its failing metrics before and after, and its pictures."""
+
+    case: Case
+    bars: Sequence[BeforeAfter]
+    gallery: Gallery | None
+    command: str | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the comparison of variants."""
+
+    models: str
+    attack: str
+    change: str
+    span: Span | None
+    p_value: str
+    others: Sequence[tuple[str, str]]  # in short, and in full
+
+
+def render(report: Report) -> str:
+    """The whole file."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pytest_robustness.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: plain(value) if type(value) is str else value,
+    )
+    failures = list(_failures(report))
+    shown = {failure.gallery.case for failure in failures if failure.gallery}
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        failures=failures,
+        quiet=[failure for failure in failures if not failure.bars and not failure.gallery],
+        galleries=[gallery for gallery in report.galleries if gallery.case not in shown],
+        heats=heats(report),
+        cividis=CIVIDIS,
+        families=list(figures.families(report)),
+        differences=list(figures.differences(report)),
+        lines=list(_lines(report.contrasts)),
+        curves=list(figures.curves(report)),
+        facts=_facts(report.models),
+        published_means={one.of: one for one in report.published if one.attack == figures.MEAN},
+        colours=COLOURS,
+        units=UNITS,
+        change=_change,
+        again=figures.again(report),
+        commands=list(dict.fromkeys(figures.again(report, family) for family in report.families)),
+    )
+
+
+def _failures(report: Report) -> Iterator[Failure]:
+    """The largest change in success rate first; what was not measured last."""
+    galleries = {gallery.case: gallery for gallery in report.galleries}
+
+    def weight(case: Case) -> tuple[bool, float]:
+        success = case.metric("success rate")
+        return case.success_rate is None, -(success.change or 0.0) if success else 0.0
+
+    for case in sorted((case for case in report.cases if case.failed), key=weight):
+        bars = [bar for metric in case.metrics if (metric.fails or metric.moved) for bar in _bars(metric)]
+        command = None
+        if case.test:
+            command = f'{report.provenance.rerun.partition(" ")[0]} "{case.test}"'
+        yield Failure(case, bars, galleries.get(case.case), command)
+
+
+def _bars(metric: MetricVerdict) -> Iterator[BeforeAfter]:
+    unit = UNITS.get(metric.metric)
+    before, after = metric.before, metric.after
+    if unit is None or before is None or after is None:
+        return
+    interval = None
+    if metric.interval is not None:
+        low, high = metric.interval
+        points = metric.metric in IN_POINTS
+        interval = (before + low, before + high) if points else (before * (1 + low), before * (1 + high))
+    yield before_after(metric.metric, unit, before, after, interval, metric.text, worse=metric.worse)
+
+
+def _lines(contrasts: Sequence[Contrast]) -> Iterator[Line]:
+    changes = [figures.change_of(one) for one in contrasts]
+    drawn = iter(spans([change for change in changes if change is not None]))
+    for one, change in zip(contrasts, changes, strict=True):
+        success, *others = (
+            one.metrics.get(name) for name in ("success rate", "noise rate", "effort", "clean accuracy")
+        )
+        span = None if change is None else next(drawn)
+        yield Line(
+            one.models, one.attack, amount(success), span, two_sided(success), [_short(other) for other in others]
+        )
+
+
+def _facts(models: Sequence[Model]) -> list[str]:
+    """Of the optional columns of the table of models, those that any model fills."""
+    optional = ("top_5", "parameters", "layers", "activation")
+    return [name for name in optional if any(getattr(model, name) is not None for model in models)]
+
+
+def _short(metric: MetricVerdict | None) -> tuple[str, str]:
+    """A change without its interval, and all that is said of it."""
+    return amount(metric).partition(" [")[0], metric.text if metric else ""
+
+
+def _change(case: Case, metric: str) -> str:
+    found = case.metric(metric)
+    return amount(found) if found and found.change else ""

@@ -1,0 +1,115 @@
+"""The pictures of a case show what was measured, chosen by rule, and a failing look fails nothing."""
+
+import io
+from base64 import b64decode
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pytest_robustness.evaluate import gallery
+from pytest_robustness.evaluate.noise import noise_rate
+from pytest_robustness.pictures import SHOWN, amplification, chosen, named
+
+from tests.evaluate.suites import ATTACKS, BATCH, COUNT, CPU, as_tensor, case_of, measure, pictures, rounds_of
+from tests.gate.examples import evidence
+
+
+def pixels(png):
+    """(H, W, C) uint8."""
+    with Image.open(io.BytesIO(b64decode(png))) as image:
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "pgd-full", "cw", "apgd", "deepfool"])
+def test_it_shows_what_was_measured(tmp_path, name):
+    case = case_of(tmp_path, ATTACKS[name])
+    found = measure(case)
+    shown = gallery.look(case, found, device=CPU)
+    assert shown.problem is None
+    assert len(shown.pictures) == 2 * SHOWN
+    clean = pictures()
+    rounds = rounds_of(case)
+    for picture in shown.pictures:
+        place, row = divmod(picture.image, BATCH)
+        assert (pixels(picture.clean) == clean[picture.image]).all()
+        assert picture.noise_rate == found.evidence.noise[picture.image]
+        assert picture.before.label != picture.after.label
+        assert picture.before.label == picture.label
+        assert picture.before.truth == picture.before.confidence
+        assert picture.after.truth <= picture.after.confidence  # DeepFool stops at the boundary
+        inputs, _, meter, returned = rounds[place].kept
+        adversarial = meter.adversarial if rounds[place].setting.plan.freezes and meter.fooled[row] else returned
+        expected = adversarial[row].permute(1, 2, 0)
+        assert (pixels(picture.adversarial) == (expected * 255).round().numpy().astype(np.uint8)).all()
+        difference = (adversarial[row] - inputs[row]).permute(1, 2, 0)
+        amplified = ((0.5 + shown.factor * difference).clamp(0, 1) * 255).round().numpy()
+        assert (pixels(picture.perturbation) == amplified.astype(np.uint8)).all()
+        if found.evidence.effort:
+            assert picture.effort == found.evidence.effort[picture.image]
+
+
+def test_what_it_saw_has_the_noise_that_was_measured(tmp_path):
+    case = case_of(tmp_path, ATTACKS["pgd"])
+    found = measure(case)
+    again = gallery._Again(chosen(found.evidence))
+    with pytest.raises(gallery._Seen):
+        gallery.evaluate(case, device=CPU, run_rounds=again)
+    assert set(again.seen) == set(chosen(found.evidence))
+    for image, one in again.seen.items():
+        noise = noise_rate(one.clean.unsqueeze(0), one.adversarial.unsqueeze(0)).item()
+        assert round(noise, 6) == found.evidence.noise[image]
+        assert torch.equal(one.clean, as_tensor(pictures())[image])
+
+
+def test_only_the_batches_of_shown_images_are_attacked_and_only_those_images_count(tmp_path, monkeypatch):
+    case = case_of(tmp_path, ATTACKS["pgd"])
+    found = measure(case)
+    monkeypatch.setattr(gallery, "chosen", lambda evidence: {30: "worst", 31: "typical"})
+    attempts = []
+    monkeypatch.setattr(gallery, "run_plainly", lambda rounds: attempts.extend(one.correct.tolist() for one in rounds))
+    monkeypatch.setattr(gallery, "_gallery", lambda *_: None)
+    gallery.look(case, found, device=CPU)
+    assert attempts == [[place in (30 - BATCH, 31 - BATCH) for place in range(min(BATCH, COUNT - BATCH))]]
+
+
+def test_a_second_look_that_fails_is_told_and_nothing_else(tmp_path, monkeypatch):
+    case = case_of(tmp_path, ATTACKS["fgsm"])
+    found = measure(case)
+
+    def broken(one):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(gallery, "_png", broken)
+    assert gallery.look(case, found, device=CPU).problem == "the second look failed: no room"
+
+
+def test_classes_have_names_where_the_suite_names_them():
+    assert [named(label, ["cat", "dog"]) for label in (0, 1, 2)] == ["cat", "dog", "class 2"]
+
+
+@pytest.mark.parametrize(("largest", "factor"), [(0.01, 50), (0.01 + 3e-8, 50), (0.0025, 200), (0.3, 1), (0, 5e6)])
+def test_a_perturbation_is_amplified_as_far_as_it_fits(largest, factor):
+    assert amplification(largest) == factor
+
+
+def test_the_worst_have_the_least_noise_and_the_typical_are_nearest_to_the_median():
+    noises = [0.9, 0.1, 0.5, 0.2, 0.8, 0.3, 0.7, 0.6, 0.4]
+    assert chosen(evidence("!" * 9, noises=noises)) == {
+        2: "typical",
+        8: "typical",
+        7: "typical",
+        1: "worst",
+        3: "worst",
+        5: "worst",
+    }
+
+
+def test_of_equal_noise_the_least_effort_is_worst():
+    found = chosen(evidence("!!!!!", noises=[0.5] * 5, efforts=[4, 3, 2, 1, 0]))
+    assert [image for image, why in found.items() if why == "worst"] == [4, 3, 2]
+
+
+def test_few_successes_are_shown_once_and_none_is_said():
+    assert chosen(evidence(".!-.")) == {1: "worst"}
+    assert chosen(evidence("..-.")) == {}
