@@ -52,6 +52,11 @@ class Controller:
     def _cases(self) -> list[str]:
         return [case.id for case in self.settings.suite.cases()]
 
+    @property
+    def _regular_cases(self) -> set[str]:
+        """Those of a full run."""
+        return {case.id for case in self.settings.suite.cases() if not case.attack.on_request}
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self.settings.suite_path is None or self.config.option.collectonly:
@@ -102,12 +107,12 @@ class Controller:
         if self.settings.prune:
             store.remove(obsolete)
             self.notes.append(f"pruned baselines of cases that are not in the suite: {named}")
-        elif set(cases) == {*self.results, *self.troubles}:
+        elif self._regular_cases <= {*self.results, *self.troubles}:
             text = f"baselines of cases that are not in the suite: {named}; --prune-baselines deletes them"
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
 
     def _all_recorded(self) -> bool:
-        return all(self.settings.store.path(case).exists() for case in self._cases)
+        return all(self.settings.store.path(case).exists() for case in self._regular_cases)
 
     def _judge_together(self) -> None:
         """What only several cases can tell may fail the run, and never saves it."""

@@ -54,6 +54,8 @@ def _same_model(then: Measurement, now: Measurement) -> bool:
 def _environment(then: Measurement, now: Measurement) -> str:
     before, after = then.provenance.model_dump(), now.provenance.model_dump()
     moved = [
-        f"{key} {before[key]} -> {after[key]}" for key in ("torch", "attacks", "device") if before[key] != after[key]
+        f"{key} {before.get(key)} -> {after.get(key)}"
+        for key in ("torch", "attacks", "images", "device")
+        if before.get(key) != after.get(key)
     ]
     return f" ({', '.join(moved)})" if moved else ""

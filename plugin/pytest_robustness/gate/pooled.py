@@ -37,15 +37,16 @@ def judge_models(suite: Suite, pairs: Mapping[str, Pair]) -> dict[str, MetricVer
 
     All: a verdict that depended on which cases were selected would be worth little.
     """
-    sets = {f"{model} under {len(suite.attacks)} attacks": [model] for model in suite.models}
+    attacks = suite.regular_attacks
+    sets = {f"{model} under {len(attacks)} attacks": [model] for model in suite.models}
     sets |= {
-        f"{group}, {len(models)} models under {len(suite.attacks)} attacks": models
+        f"{group}, {len(models)} models under {len(attacks)} attacks": models
         for group, models in suite.groups.items()
     }
     verdicts = {}
     for name, models in sets.items():
-        cases = [f"{model}/{attack}" for model in models for attack in suite.attacks]
-        if pairs.keys() >= set(cases):
+        cases = [f"{model}/{attack}" for model in models for attack in attacks]
+        if cases and pairs.keys() >= set(cases):
             verdict = judge_pooled([pairs[case] for case in cases], Rules.pooled(suite))
             if verdict is not None:
                 verdicts[name] = verdict

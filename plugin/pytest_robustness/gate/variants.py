@@ -45,11 +45,11 @@ def _averaged(suite: Suite, name: str, pairs: Sequence[Pair]) -> Iterator[Contra
 
 
 def _cases(suite: Suite, variant: Variant) -> set[str]:
-    return {f"{model}/{attack}" for model in variant.models for attack in suite.attacks}
+    return {f"{model}/{attack}" for model in variant.models for attack in suite.regular_attacks}
 
 
 def _pairs(suite: Suite, variant: Variant, measurements: Mapping[str, Measurement]) -> dict[str, Pair]:
     return {
         attack: (measurements[f"{variant.base}/{attack}"], measurements[f"{variant.update}/{attack}"])
-        for attack in suite.attacks
+        for attack in suite.regular_attacks
     }
