@@ -26,10 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)
     if not worker:
-        from pytest_robustness import controller
+        from pytest_robustness import controller, prerequisites
 
         check_ci(config, settings)
         manager.register(controller.Controller(config, settings), "robustness-controller")
+        manager.register(prerequisites.Prerequisites(settings), "robustness-prerequisites")
         if manager.hasplugin("xdist"):
             from pytest_robustness import distribution
 

@@ -148,6 +148,7 @@ class Aggregates(_Record):
     noise_rate: Finite | None
     effort: Finite | None
     clean_accuracy: Finite | None
+    top_5_accuracy: Finite | None = Field(default=None, exclude_if=absent)
 
     @classmethod
     def of(cls, evidence: Evidence) -> Self:
@@ -162,6 +163,7 @@ class Aggregates(_Record):
             noise_rate=_mean([value for value in evidence.noise if value is not None]),
             effort=_mean([value for value in evidence.effort or () if value is not None]),
             clean_accuracy=_mean(evidence.unselected_correct or ()),
+            top_5_accuracy=_mean(evidence.unselected_top_5 or ()),
         )
 
 

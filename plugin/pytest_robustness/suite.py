@@ -25,7 +25,6 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records import Preprocessing
 from pytest_robustness.tables import File, Images, Model, Normalisation, Place, Table
 
-
 #: Names become folder and file names of baselines, and parts of test ids.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -122,7 +121,7 @@ class Suite(Table):
     attacks: dict[Name, Attack] = Field(min_length=1)
     groups: dict[Group, Models] = Field(default={}, description="models that belong together; also pytest markers")
     weights: Annotated[Place, Field(validate_default=True)] = Field(
-        default="weights", description="folder where weights that a library names are looked for first"
+        default=Path("weights"), description="folder where weights that a library names are looked for first"
     )
     preprocessing: Preprocessing | None = Field(default=None, description="of a folder's images, for factories")
     normalisation: Normalisation = Normalisation()
@@ -221,6 +220,7 @@ class Case:
 
     @property
     def normalisation(self) -> Normalisation:
+        """What the file says; what a library knows comes before the suite's: ``evaluate.sources``."""
         return self.model.normalisation or self.suite.normalisation
 
     @property

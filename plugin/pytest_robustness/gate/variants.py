@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_robustness.gate.metrics import Rules, compare
-from pytest_robustness.gate.pooled import Pair, judge_pooled
+from pytest_robustness.gate.pooled import Pair, pool
 from pytest_robustness.gate.verdicts import MetricVerdict
 from pytest_robustness.records import Measurement
 from pytest_robustness.suite import Suite, Variant
@@ -39,7 +39,7 @@ def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator
 
 
 def _averaged(suite: Suite, name: str, pairs: Sequence[Pair]) -> Iterator[Contrast]:
-    verdict = judge_pooled(pairs, Rules.pooled(suite))
+    verdict = pool(pairs, Rules.pooled(suite))
     if verdict is not None:
         yield Contrast(name, "mean", {verdict.metric: verdict})
 

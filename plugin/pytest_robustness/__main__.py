@@ -1,0 +1,32 @@
+"""``python -m pytest_robustness COMMAND``: what is not a test run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+
+from pytest_robustness.errors import RobustnessError
+
+#: Commands, and the modules whose ``main`` takes their arguments and returns an exit status.
+COMMANDS: Mapping[str, str] = {
+    "select": "pytest_robustness.evaluate.select",
+}
+USAGE_ERROR = 4  # as pytest's
+
+
+def main(arguments: Sequence[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
+        print(f"usage: python -m pytest_robustness {{{','.join(COMMANDS)}}} ...", file=sys.stderr)
+        return 0 if name in ("-h", "--help") else USAGE_ERROR
+    command: Callable[[Sequence[str]], int] = import_module(COMMANDS[name]).main
+    try:
+        return command(arguments[1:])
+    except RobustnessError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
