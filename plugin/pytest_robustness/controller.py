@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robustness import summary
+from pytest_robustness import facts, summary
 from pytest_robustness.collection import case_named
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
@@ -59,7 +59,7 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.settings.suite_path is None or self.config.option.collectonly:
+        if self.settings.suite_path is None or self.config.option.collectonly or self.settings.limit:
             return
         recording = self.settings.recording
         if (self.results or self.troubles) and recording != "none":
@@ -138,7 +138,10 @@ class Controller:
         if not (self.results or self.troubles):
             return summary.Summary(self.settings.title, [], [], self.notes, self.failures)
         sound = {case: result for case, result in self.results.items() if case not in self.troubles}
-        contrasts = variants.contrasts(self.settings.suite, {case: one.measurement for case, one in sound.items()})
+        if self.settings.limit:
+            return summary.of_trial(self.settings.title, sound, self.troubles)
+        measurements = {case: one.measurement for case, one in sound.items()}
+        contrasts = variants.contrasts(self.settings.suite, measurements)
         notes = [
             *self.notes,
             *summary.clean_accuracies(sound, always=self.settings.candidate is not None),
@@ -146,7 +149,8 @@ class Controller:
             *summary.not_judged(self.results),
         ]
         rows = summary.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
-        return summary.Summary(self.settings.title, rows, list(contrasts), notes, self.failures)
+        paragraphs = facts.paragraphs(self.settings.suite, measurements)
+        return summary.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, paragraphs)
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self.config.rootpath) if path.is_relative_to(self.config.rootpath) else path)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pytest_robustness.collection import case_of
 from pytest_robustness.gate.verdicts import Verdict
-from pytest_robustness.records import Measurement
+from pytest_robustness.records import Estimate, Measurement
 from pytest_robustness.stash import RESULT
 
 #: Of a TestReport: strings, so that they can be sent from any worker. The result is JSON.
@@ -23,6 +23,7 @@ class Result(BaseModel):
 
     measurement: Measurement
     verdict: Verdict
+    estimate: Estimate | None = None  # of a trial
 
 
 class Recorder:

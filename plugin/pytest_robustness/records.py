@@ -219,6 +219,14 @@ class Provenance(_Record):
         return [f"{what} {then[:8]} -> {now[:8]}" for what, (then, now) in digests.items() if then != now]
 
 
+class Estimate(_Record):
+    """What a trial on a few images tells of a case on all of them, in wall seconds."""
+
+    seconds: Finite
+    full_seconds: Finite
+    images: PositiveInt = Field(description="all of them")
+
+
 class Measurement(_Record):
     """The evidence of one case with all that is needed to read it. A baseline is a stored measurement."""
 

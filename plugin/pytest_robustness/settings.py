@@ -14,6 +14,7 @@ import pytest
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.registry import plan
 from pytest_robustness.folders import ENVIRONMENT, with_images
+from pytest_robustness.gate.published import load_published
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.suite import Suite, load_suite
 
@@ -100,7 +101,7 @@ class Settings:
 
     @cached_property
     def suite(self) -> Suite:
-        """Read, validated, and with every attack known.
+        """Read, validated, with every attack and every published value known.
 
         Raises RobustnessError.
         """
@@ -114,6 +115,7 @@ class Settings:
             suite = suite.with_candidate(self.candidate, self.invocation)
         for case in suite.cases():
             plan(case)
+        load_published(suite)
         return suite
 
     @property

@@ -22,8 +22,7 @@ from pytest_robustness.evaluate.digests import code_digest, state_digest
 from pytest_robustness.evaluate.images import ImageSet
 from pytest_robustness.evaluate.memory import PeakMemory
 from pytest_robustness.evaluate.models import load_model
-from pytest_robustness.evaluate.photographs import attacked_images, unselected_images
-from pytest_robustness.evaluate.preprocessing import DECODER
+from pytest_robustness.evaluate.photographs import attacked_images, decoder, unselected_images
 from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly, seeded
 from pytest_robustness.evaluate.sources import normalisation_of, preprocessing_of
 from pytest_robustness.evaluate.trial import Stopwatch
@@ -63,6 +62,7 @@ def evaluate(
     peak = PeakMemory(device)
     images, unselected = attacked_images(case), unselected_images(case)
     all_images, all_unselected = len(images), len(unselected or ())
+    stopwatch.all_images = all_images
     if stopwatch.limit:
         images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
     parameters = _parameters(case, attack_plan)
@@ -149,7 +149,7 @@ def _provenance(case: Case, attack_plan: AttackPlan, classifier: Classifier, ima
         plugin=version("pytest-robustness"),
         torch=torch.__version__,
         attacks=attack_plan.library(),
-        images=DECODER if case.suite.images.folder else None,
+        images=decoder() if case.suite.images.folder else None,
         architecture=architecture(classifier, tuple(images.identity.shape), classifier.device, DTYPE),
     )
 

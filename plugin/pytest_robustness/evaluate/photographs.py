@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ import torch
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.devices import available_cores
 from pytest_robustness.evaluate.images import ImageSet, load_images
-from pytest_robustness.evaluate.preprocessing import decode, prepare, sides
 from pytest_robustness.evaluate.sources import preprocessing_of
 from pytest_robustness.folders import Photograph, Scan, list_images, read_list, scan
 from pytest_robustness.records import ImageSetId, Preprocessing
@@ -74,6 +74,8 @@ def scan_images(images: Images) -> Scan:
 def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: Preprocessing) -> ImageSet:
     """Decode and prepare photographs, in threads. Identified by their files: pixels follow from these."""
 
+    from pytest_robustness.evaluate.preprocessing import decode, prepare, sides  # Pillow, which a file does not need
+
     height, width = sides(preprocessing.crop)
     pixels = np.empty((len(photographs), 3, height, width), np.uint8)
 
@@ -98,6 +100,11 @@ def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: P
         ImageSetId(count=len(photographs), digest=hasher.hexdigest(), shape=list(pixels.shape[1:])),
         [photograph.path for photograph in photographs],
     )
+
+
+def decoder() -> str:
+    """The library that decodes and resizes, with its version: pixels may differ by a level between them."""
+    return f"pillow {version('pillow')}"
 
 
 def _classes(images: Images) -> list[list[str]] | None:

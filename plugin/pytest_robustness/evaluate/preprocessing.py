@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -15,8 +14,6 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records import Preprocessing
 
 Pixels = NDArray[np.uint8]
-#: The library that decodes and resizes; pixels may differ by a level between its versions.
-DECODER = f"pillow {PIL.__version__}"
 INTERPOLATIONS = {one.name.lower(): one for one in Image.Resampling}
 
 

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", metavar="NAME,...", help="that have to be right (default: all of the suite)")
     parser.add_argument("--per-class", type=_positive, default=1, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--unselected", type=_positive, default=1000, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.add_argument("--workers", type=_positive, default=_workers(), metavar="N", help="(default: %(default)s)")
     return parser
 

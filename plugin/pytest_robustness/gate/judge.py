@@ -22,6 +22,11 @@ def judge(now: Measurement, then: Measurement | None, rules: Rules) -> Verdict:
     return Verdict(case=now.case, passed=False, word=word, reason=f"{now.case}: {reason}")
 
 
+def not_judged(case: str) -> Verdict:
+    """Of a trial: its images are too few to say anything."""
+    return Verdict(case=case, passed=True, word="trial", reason=f"{case}: a trial, not judged")
+
+
 def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) -> Verdict:
     shown = [metric for metric in metrics if metric.fails]
     drifted = [metric for metric in metrics if metric.moved and metric.metric != "time"]
