@@ -59,9 +59,9 @@ def duration(seconds: float) -> str:
 
 def _model(one: ModelFacts) -> Sequence[str]:
     made, (_, height, width) = one.architecture, one.shape
-    described = (
-        ("-", "-", "-") if made is None else (f"{made.parameters:,}", str(made.layers), _kinds(made.activations))
-    )
+    described: Sequence[str] = ("-", "-", "-")
+    if made is not None:
+        described = (f"{made.parameters:,}", str(made.layers), _kinds(made.activations))
     return (one.model, *described, f"{height} x {width}", *_averages(one.averages), size(one.peak_memory))
 
 
