@@ -31,7 +31,7 @@ WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 
 def beside_suite(value: Any, info: ValidationInfo) -> Any:
     """Paths in a suite are relative to the suite file."""
-    return info.context / value if isinstance(value, str) and isinstance(info.context, Path) else value
+    return info.context / value if isinstance(value, str | Path) and isinstance(info.context, Path) else value
 
 
 def _weights(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:

@@ -60,7 +60,7 @@ class Torchvision:
             own = next((member for member in known if _filename(member) == file), None)
             return TorchvisionEntry(name, own or known["DEFAULT"])
         if weights not in known.__members__:
-            names = ", ".join(known.__members__)
+            names = ", ".join(member.name for member in known)
             raise RobustnessError(f"torchvision's {name} has no weights {weights!r} (known: {names}, or a file)")
         return TorchvisionEntry(name, known[weights])
 
