@@ -43,7 +43,7 @@ def test_they_run_where_they_are_asked_for_and_keep_their_baselines(extended: Pr
     result = extended.run()  # a full run, without them: their baselines are not obsolete
     assert result.ret == OK
     assert "not in the suite" not in result.stdout.str()
-    assert extended.run("-m", "on_request and not slow", "-k", "small").ret == OK
+    assert extended.run("-m", "(on_request)", "-k", "small").ret == OK
 
 
 def test_they_take_no_part_in_what_the_others_are_judged_by(extended: Project) -> None:
