@@ -38,7 +38,7 @@ def test_every_command_is_run_here_or_by_ci():
     suite_extra = "pip install -c constraints.txt -e '.[suite]'"  # part of [test], which CI installs
     for command in others:
         assert command in (own_repository, suite_extra) or command in script, command
-    assert len(here) == 9
+    assert len(here) == 11
 
 
 @pytest.fixture
@@ -50,7 +50,17 @@ def checkout(pytester):
     return pytester
 
 
-@pytest.mark.parametrize("command", commands("pytest robustness_tests"))
+@pytest.mark.parametrize("command", [one for one in commands("pytest robustness_tests") if "imagenet" in one])
+def test_the_papers_suite_without_images_ends_in_one_line(checkout, command):
+    result = checkout.runpytest_subprocess(*shlex.split(command)[1:], "-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = (line for line in result.errlines if line)
+    suite = checkout.path / "robustness_tests" / "imagenet.toml"
+    assert line.startswith(f"ERROR: {suite}: images: no folder of images {checkout.path / 'DIR'}: give ")
+    assert line.endswith("choose them with `python -m pytest_robustness select robustness_tests/imagenet.toml`")
+
+
+@pytest.mark.parametrize("command", [one for one in commands("pytest robustness_tests") if "imagenet" not in one])
 def test_the_gate_on_the_zoo(checkout, command):
     """On a case or two; CI runs all."""
     case = checkout.path / "baselines/zoo/vgg11/fgsm.json"
