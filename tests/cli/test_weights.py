@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
-from pytest_robustness.evaluate.libraries import hub
+from pytest_robustness.evaluate.libraries import hub, timm_models, torchvision_models
 
 from tests.cli.conftest import Project
+
+#: A run in this process forgets what it imported, but torch's operators can be registered once only: these stay.
+IMPORTED = (timm_models, torchvision_models)
 
 LIBRARY = """
 [models.mobile]
@@ -23,8 +24,6 @@ weights = "r160_in1k"
 @pytest.fixture
 def offline(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Two models whose weights are nowhere, and no network."""
-    for library in ("timm", "torchvision"):  # a run in this process forgets what it imported, but they live once only
-        importlib.import_module(f"pytest_robustness.evaluate.libraries.{library}_models")
     project.edit("tiny.toml", "[attacks.fgsm]", LIBRARY + "[attacks.fgsm]")
     monkeypatch.setattr(hub, "cache", lambda: project.path / "cache")
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *args: None)
