@@ -17,16 +17,16 @@ import torchattacks
 from PIL import Image
 from skimage.metrics import structural_similarity
 from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
-from torchvision.transforms import CenterCrop, Compose, Resize, ToTensor
+from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 
 BATCH, SEED = 32, 0
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def main(weights: str, folder: str, limit: str, chosen: str) -> None:
-    model = mobilenet_v2()
-    model.load_state_dict(torch.load(weights, weights_only=True))
-    model.eval()
+    network = mobilenet_v2()
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    model = torch.nn.Sequential(Normalize(MEAN, STD), network).eval()
     preset = MobileNet_V2_Weights.IMAGENET1K_V1.transforms()
     transform = Compose([Resize(preset.resize_size[0]), CenterCrop(preset.crop_size[0]), ToTensor()])
     wnids = timm.data.ImageNetInfo("imagenet-1k").label_names()
@@ -41,7 +41,6 @@ def main(weights: str, folder: str, limit: str, chosen: str) -> None:
     result = {}
     for name in chosen.split(","):
         attack = attacks[name]
-        attack.set_normalization_used(mean=list(MEAN), std=list(STD))
         correct, success, noise = [], [], []
         for start in range(0, len(images), BATCH):
             clean, label = images[start : start + BATCH], labels[start : start + BATCH]
@@ -63,8 +62,7 @@ def main(weights: str, folder: str, limit: str, chosen: str) -> None:
 
 @torch.no_grad()
 def predict(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
-    return model((images - mean) / std).argmax(1)
+    return model(images).argmax(1)
 
 
 if __name__ == "__main__":
