@@ -52,7 +52,17 @@ def checkout(pytester):
     return pytester
 
 
-@pytest.mark.parametrize("command", commands("pytest robustness_tests"))
+@pytest.mark.parametrize("command", [one for one in commands("pytest robustness_tests") if "imagenet" in one])
+def test_the_papers_suite_without_images_ends_in_one_line(checkout, command):
+    result = checkout.runpytest_subprocess(*shlex.split(command)[1:], "-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = (line for line in result.errlines if line)
+    suite = checkout.path / "robustness_tests" / "imagenet.toml"
+    assert line.startswith(f"ERROR: {suite}: images: no folder of images {checkout.path / 'DIR'}: give ")
+    assert line.endswith("choose them with `python -m pytest_robustness select robustness_tests/imagenet.toml`")
+
+
+@pytest.mark.parametrize("command", [one for one in commands("pytest robustness_tests") if "imagenet" not in one])
 def test_the_gate_on_the_zoo(checkout, command):
     """On a case or two; CI runs all."""
     case = checkout.path / "baselines/zoo/vgg11/fgsm.json"
@@ -131,8 +141,7 @@ def test_the_rendering_command(monkeypatch, tmp_path):
     suite = examples.suite(tmp_path, {"vgg": ["vgg11"]})
     (tmp_path / "report.json").write_text(examples.report(suite).to_json())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", shlex.split(command)[2:])
-    __main__.main()
+    assert __main__.main(shlex.split(command)[3:]) == 0
     assert "All 3 cases of zoo" in (tmp_path / "report.html").read_text()
 
 

@@ -1,25 +1,35 @@
-"""``python -m pytest_robustness COMMAND``: what is done without running tests."""
+"""``python -m pytest_robustness COMMAND``: what is not a test run."""
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
-#: Each command's function, called with the arguments that follow its name.
-COMMANDS = {
+from pytest_robustness.errors import RobustnessError
+
+#: Commands, and the functions that take their arguments and return an exit status.
+COMMANDS: Mapping[str, str] = {
     "report": "pytest_robustness.report.command:report",
     "schema": "pytest_robustness.report.command:schema",
+    "select": "pytest_robustness.evaluate.select:main",
 }
+USAGE_ERROR = 4  # as pytest's
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pytest_robustness")
-    parser.add_argument("command", choices=COMMANDS)
-    options = parser.parse_args(sys.argv[1:2])
-    module, _, function = COMMANDS[options.command].partition(":")
-    getattr(import_module(module), function)(sys.argv[2:])
+def main(arguments: Sequence[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
+        print(f"usage: python -m pytest_robustness {{{','.join(COMMANDS)}}} ...", file=sys.stderr)
+        return 0 if name in ("-h", "--help") else USAGE_ERROR
+    module, _, function = COMMANDS[name].partition(":")
+    command: Callable[[Sequence[str]], int] = getattr(import_module(module), function)
+    try:
+        return command(arguments[1:])
+    except RobustnessError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return USAGE_ERROR
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.settings import Settings
-from pytest_robustness.suite import Case
+from pytest_robustness.suite import ON_REQUEST, Case
 
 PARAMETER = "robustness_case"
 
@@ -21,6 +21,7 @@ class Collection:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """The suite's groups become markers, for ``-m``."""
+        config.addinivalue_line("markers", f"{ON_REQUEST}: robustness cases that run only under -m {ON_REQUEST}")
         with contextlib.suppress(RobustnessError):  # reported when the session starts
             for group, models in self.settings.suite.groups.items():
                 config.addinivalue_line("markers", f"{group}: robustness cases of {', '.join(models)}")
@@ -35,16 +36,29 @@ class Collection:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        if self.settings.recording != "missing" or self.settings.suite_path is None:
+        if self.settings.suite_path is None:
             return
-        recorded = [item for item in items if (case := case_of(item)) and self.settings.store.path(case).exists()]
-        if recorded:
-            config.hook.pytest_deselected(items=recorded)
-            items[:] = [item for item in items if item not in recorded]
+        left_out = [item for item in items if not self._wanted(config, item)]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
+
+    def _wanted(self, config: pytest.Config, item: pytest.Item) -> bool:
+        case = case_of(item)
+        if case is None:
+            return True
+        if item.get_closest_marker(ON_REQUEST) and ON_REQUEST not in config.option.markexpr:
+            named = any(argument.endswith(f"[{case}]") for argument in config.args)
+            return named and not self._recorded(case)
+        return not self._recorded(case)
+
+    def _recorded(self, case: str) -> bool:
+        return self.settings.recording == "missing" and self.settings.store.path(case).exists()
 
 
 def _parameter(case: Case) -> Any:
-    return pytest.param(case.id, marks=[getattr(pytest.mark, group) for group in case.groups])
+    markers = [*case.groups, *([ON_REQUEST] if case.attack.on_request else [])]
+    return pytest.param(case.id, marks=[getattr(pytest.mark, marker) for marker in markers])
 
 
 def case_of(item: pytest.Item) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robustness import summary
+from pytest_robustness import facts, summary
 from pytest_robustness.collection import case_named
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
@@ -58,9 +58,14 @@ class Controller:
     def _cases(self) -> list[str]:
         return [case.id for case in self.settings.suite.cases()]
 
+    @property
+    def _regular_cases(self) -> set[str]:
+        """Those of a full run."""
+        return {case.id for case in self.settings.suite.cases() if not case.attack.on_request}
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.settings.suite_path is None or self.config.option.collectonly:
+        if self.settings.suite_path is None or self.config.option.collectonly or self.settings.limit:
             return
         recording = self.settings.recording
         if (self.results or self.troubles) and recording != "none":
@@ -108,12 +113,12 @@ class Controller:
         if self.settings.prune:
             store.remove(obsolete)
             self.notes.append(f"pruned baselines of cases that are not in the suite: {named}")
-        elif set(cases) == {*self.results, *self.troubles}:
+        elif self._regular_cases <= {*self.results, *self.troubles}:
             text = f"baselines of cases that are not in the suite: {named}; --prune-baselines deletes them"
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
 
     def _all_recorded(self) -> bool:
-        return all(self.settings.store.path(case).exists() for case in self._cases)
+        return all(self.settings.store.path(case).exists() for case in self._regular_cases)
 
     def _judge_together(self) -> None:
         """What only several cases can tell may fail the run, and never saves it."""
@@ -140,7 +145,10 @@ class Controller:
         if not (self.results or self.troubles):
             return summary.Summary(self.settings.title, [], [], self.notes, self.failures)
         sound = {case: result for case, result in self.results.items() if case not in self.troubles}
-        contrasts = variants.contrasts(self.settings.suite, {case: one.measurement for case, one in sound.items()})
+        if self.settings.limit:
+            return summary.of_trial(self.settings.title, sound, self.troubles)
+        measurements = {case: one.measurement for case, one in sound.items()}
+        contrasts = variants.contrasts(self.settings.suite, measurements)
         notes = [
             *self.notes,
             *summary.clean_accuracies(sound, always=self.settings.candidate is not None),
@@ -148,7 +156,8 @@ class Controller:
             *summary.not_judged(self.results),
         ]
         rows = summary.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
-        return summary.Summary(self.settings.title, rows, list(contrasts), notes, self.failures)
+        paragraphs = facts.paragraphs(self.settings.suite, measurements)
+        return summary.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, paragraphs)
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self.config.rootpath) if path.is_relative_to(self.config.rootpath) else path)

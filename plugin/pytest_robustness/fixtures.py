@@ -64,7 +64,8 @@ class Robustness:
 
     def _result(self) -> Result:
         from pytest_robustness.evaluate.measure import evaluate
-        from pytest_robustness.gate.judge import judge
+        from pytest_robustness.evaluate.trial import Stopwatch
+        from pytest_robustness.gate.judge import judge, not_judged
         from pytest_robustness.gate.metrics import Rules
 
         case = self._case
@@ -72,14 +73,18 @@ class Robustness:
             baseline = self._settings.store.read(case.id)
         except RobustnessError as error:
             raise RobustnessError(f"{error}; restore the file, or delete it and record it: {self._command}") from None
+        stopwatch = Stopwatch(self._settings.limit)
         measurement = evaluate(
             case,
             device=self._device,
             doubt="several workers share a GPU" if SHARED_DEVICE in os.environ else None,
             run_rounds=self._rounds,
             progress=self._progress.of(case),
+            stopwatch=stopwatch,
         )
         self._rounds.describe(measurement)
+        if self._settings.limit:
+            return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
         verdict = judge(measurement, baseline, Rules.of(case))
         gallery = None
         if self._wanted.pictures_of(case.id, regressed=verdict.word == "regressed"):

@@ -29,13 +29,14 @@ def pytest_configure(config: pytest.Config) -> None:
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)
     if not worker:
-        from pytest_robustness import controller
+        from pytest_robustness import controller, prerequisites
 
         check_ci(config, settings)
         wanted.check(settings)
         gathered = controller.Controller(config, settings)
         manager.register(gathered, "robustness-controller")
         manager.register(reporting.Reporter(config, wanted, gathered), "robustness-reporter")
+        manager.register(prerequisites.Prerequisites(settings), "robustness-prerequisites")
         if manager.hasplugin("xdist"):
             from pytest_robustness import distribution
 

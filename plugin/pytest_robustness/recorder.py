@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pytest_robustness.collection import case_of
 from pytest_robustness.gate.verdicts import Verdict
 from pytest_robustness.pictures import Gallery
-from pytest_robustness.records import Measurement
+from pytest_robustness.records import Estimate, Measurement
 from pytest_robustness.stash import RESULT
 
 #: Of a TestReport: strings, so that they can be sent from any worker. The result is JSON.
@@ -25,6 +25,7 @@ class Result(BaseModel):
     measurement: Measurement
     verdict: Verdict
     gallery: Gallery | None = None
+    estimate: Estimate | None = None  # of a trial
 
 
 def properties(result: Result) -> list[tuple[str, object]]:

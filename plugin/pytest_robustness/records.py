@@ -30,8 +30,24 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, serialize_by_alias=True)
 
 
+def absent(value: Any) -> bool:
+    """Fields that came later are left out where they say nothing: what was stored before stays as it was."""
+    return value is None
+
+
+Side = PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
+
+
+class Preprocessing(_Record):
+    """How a photograph becomes a model's input: resized, then cut out of the middle. Always antialiased."""
+
+    resize: Side = Field(description="of the shorter side; or height and width, whatever the shape was")
+    crop: Side = Field(description="of a square; or height and width")
+    interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bilinear"
+
+
 class ImageSetId(_Record):
-    """Which images: how many, of what shape, and the digest of ids, labels and pixels."""
+    """Which images: how many, of what shape, and the digest of ids, labels and pixels (of a folder: of its files)."""
 
     count: NonNegativeInt
     digest: str
@@ -47,6 +63,10 @@ class Protocol(_Record):
     stop: str
     images: ImageSetId
     unselected: ImageSetId | None
+    preprocessing: Preprocessing | None = Field(default=None, exclude_if=absent, description="of a folder's images")
+    labels: Literal["predicted"] | None = Field(
+        default=None, exclude_if=absent, description="predicted: what the model itself says of the clean image"
+    )
     batch_size: PositiveInt
     row_floor: PositiveInt
     seed: NonNegativeInt
@@ -92,6 +112,7 @@ class Evidence(_Record):
     effort: list[Effort | None] | None
     noise: list[Noise | None]
     unselected_correct: list[Bit] | None
+    unselected_top_5: list[Bit] | None = Field(default=None, exclude_if=absent)
 
     @property
     def digest(self) -> str:
@@ -103,6 +124,9 @@ class Evidence(_Record):
         lengths = {len(self.correct), len(self.success), len(self.noise)}
         if len(lengths) > 1 or (self.effort is not None and len(self.effort) not in lengths):
             raise ValueError("arrays of different lengths")
+        for top_1, top_5 in zip(self.unselected_correct or (), self.unselected_top_5 or (), strict=False):
+            if top_1 > top_5:
+                raise ValueError("an unselected image is correct, but not among the first five")
         for i, (correct, success, noise) in enumerate(zip(self.correct, self.success, self.noise, strict=True)):
             if success and not correct:
                 raise ValueError(f"image {i} is a success although it was wrong when clean")
@@ -124,6 +148,7 @@ class Aggregates(_Record):
     noise_rate: Finite | None
     effort: Finite | None
     clean_accuracy: Finite | None
+    top_5_accuracy: Finite | None = Field(default=None, exclude_if=absent)
 
     @classmethod
     def of(cls, evidence: Evidence) -> Self:
@@ -138,6 +163,7 @@ class Aggregates(_Record):
             noise_rate=_mean([value for value in evidence.noise if value is not None]),
             effort=_mean([value for value in evidence.effort or () if value is not None]),
             clean_accuracy=_mean(evidence.unselected_correct or ()),
+            top_5_accuracy=_mean(evidence.unselected_top_5 or ()),
         )
 
 
@@ -156,7 +182,18 @@ class Timing(_Record):
     gradient_units: Finite | None
     unit_spread: Finite | None = Field(description="relative, of units per image or of rounds, whichever is larger")
     gradients: Finite = Field(description="gradient evaluations of a batch, averaged over batches")
+    peak_memory: NonNegativeInt | None = Field(
+        default=None, exclude_if=absent, description="bytes: of the GPU's tensors, or of the whole process on a CPU"
+    )
     doubt: str | None = Field(default=None, description="why the time should not be judged")
+
+
+class Architecture(_Record):
+    """What a model is made of, as its forward does it: heads that are for training only count as parameters alone."""
+
+    parameters: NonNegativeInt
+    layers: NonNegativeInt = Field(description="convolutions and fully connected layers, all branches counted")
+    activations: list[str] = Field(description="the most frequent first")
 
 
 class Provenance(_Record):
@@ -171,6 +208,8 @@ class Provenance(_Record):
     torch: str
     attacks: str = Field(description="the attack's library and version")
     commit: str | None = None
+    images: str | None = Field(default=None, exclude_if=absent, description="what decoded a folder's images")
+    architecture: Architecture | None = Field(default=None, exclude_if=absent)
 
     def changes(self, before: Provenance) -> list[str]:
         """What of the model is known to differ. Code of different torch versions cannot be compared."""
@@ -178,6 +217,14 @@ class Provenance(_Record):
         if self.torch == before.torch:
             digests["code"] = (before.code_digest or "unknown", self.code_digest or "unknown")
         return [f"{what} {then[:8]} -> {now[:8]}" for what, (then, now) in digests.items() if then != now]
+
+
+class Estimate(_Record):
+    """What a trial on a few images tells of a case on all of them, in wall seconds."""
+
+    seconds: Finite
+    full_seconds: Finite
+    images: PositiveInt = Field(description="all of them")
 
 
 class Measurement(_Record):
@@ -198,6 +245,9 @@ class Measurement(_Record):
         blind, chosen = self.evidence.unselected_correct, self.protocol.unselected
         if (None if blind is None else len(blind)) != (None if chosen is None else chosen.count):
             raise ValueError("evidence and protocol disagree about the unselected images")
+        top_5 = self.evidence.unselected_top_5
+        if top_5 is not None and (blind is None or len(top_5) != len(blind)):
+            raise ValueError("top-5 and top-1 answers are not of the same unselected images")
         return self
 
     @property

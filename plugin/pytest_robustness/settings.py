@@ -13,6 +13,8 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.registry import plan
+from pytest_robustness.folders import ENVIRONMENT, with_images
+from pytest_robustness.gate.published import load_published
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.suite import Suite, load_suite
 
@@ -39,6 +41,17 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--prune-baselines", action="store_true", help="delete baselines of cases that are no longer in the suite"
     )
+    group.addoption(
+        "--robustness-images",
+        metavar="DIR",
+        help=f"folder of the suite's photographs; default: environment variable {ENVIRONMENT}, then the suite's own",
+    )
+    group.addoption(
+        "--robustness-limit",
+        metavar="N",
+        type=int,
+        help="a trial: attack N images only and tell how long all would take; nothing is judged or recorded",
+    )
     parser.addini("robustness_suite", "suite: a TOML file, or the name of one", default="")
     parser.addini("robustness_baselines", "folder of the baselines, relative to rootdir", default="baselines")
 
@@ -52,6 +65,8 @@ class Settings:
     recording: Recording
     prune: bool
     candidate: str | None
+    limit: int | None
+    images: str | None
     chosen: str | None
     rootdir: Path
     invocation: Path
@@ -66,12 +81,19 @@ class Settings:
         prune = config.getoption("prune_baselines")
         if candidate and (everything or missing or prune):
             raise pytest.UsageError("--candidate leaves baselines alone: leave out --update-baselines and its like")
+        limit = config.getoption("robustness_limit")
+        if limit is not None and limit < 1:
+            raise pytest.UsageError(f"--robustness-limit {limit}: should be a number of images, at least 1")
+        if limit is not None and (everything or missing or prune):
+            raise pytest.UsageError("--robustness-limit records nothing: leave out --update-baselines and its like")
         return cls(
             suite_path=_find_suite(config, chosen),
             baselines=config.rootpath / config.getini("robustness_baselines"),
             recording="all" if everything else "missing" if missing else "none",
             prune=prune,
             candidate=candidate,
+            limit=limit,
+            images=config.getoption("robustness_images"),
             chosen=chosen,
             rootdir=config.rootpath,
             invocation=config.invocation_params.dir,
@@ -79,7 +101,7 @@ class Settings:
 
     @cached_property
     def suite(self) -> Suite:
-        """Read, validated, and with every attack known.
+        """Read, validated, with every attack and every published value known.
 
         Raises RobustnessError.
         """
@@ -88,17 +110,20 @@ class Settings:
                 "no suite: name one by the ini key robustness_suite or by --robustness-suite, a TOML file"
             )
         suite = load_suite(self.suite_path)
+        suite = with_images(suite, self.images, self.invocation)
         if self.candidate:
             suite = suite.with_candidate(self.candidate, self.invocation)
         for case in suite.cases():
             plan(case)
+        load_published(suite)
         return suite
 
     @property
     def title(self) -> str:
         """What a run is about."""
         suite = self.suite_path.stem if self.suite_path else "no suite"
-        return f"{suite}, candidate {self.candidate}" if self.candidate else suite
+        suite += f", candidate {self.candidate}" if self.candidate else ""
+        return f"{suite}, trial on {self.limit} images" if self.limit else suite
 
     @property
     def store(self) -> BaselineStore:
@@ -111,6 +136,8 @@ class Settings:
         words = ["pytest", f"{path}::{test}", "--update-baselines"]
         if self.chosen:
             words += ["--robustness-suite", self.chosen]
+        if self.images:
+            words += ["--robustness-images", self.images]
         return shlex.join(words)
 
 

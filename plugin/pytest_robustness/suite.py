@@ -11,11 +11,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    FilePath,
-    FiniteFloat,
     NonNegativeInt,
     PlainValidator,
     PositiveInt,
@@ -25,22 +22,12 @@ from pydantic import (
 )
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import Preprocessing
+from pytest_robustness.tables import File, Images, Model, Normalisation, Place, Table
 
-
-def _beside_suite(value: Any, info: ValidationInfo) -> Any:
-    """Paths in a suite are relative to the suite file."""
-    return info.context / value if isinstance(value, str) and isinstance(info.context, Path) else value
-
-
-File = Annotated[FilePath, BeforeValidator(_beside_suite)]
 #: Names become folder and file names of baselines, and parts of test ids.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
-Channels = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=16)]
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Deviations = Annotated[
-    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1, max_length=16)
-]
 
 
 def _parameter(value: Any) -> bool | int | float | str:
@@ -49,13 +36,15 @@ def _parameter(value: Any) -> bool | int | float | str:
     return value
 
 
+#: The marker of cases that run only where it is asked for.
+ON_REQUEST = "on_request"
 #: Markers that pytest acts upon: a group of this name would skip its cases, or worse.
-PYTEST_MARKERS = frozenset({"filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail"})
+PYTEST_MARKERS = frozenset({ON_REQUEST, "filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail"})
 
 
 def _no_marker_of_pytest(name: str) -> str:
     if name in PYTEST_MARKERS:
-        raise ValueError("should be another name: pytest's own marker")
+        raise ValueError("should be another name: pytest's own marker, or one of this plugin's")
     return name
 
 
@@ -84,33 +73,6 @@ Group = Annotated[Name, AfterValidator(_no_marker_of_pytest)]
 Models = Annotated[list[str], Field(min_length=1), AfterValidator(_known_group)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Images(_Table):
-    """The image sets: ``.npz`` files with ``images`` (N, H, W, C) uint8, ``labels`` (N,) and ``ids`` (N,)."""
-
-    file: File = Field(description="attacked images, classified correctly by the suite's models")
-    unselected: File | None = Field(default=None, description="images chosen blindly, for clean accuracy")
-    classes: list[str] = Field(default=[], description="what reports call the labels 0, 1, 2, ...")
-
-
-class Normalisation(_Table):
-    """``(image - mean) / std`` per channel, inside the classifier."""
-
-    mean: Annotated[Channels, Field(strict=False)] = (0.0,)
-    std: Annotated[Deviations, Field(strict=False)] = (1.0,)
-
-
-class Model(_Table):
-    """A factory of an ``nn.Module``, its weights, and what it expects of an image."""
-
-    source: Reference = Field(description="package.module:factory, called without arguments")
-    weights: File | None = Field(default=None, description=".safetensors or .pth; none: as the factory returns it")
-    normalisation: Normalisation | None = None
-
-
 class Attack(BaseModel):
     """An attack: every other key is a parameter of it."""
 
@@ -121,13 +83,14 @@ class Attack(BaseModel):
     stop: Literal["first-success", "patience", "full", "torchattacks"] | None = None
     batch_size: PositiveInt | None = None
     max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    on_request: bool = Field(default=False, description=f"runs only where it is asked for: -m {ON_REQUEST}")
 
     @property
     def parameters(self) -> dict[str, bool | int | float | str]:
         return dict(self.__pydantic_extra__)
 
 
-class Tolerances(_Table):
+class Tolerances(Table):
     """What a value may move before anybody is bothered. Success rate and accuracy: points; the others: shares."""
 
     success_rate: Tolerance = 0.01
@@ -137,7 +100,7 @@ class Tolerances(_Table):
     time: Tolerance = 0.20
 
 
-class Variant(_Table):
+class Variant(Table):
     """Two models of the suite that one change tells apart."""
 
     base: Name
@@ -149,7 +112,7 @@ class Variant(_Table):
         return [self.base, self.update]
 
 
-class Suite(_Table):
+class Suite(Table):
     """All of one TOML file. ``path`` is the file it came from."""
 
     path: Path = Field(exclude=True)
@@ -157,7 +120,12 @@ class Suite(_Table):
     models: dict[Name, Model] = Field(min_length=1)
     attacks: dict[Name, Attack] = Field(min_length=1)
     groups: dict[Group, Models] = Field(default={}, description="models that belong together; also pytest markers")
+    weights: Annotated[Place, Field(validate_default=True)] = Field(
+        default=Path("weights"), description="folder where weights that a library names are looked for first"
+    )
+    preprocessing: Preprocessing | None = Field(default=None, description="of a folder's images, for factories")
     normalisation: Normalisation = Normalisation()
+    published: File | None = Field(default=None, description="TOML with published values, shown beside measured ones")
     tolerances: Tolerances = Tolerances()
     variants: Annotated[list[Variant], AfterValidator(_known_variants)] = Field(
         default=[], description="pairs of models that each run compares"
@@ -176,8 +144,8 @@ class Suite(_Table):
     def with_candidate(self, text: str, folder: Path) -> Suite:
         """This suite with one model only, replaced by another: ``MODEL=OTHER`` or ``MODEL=OTHER@WEIGHTS``.
 
-        OTHER is a model of the suite or ``package.module:factory``, WEIGHTS a file relative to ``folder``. Raises
-        RobustnessError.
+        OTHER is a model of the suite or a source, WEIGHTS a library's name of them or a file relative to ``folder``.
+        Raises RobustnessError.
         """
         name, separator, other = text.partition("=")
         source, _, weights = other.partition("@")
@@ -186,7 +154,7 @@ class Suite(_Table):
         if name not in self.models:
             raise RobustnessError(f"--candidate {text}: no model {name!r} in {self.path} ({', '.join(self.models)})")
         if ":" in source:
-            model = {"source": source, "normalisation": self.models[name].normalisation}
+            model = self.models[name].stand_in(source)
         elif source in self.models:
             model = dict(self.models[source])
         else:
@@ -202,11 +170,21 @@ class Suite(_Table):
         return self.model_copy(update={"models": {name: replaced}, "groups": {}, "variants": []})
 
     @property
+    def regular_attacks(self) -> list[str]:
+        """Those that every run makes, and that share a model's level."""
+        return [name for name, attack in self.attacks.items() if not attack.on_request]
+
+    def with_folder(self, folder: Path) -> Suite:
+        """This suite with its images in another folder."""
+        return self.model_copy(update={"images": self.images.model_copy(update={"folder": folder})})
+
+    @property
     def pooled_share(self) -> float:
         """The level of a test of all attacks together."""
         return self.alpha / 2
 
     def cases(self) -> Iterator[Case]:
+        """All of them, those on request too."""
         for model in self.models:
             for attack in self.attacks:
                 yield Case(self, model, attack)
@@ -242,6 +220,7 @@ class Case:
 
     @property
     def normalisation(self) -> Normalisation:
+        """What the file says; what a library knows comes before the suite's: ``evaluate.sources``."""
         return self.model.normalisation or self.suite.normalisation
 
     @property
@@ -251,7 +230,7 @@ class Case:
     @property
     def share(self) -> float:
         """The level of this case's tests: half of alpha, shared by the model's attacks; the other half is pooled."""
-        return self.suite.pooled_share / len(self.suite.attacks)
+        return self.suite.pooled_share / max(1, len(self.suite.regular_attacks))
 
     def error(self, key: str, problem: str) -> RobustnessError:
         """What is wrong with a key of the suite file."""
@@ -288,7 +267,7 @@ def explain(error: ValidationError, table: type[BaseModel]) -> str:
         known = _fields(table, first["loc"][:-1])
         message = f"unknown key (known: {', '.join(known)})" if known else "unknown key"
     elif first["type"] == "path_not_file":
-        message = f"no such file: {first['input']}"
+        message = f"no such file: {first.get('ctx', {}).get('path', first['input'])}"
     else:
         message = first["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]

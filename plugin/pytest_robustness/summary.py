@@ -10,6 +10,7 @@ import pytest
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.gate.verdicts import MetricVerdict
 from pytest_robustness.recorder import Result
+from pytest_robustness.report.facts import trial_table
 from pytest_robustness.report.plain import plain
 from pytest_robustness.report.table import LEGEND, Row, table, variants_table
 
@@ -23,9 +24,10 @@ class Summary:
     contrasts: Sequence[Contrast]
     notes: Sequence[str]
     failures: Sequence[str]
+    paragraphs: Sequence[Sequence[str]] = ()  # further tables, each with its header first
 
     def write(self, terminal: pytest.TerminalReporter) -> None:
-        if not (self.rows or self.notes or self.failures):
+        if not (self.rows or self.notes or self.failures or self.paragraphs):
             return
         terminal.section(f"robustness: {plain(self.title)}")
         for index, (text, failed) in enumerate(table(self.rows) if self.rows else []):
@@ -39,10 +41,24 @@ class Summary:
             terminal.write_line(
                 "update against base in this run, on the same images; p: two-sided; nothing is judged by it"
             )
+        for paragraph in self.paragraphs:
+            terminal.write_line("")
+            for index, text in enumerate(paragraph):
+                terminal.write_line(text, bold=index == 0)
         for text in self.notes:
             terminal.write_line(plain(text))
         for text in self.failures:
             terminal.write_line(f"FAILED: {plain(text)}", red=True)
+
+
+def of_trial(title: str, results: Mapping[str, Result], troubles: Mapping[str, str]) -> Summary:
+    """Durations instead of verdicts."""
+    trials = {case: (one.measurement, one.estimate) for case, one in results.items() if one.estimate is not None}
+    paragraphs = (
+        [[*trial_table(trials), "wall seconds of one worker; memory: the most a case needed"]] if trials else []
+    )
+    notes = ["nothing was judged or recorded"]
+    return Summary(title, [], [], notes, [f"{case}: {trouble}" for case, trouble in troubles.items()], paragraphs)
 
 
 def rows(

@@ -15,6 +15,7 @@ from pytest_robustness.evaluate.images import load_images
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.rounds import Round, Setting
+from pytest_robustness.evaluate.sources import normalisation_of
 from pytest_robustness.records import Measurement
 from pytest_robustness.suite import Case, load_suite
 from torch import Tensor, nn
@@ -123,7 +124,7 @@ def rounds_of(case: Case) -> list[Spied]:
     """The case's rounds, run, with all that ``evaluate`` throws away."""
     attack_plan, images = plan(case), load_images(case.suite.images.file)
     parameters, kind = attack_plan.parameters(), attack_plan.kind
-    norm = case.normalisation
+    norm = normalisation_of(case)
     spied = []
     with Classifier(load_model(case), mean=norm.mean, std=norm.std) as classifier:
         setting = Setting(

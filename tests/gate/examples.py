@@ -17,12 +17,13 @@ def evidence(
     outcomes: str,
     *,
     unselected: str | None = None,
+    top_5: str | None = None,
     efforts: Sequence[int | None] | None = None,
     noises: Sequence[float | None] | None = None,
 ) -> Evidence:
     """``-`` is an image that was wrong when clean, ``.`` one that withstood, ``!`` one that was fooled.
 
-    ``unselected`` is in the same letters: ``-`` wrong, anything else right.
+    ``unselected`` and ``top_5`` are in the same letters: ``-`` wrong, anything else right.
     """
     usual = {WRONG: None, WITHSTOOD: BUDGET + 1, FOOLED: 4}
     return Evidence(
@@ -31,6 +32,7 @@ def evidence(
         effort=[usual[one] for one in outcomes] if efforts is None else list(efforts),
         noise=[0.005 if one == FOOLED else None for one in outcomes] if noises is None else list(noises),
         unselected_correct=None if unselected is None else [int(one != WRONG) for one in unselected],
+        unselected_top_5=None if top_5 is None else [int(one != WRONG) for one in top_5],
     )
 
 

@@ -20,7 +20,7 @@ from tests.gate.examples import evidence, measurement, refusal
 from tests.gate.strategies import evidences, hexadecimals, measurements, modest
 
 SHIPPED = sorted(Path(__file__).parents[2].glob("baselines/*/*/*.json"))
-SMALL = measurement("-.!.!-!..!", unselected=".-..")
+SMALL = measurement("-.!.!-!..!", unselected=".-..", top_5="....")
 
 
 @modest

@@ -39,7 +39,7 @@ def loaded(folder: Path, text: str) -> Suite:
 MISTAKES: dict[str, tuple[str, str, str]] = {
     # unknown keys, at each level
     "unknown key": ("alhpa = 0.05\n" + SOUND, "alhpa", "unknown key (known: alpha, attacks,"),
-    "unknown key of images": (IMAGES + "fil = 1\n" + MODEL + ATTACK, "images.fil", "(known: classes, file,"),
+    "unknown key of images": (IMAGES + "fil = 1\n" + MODEL + ATTACK, "images.fil", "(known: classes, file, folder"),
     "unknown key of a model": (IMAGES + MODEL + "wieghts = 1\n" + ATTACK, "models.small.wieghts", "source, weights"),
     "unknown key of tolerances": (SOUND + "[tolerances]\nefort = 0.1\n", "tolerances.efort", "(known: clean_accuracy"),
     "unknown key of normalisation": (
@@ -55,7 +55,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a path of its own": ('path = "x.toml"\n' + SOUND, "path", "unknown key"),
     # things missing
     "no images": (MODEL + ATTACK, "images", "field required"),
-    "no image file": ("[images]\n" + MODEL + ATTACK, "images.file", "field required"),
+    "no image file": ("[images]\n" + MODEL + ATTACK, "images", "either a file or a folder"),
     "no models": (IMAGES + ATTACK, "models", "field required"),
     "empty models": ("models = {}\n" + IMAGES + ATTACK, "models", "at least 1"),
     "no attacks": (IMAGES + MODEL, "attacks", "field required"),

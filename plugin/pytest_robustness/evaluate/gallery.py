@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.classifier import padded
-from pytest_robustness.evaluate.images import load_images
 from pytest_robustness.evaluate.measure import evaluate
+from pytest_robustness.evaluate.photographs import attacked_images, class_names
 from pytest_robustness.evaluate.rounds import Round, run_plainly
 from pytest_robustness.pictures import Gallery, Guess, Picture, Why, amplification, chosen, named
 from pytest_robustness.records import Measurement
@@ -83,7 +83,7 @@ class _Again:
 
 
 def _gallery(case: Case, found: Measurement, images: Mapping[int, Why], seen: Mapping[int, _Image]) -> Gallery:
-    image_set, classes = load_images(case.suite.images.file), case.suite.images.classes
+    image_set, classes = attacked_images(case), class_names(case.suite.images)
     largest = max(float((one.adversarial - one.clean).abs().max()) for one in seen.values())
     factor = amplification(largest)
     efforts = found.evidence.effort

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -23,12 +24,14 @@ class ImageSet:
         pixels: (N, C, H, W) uint8; pixel / 255 is in [0, 1].
         labels: (N,) int64.
         ids: (N,) int64, the images' positions in the data set they come from.
+        names: (N,) of a folder's images, their paths; else none.
     """
 
     pixels: Tensor
     labels: Tensor
     ids: Tensor
     identity: ImageSetId
+    names: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -36,6 +39,13 @@ class ImageSet:
     def batch(self, rows: slice, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Images (n, C, H, W) in [0, 1] and labels (n,)."""
         return self.pixels[rows].to(device).to(dtype) / 255, self.labels[rows].to(device)
+
+    def first(self, count: int) -> ImageSet:
+        """A part of it, for a trial: its identity is nobody else's."""
+        identity = self.identity.model_copy(
+            update={"count": min(count, len(self)), "digest": f"{self.identity.digest} up to {count}"}
+        )
+        return ImageSet(self.pixels[:count], self.labels[:count], self.ids[:count], identity, self.names[:count])
 
 
 def load_images(path: Path) -> ImageSet:

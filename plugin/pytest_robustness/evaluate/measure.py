@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain
 from statistics import fmean, median
@@ -14,12 +15,17 @@ from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate import devices
+from pytest_robustness.evaluate.architecture import architecture
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
 from pytest_robustness.evaluate.classifier import Classifier, padded
 from pytest_robustness.evaluate.digests import code_digest, state_digest
-from pytest_robustness.evaluate.images import ImageSet, load_images
+from pytest_robustness.evaluate.images import ImageSet
+from pytest_robustness.evaluate.memory import PeakMemory
 from pytest_robustness.evaluate.models import load_model
+from pytest_robustness.evaluate.photographs import attacked_images, decoder, unselected_images
 from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly, seeded
+from pytest_robustness.evaluate.sources import normalisation_of, preprocessing_of
+from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.records import NOISE_DIGITS, Evidence, Measurement, Parameter, Protocol, Provenance, Timing
 from pytest_robustness.suite import Case
 
@@ -35,6 +41,7 @@ def evaluate(
     doubt: str | None = None,
     run_rounds: RunRounds = run_plainly,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    stopwatch: Stopwatch | None = None,
 ) -> Measurement:
     """Attack a case's images with its attack, once, and measure.
 
@@ -44,14 +51,20 @@ def evaluate(
         doubt: why times taken here should not be judged, if so.
         run_rounds: runs each round's ``before``, the round and ``after``, in order and once.
         progress: called after each round, with the number of images done and of all.
+        stopwatch: takes the time, and limits the images of a trial.
 
     Raises:
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
     """
     device = device or devices.pick_device()
     attack_plan = plan(case)
-    images = load_images(case.suite.images.file)
-    unselected = load_images(case.suite.images.unselected) if case.suite.images.unselected else None
+    stopwatch = stopwatch or Stopwatch()
+    peak = PeakMemory(device)
+    images, unselected = attacked_images(case), unselected_images(case)
+    all_images, all_unselected = len(images), len(unselected or ())
+    stopwatch.all_images = all_images
+    if stopwatch.limit:
+        images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
     parameters = _parameters(case, attack_plan)
     with seeded(case.suite.seed, "model"):  # a factory may draw its weights
         model = load_model(case)
@@ -62,8 +75,12 @@ def evaluate(
         Classifier(model, **_normalisation(case, images), device=device, dtype=DTYPE) as classifier,
     ):
         provenance = _provenance(case, attack_plan, classifier, images)
-        correct = _correct(classifier, images, case)
-        unselected_correct = _correct(classifier, unselected, case) if unselected else None
+        with stopwatch.images(len(images), all_images):
+            if case.suite.images.labels == "predicted":
+                images = replace(images, labels=_answers(classifier, images, case).predicted)
+            correct = _answers(classifier, images, case).correct
+        with stopwatch.images(len(unselected or ()), all_unselected):
+            answers = _answers(classifier, unselected, case) if unselected else None
         setting = Setting(
             plan=attack_plan,
             classifier=classifier,
@@ -80,16 +97,23 @@ def evaluate(
             for rows in attempted
         ]
         if rounds:  # no attempts, nothing to run
-            run_rounds(rounds)
+            with stopwatch.images(len(images), all_images):
+                run_rounds(rounds)
 
     return Measurement(
         schema=1,
         case=case.id,
         budget=budget,
-        timing=_timing(rounds, int(correct.sum()), doubt),
+        timing=_timing(rounds, int(correct.sum()), doubt).model_copy(update={"peak_memory": peak.bytes()}),
         protocol=_protocol(case, attack_plan, parameters, images, unselected),
         provenance=provenance,
-        evidence=_evidence(rounds, correct, unselected_correct, budget if attack_plan.watched else None),
+        evidence=_evidence(
+            rounds,
+            correct,
+            answers.correct if answers else None,
+            answers.top_5 if answers and case.suite.images.top_5 else None,
+            budget if attack_plan.watched else None,
+        ),
     )
 
 
@@ -106,6 +130,8 @@ def _protocol(
         stop=attack_plan.stop,
         images=images.identity,
         unselected=unselected.identity if unselected else None,
+        preprocessing=preprocessing_of(case) if case.suite.images.folder else None,
+        labels="predicted" if case.suite.images.labels == "predicted" else None,
         batch_size=case.batch_size,
         row_floor=case.suite.row_floor,
         seed=case.suite.seed,
@@ -117,17 +143,20 @@ def _provenance(case: Case, attack_plan: AttackPlan, classifier: Classifier, ima
     return Provenance(
         device=devices.device_name(classifier.device),
         device_kind=classifier.device.type,
-        model=case.model.source,
+        model=case.model.source + (f"@{case.model.weights}" if isinstance(case.model.weights, str) else ""),
         weights_digest=state_digest(classifier),
         code_digest=code_digest(classifier, tuple(images.identity.shape), DTYPE),
         plugin=version("pytest-robustness"),
         torch=torch.__version__,
         attacks=attack_plan.library(),
+        images=decoder() if case.suite.images.folder else None,
+        architecture=architecture(classifier, tuple(images.identity.shape), classifier.device, DTYPE),
     )
 
 
 def _normalisation(case: Case, images: ImageSet) -> dict[str, tuple[float, ...]]:
-    values = {"mean": case.normalisation.mean, "std": case.normalisation.std}
+    normalisation = normalisation_of(case)
+    values = {"mean": normalisation.mean, "std": normalisation.std}
     channels = images.identity.shape[0]
     for name, given in values.items():
         if len(given) not in (1, channels):
@@ -160,10 +189,18 @@ def _batches(count: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, count))
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """What the model says of clean images, (N,) each, on the CPU."""
+
+    predicted: Tensor
+    correct: Tensor
+    top_5: Tensor
+
+
 @torch.no_grad()
-def _correct(classifier: Classifier, images: ImageSet, case: Case) -> Tensor:
-    """(N,) bool, on the CPU: which clean images the model gets right."""
-    right = []
+def _answers(classifier: Classifier, images: ImageSet, case: Case) -> _Answers:
+    predicted, top_5 = [], []
     for rows in _batches(len(images), case.batch_size):
         inputs, labels = images.batch(rows, classifier.device, classifier.dtype)
         logits = padded(classifier, inputs, case.suite.row_floor)
@@ -172,12 +209,20 @@ def _correct(classifier: Classifier, images: ImageSet, case: Case) -> Tensor:
         if int(labels.max()) >= logits.shape[1]:
             problem = f"the model has {logits.shape[1]} classes, but an image's label is {int(labels.max())}"
             raise case.error(f"models.{case.model_name}", problem)
-        right.append((logits.argmax(1) == labels).cpu())
-    return torch.cat(right) if right else torch.zeros(0, dtype=torch.bool)
+        predicted.append(logits.argmax(1).cpu())
+        above = (logits > logits.gather(1, labels.unsqueeze(1))).sum(1)
+        top_5.append((above < 5).cpu())
+    said = torch.cat(predicted) if predicted else torch.zeros(0, dtype=torch.int64)
+    correct = said == images.labels
+    return _Answers(said, correct, torch.cat(top_5) | correct if top_5 else correct)
 
 
 def _evidence(
-    rounds: Sequence[Round], correct: Tensor, unselected_correct: Tensor | None, budget: int | None
+    rounds: Sequence[Round],
+    correct: Tensor,
+    unselected_correct: Tensor | None,
+    unselected_top_5: Tensor | None,
+    budget: int | None,
 ) -> Evidence:
     count = len(correct)
     success = torch.zeros(count, dtype=torch.bool)
@@ -200,6 +245,7 @@ def _evidence(
             for value, fooled in zip(noise.tolist(), success.tolist(), strict=True)
         ],
         unselected_correct=None if unselected_correct is None else unselected_correct.int().tolist(),
+        unselected_top_5=None if unselected_top_5 is None else unselected_top_5.int().tolist(),
     )
 
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.sources import build_library_model
+from pytest_robustness.evaluate.weights import load_weights
 from pytest_robustness.suite import Case
+
+__all__ = ["load_model", "load_weights"]
 
 
 def load_model(case: Case) -> nn.Module:
-    """Call the model's factory and load its weights.
+    """A library's model, or what the model's factory returns, with its weights.
 
     Raises RobustnessError, naming file and key, when either is not what it should be.
     """
     key = f"models.{case.model_name}"
+    if case.model.library:
+        return build_library_model(case)
     module_name, _, name = case.model.source.partition(":")
     try:
         factory = getattr(import_module(module_name), name)
@@ -29,35 +34,9 @@ def load_model(case: Case) -> nn.Module:
     if not isinstance(model, nn.Module) or model is factory:
         what = f"{name} returned a {type(model).__name__}" if callable(factory) else f"{name} cannot be called"
         raise case.error(f"{key}.source", f"{what}; it should be a function that returns an nn.Module")
-    if case.model.weights is not None:
+    if isinstance(case.model.weights, Path):
         try:
             load_weights(model, case.model.weights)
         except RobustnessError as error:
             raise case.error(f"{key}.weights", f"{case.model.weights}: {error}") from None
     return model
-
-
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Load ``.safetensors`` or ``.pth`` weights, of whatever precision, into the model's own.
-
-    Nothing but tensors is ever unpickled.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RobustnessError(f"cannot be read: {reason}") from None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise RobustnessError("not a state dict")
-    try:
-        model.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise RobustnessError(f"of another architecture: {' '.join(str(error).split()[-40:])}") from None
-    for name, value in state.items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise RobustnessError(f"{name} is not finite")

@@ -22,6 +22,11 @@ def judge(now: Measurement, then: Measurement | None, rules: Rules) -> Verdict:
     return Verdict(case=now.case, passed=False, word=word, reason=f"{now.case}: {reason}")
 
 
+def not_judged(case: str) -> Verdict:
+    """Of a trial: its images are too few to say anything."""
+    return Verdict(case=case, passed=True, word="trial", reason=f"{case}: a trial, not judged")
+
+
 def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) -> Verdict:
     shown = [metric for metric in metrics if metric.fails]
     drifted = [metric for metric in metrics if metric.moved and metric.metric != "time"]
@@ -54,6 +59,8 @@ def _same_model(then: Measurement, now: Measurement) -> bool:
 def _environment(then: Measurement, now: Measurement) -> str:
     before, after = then.provenance.model_dump(), now.provenance.model_dump()
     moved = [
-        f"{key} {before[key]} -> {after[key]}" for key in ("torch", "attacks", "device") if before[key] != after[key]
+        f"{key} {before.get(key)} -> {after.get(key)}"
+        for key in ("torch", "attacks", "images", "device")
+        if before.get(key) != after.get(key)
     ]
     return f" ({', '.join(moved)})" if moved else ""

@@ -20,6 +20,11 @@ def judge_pooled(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
     """
     if any(then.protocol.first_difference(now.protocol) for then, now in pairs):
         return None
+    return pool(pairs, rules)
+
+
+def pool(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
+    """The same of pairs that are known to be of the same images, however each model wants them prepared."""
     sums: dict[int, int] = {}
     count = 0
     for then, now in pairs:
@@ -37,15 +42,15 @@ def judge_models(suite: Suite, pairs: Mapping[str, Pair]) -> dict[str, MetricVer
 
     All: a verdict that depended on which cases were selected would be worth little.
     """
-    sets = {f"{model} under {len(suite.attacks)} attacks": [model] for model in suite.models}
+    attacks = suite.regular_attacks
+    sets = {f"{model} under {len(attacks)} attacks": [model] for model in suite.models}
     sets |= {
-        f"{group}, {len(models)} models under {len(suite.attacks)} attacks": models
-        for group, models in suite.groups.items()
+        f"{group}, {len(models)} models under {len(attacks)} attacks": models for group, models in suite.groups.items()
     }
     verdicts = {}
     for name, models in sets.items():
-        cases = [f"{model}/{attack}" for model in models for attack in suite.attacks]
-        if pairs.keys() >= set(cases):
+        cases = [f"{model}/{attack}" for model in models for attack in attacks]
+        if cases and pairs.keys() >= set(cases):
             verdict = judge_pooled([pairs[case] for case in cases], Rules.pooled(suite))
             if verdict is not None:
                 verdicts[name] = verdict

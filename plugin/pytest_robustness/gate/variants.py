@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_robustness.gate.metrics import Rules, compare
-from pytest_robustness.gate.pooled import Pair, judge_pooled
+from pytest_robustness.gate.pooled import Pair, pool
 from pytest_robustness.gate.verdicts import MetricVerdict
 from pytest_robustness.records import Measurement
 from pytest_robustness.suite import Suite, Variant
@@ -43,17 +43,17 @@ def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator
 
 
 def _averaged(suite: Suite, name: str, pairs: Sequence[Pair], group: str) -> Iterator[Contrast]:
-    verdict = judge_pooled(pairs, Rules.pooled(suite))
+    verdict = pool(pairs, Rules.pooled(suite))
     if verdict is not None:
         yield Contrast(name, "mean", {verdict.metric: verdict}, group)
 
 
 def _cases(suite: Suite, variant: Variant) -> set[str]:
-    return {f"{model}/{attack}" for model in variant.models for attack in suite.attacks}
+    return {f"{model}/{attack}" for model in variant.models for attack in suite.regular_attacks}
 
 
 def _pairs(suite: Suite, variant: Variant, measurements: Mapping[str, Measurement]) -> dict[str, Pair]:
     return {
         attack: (measurements[f"{variant.base}/{attack}"], measurements[f"{variant.update}/{attack}"])
-        for attack in suite.attacks
+        for attack in suite.regular_attacks
     }

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from statistics import fmean
 
 from pytest_robustness.gate.metrics import MEDIAN_ERROR
+from pytest_robustness.gate.published import beside, load_published
 from pytest_robustness.gate.statistics import mean_interval, wilson
 from pytest_robustness.gate.variants import contrasts
 from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
@@ -75,6 +76,7 @@ def build(run: Run) -> data.Report:
             for one in contrasts(run.suite, sound)
         ],
         galleries=list(run.galleries),
+        published=list(_published(run.suite, sound)),
         failures=list(run.failures),
         notes=list(run.notes),
         judging=data.Judging(
@@ -96,20 +98,47 @@ def _families(suite: Suite) -> dict[str, list[str]]:
 
 def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
     suite = run.suite
-    mine = [sound[case] for attack in suite.attacks if (case := f"{name}/{attack}") in sound]
+    mine = [sound[case] for attack in suite.regular_attacks if (case := f"{name}/{attack}") in sound]
     rates = [one.aggregates.success_rate for one in mine]
     known = [rate for rate in rates if rate is not None]
     verdicts = [run.verdicts[one.case] for one in mine if one.case in run.verdicts]
+    made = mine[0].provenance.architecture if mine else None
     return data.Model(
         name=name,
         source=suite.models[name].source,
         groups=[group for group, models in suite.groups.items() if name in models],
         clean_accuracy=_share(mine[0].evidence.unselected_correct) if mine else None,
         selected_accuracy=_share(mine[0].evidence.correct) if mine else None,
-        success_rate=data.Value(value=fmean(known)) if len(known) == len(suite.attacks) else None,
+        top_5=_share(mine[0].evidence.unselected_top_5) if mine else None,
+        success_rate=data.Value(value=fmean(known)) if known and len(known) == len(suite.regular_attacks) else None,
+        parameters=made.parameters if made else None,
+        layers=made.layers if made else None,
+        activation=", ".join(made.activations) if made else None,
         weights_digest=mine[0].provenance.weights_digest if mine else None,
         changes=list(dict.fromkeys(change for verdict in verdicts for change in verdict.changes)),
     )
+
+
+#: What the page shows beside its own values, by what the suite's file calls it.
+PUBLISHED = {
+    "success rate": "success rate",
+    "noise rate": "noise rate",
+    "seconds": "seconds",
+    "success rate change": "change in success rate",
+}
+
+
+def _published(suite: Suite, sound: Mapping[str, Measurement]) -> Iterator[data.Published]:
+    published = load_published(suite)
+    for one in beside(published, suite, sound) if published else ():
+        if one.quantity in PUBLISHED and isinstance(one.published, float):
+            yield data.Published(
+                of=one.subject,
+                attack=one.attack,
+                metric=PUBLISHED[one.quantity],  # type: ignore[arg-type]
+                value=one.published,
+                source=published.short if published else "",
+            )
 
 
 def _attack(suite: Suite, name: str, sound: Mapping[str, Measurement]) -> data.Attack:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pytest_robustness.gate.store import write_whole
 from pytest_robustness.report.data import Report, json_schema
 
 
-def report(arguments: Sequence[str]) -> None:
+def report(arguments: Sequence[str]) -> int:
     """Render the data of ``--robustness-json``."""
     parser = argparse.ArgumentParser(prog="python -m pytest_robustness report", description=report.__doc__)
     parser.add_argument("file", type=Path, metavar="FILE.json")
@@ -28,11 +27,12 @@ def report(arguments: Sequence[str]) -> None:
         found = Report.from_json(options.file.read_text(encoding="utf-8"))
         write_whole(output, _rendered(found, output.suffix))
     except (RobustnessError, UnicodeDecodeError) as error:
-        sys.exit(f"{options.file}: {error}")
+        raise RobustnessError(f"{options.file}: {error}") from None
     except OSError as error:
-        sys.exit(f"{error.filename}: {error.strerror}")
+        raise RobustnessError(f"{error.filename}: {error.strerror}") from None
     except ModuleNotFoundError as error:
-        sys.exit(f"{output}: needs {error.name}: pip install 'pytest-robustness[report]'")
+        raise RobustnessError(f"{output}: needs {error.name}: pip install 'pytest-robustness[report]'") from None
+    return 0
 
 
 def _rendered(found: Report, suffix: str) -> str:
@@ -45,7 +45,8 @@ def _rendered(found: Report, suffix: str) -> str:
     return render(found)
 
 
-def schema(arguments: Sequence[str]) -> None:
+def schema(arguments: Sequence[str]) -> int:
     """Print the JSON Schema of ``--robustness-json``."""
     argparse.ArgumentParser(prog="python -m pytest_robustness schema", description=schema.__doc__).parse_args(arguments)
     print(json.dumps(json_schema(), indent=2))
+    return 0

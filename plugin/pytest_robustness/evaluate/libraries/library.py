@@ -1,0 +1,65 @@
+"""What is asked of a library of models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.libraries.hub import Remote
+from pytest_robustness.records import Preprocessing
+from pytest_robustness.tables import Normalisation
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a model expects of its input."""
+
+    preprocessing: Preprocessing
+    normalisation: Normalisation
+
+
+class Entry(Protocol):
+    """One model of a library, with certain of its weights in view.
+
+    What the library knows of these weights decides how the model is built and what it expects, wherever the weights
+    themselves come from.
+    """
+
+    def expected(self) -> Expected: ...
+
+    def remote(self) -> Remote:
+        """Where the library keeps the weights. Raises RobustnessError where it has none."""
+        ...
+
+    def build(self, state: dict[str, Tensor] | None) -> nn.Module:
+        """The model as the library builds it, with these weights, or with random ones."""
+        ...
+
+
+class Library(Protocol):
+    def entry(self, name: str, weights: str | None, file: str | None = None) -> Entry:
+        """A model by its name.
+
+        Args:
+            name: the library's, of the architecture.
+            weights: the library's name of them; None: its default.
+            file: what the weights' file is called: the library's own file says which weights these are.
+
+        Raises:
+            RobustnessError: for names the library does not know.
+        """
+        ...
+
+
+def library(name: str) -> Library:
+    """``torchvision`` or ``timm``; imports it."""
+    try:
+        module = import_module(f"pytest_robustness.evaluate.libraries.{name}_models")
+    except ImportError as error:
+        raise RobustnessError(f"{name} cannot be imported: {error}; pip install {name}") from None
+    found: Library = module.LIBRARY
+    return found

@@ -1,0 +1,141 @@
+"""A suite's image sets: a file's as they are, a folder's decoded and prepared as a model expects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from hashlib import sha256
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.devices import available_cores
+from pytest_robustness.evaluate.images import ImageSet, load_images
+from pytest_robustness.evaluate.sources import preprocessing_of
+from pytest_robustness.folders import Photograph, Scan, list_images, read_list, scan
+from pytest_robustness.records import ImageSetId, Preprocessing
+from pytest_robustness.suite import Case
+from pytest_robustness.tables import IMAGENET, Images
+
+#: The attacked images and the unselected ones, as the models of one preprocessing see them. Models that follow each
+#: other mostly share theirs, and no more than these are ever held.
+KEPT = 2
+
+
+def attacked_images(case: Case) -> ImageSet:
+    """The images a case attacks. Raises RobustnessError, naming the file, for what cannot be read or has changed."""
+    images = case.suite.images
+    if images.file is not None:
+        return load_images(images.file)
+    return _folder_images(case, images.selected)
+
+
+def unselected_images(case: Case) -> ImageSet | None:
+    """The images of the clean accuracy, if the suite has any."""
+    images = case.suite.images
+    if images.unselected is None:
+        return None
+    return load_images(images.unselected) if images.file is not None else _folder_images(case, images.unselected)
+
+
+def _folder_images(case: Case, listed: Path | None) -> ImageSet:
+    images = case.suite.images
+    assert images.folder is not None
+    modified = listed.stat().st_mtime_ns if listed is not None and listed.is_file() else 0
+    return _load(images, listed, modified, preprocessing_of(case).model_dump_json())
+
+
+@lru_cache(maxsize=KEPT)
+def _load(images: Images, listed: Path | None, modified: int, preprocessing: str) -> ImageSet:
+    """Once in a process as long as the list stays: the folder's files are read when it is, and not again."""
+    assert images.folder is not None
+    photographs = read_list(listed) if listed is not None else all_photographs(images)
+    return photograph_set(images.folder, photographs, Preprocessing.model_validate_json(preprocessing))
+
+
+def all_photographs(images: Images) -> list[Photograph]:
+    """Every image of a folder, with its label unless labels are predicted."""
+    assert images.folder is not None
+    if images.labels == "predicted":
+        return [Photograph(path, 0) for path in list_images(images.folder)]
+    return list(scan_images(images).photographs)
+
+
+def class_names(images: Images) -> Sequence[str]:
+    """What a person calls the labels 0, 1, 2, ...; empty where nothing says it."""
+    if images.classes is None:
+        return scan_images(images).names if images.folder is not None and images.labels == "given" else []
+    return [names[-1] for names in _classes(images) or []]  # of ImageNet's the plain name, not the wnid
+
+
+def scan_images(images: Images) -> Scan:
+    """A suite's folder with its classes."""
+    assert images.folder is not None
+    return scan(images.folder, _classes(images))
+
+
+def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: Preprocessing) -> ImageSet:
+    """Decode and prepare photographs, in threads. Identified by their files: pixels follow from these."""
+
+    from pytest_robustness.evaluate.preprocessing import decode, prepare, sides  # Pillow, which a file does not need
+
+    height, width = sides(preprocessing.crop)
+    pixels = np.empty((len(photographs), 3, height, width), np.uint8)
+
+    def load(index: int) -> str:
+        photograph = photographs[index]
+        data = photograph.read(folder)
+        try:
+            pixels[index] = prepare(decode(data), preprocessing)
+        except RobustnessError as error:
+            raise RobustnessError(f"{folder / photograph.path}: {error}") from None
+        return photograph.sha256 or sha256(data).hexdigest()
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        digests = list(pool.map(load, range(len(photographs))))
+    hasher = sha256()
+    for photograph, digest in zip(photographs, digests, strict=True):
+        hasher.update(f"{photograph.path} {photograph.label} {digest}\n".encode())
+    return ImageSet(
+        torch.from_numpy(pixels),
+        torch.tensor([photograph.label for photograph in photographs]),
+        torch.arange(len(photographs)),
+        ImageSetId(count=len(photographs), digest=hasher.hexdigest(), shape=list(pixels.shape[1:])),
+        [photograph.path for photograph in photographs],
+    )
+
+
+def decoder() -> str:
+    """The library that decodes and resizes, with its version: pixels may differ by a level between them."""
+    return f"pillow {version('pillow')}"
+
+
+def _classes(images: Images) -> list[list[str]] | None:
+    """The names of each class, wnid first for ImageNet's."""
+    if images.classes is None:
+        return None
+    if isinstance(images.classes, list):
+        return [[name] for name in images.classes]
+    if images.classes == IMAGENET:
+        return imagenet_classes()
+    path = Path(images.classes)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RobustnessError(f"{path}: images.classes: cannot be read: {error}") from None
+    return [[name.strip() for name in line.split(",")] for line in lines]
+
+
+def imagenet_classes() -> list[list[str]]:
+    """ImageNet's 1,000 classes: wnid by timm, plain name by torchvision, also with ``_`` for spaces."""
+    try:
+        wnids = import_module("timm.data").ImageNetInfo("imagenet-1k").label_names()
+        names = import_module("torchvision.models").get_model_weights("vgg11")["DEFAULT"].meta["categories"]
+    except ImportError as error:
+        raise RobustnessError(f"images.classes: imagenet-1k needs timm and torchvision: {error}") from None
+    return [[wnid, *{name, name.replace(" ", "_")}] for wnid, name in zip(wnids, names, strict=True)]

@@ -1,0 +1,61 @@
+"""Photographs of any size and mode become a model's input: pixels after resizing and cropping, before anything else."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records import Preprocessing
+
+Pixels = NDArray[np.uint8]
+INTERPOLATIONS = {one.name.lower(): one for one in Image.Resampling}
+
+
+def decode(data: bytes) -> Image.Image:
+    """An RGB image, upright: grey, palette, CMYK, alpha and 16 bits are converted, EXIF rotation is applied.
+
+    Raises RobustnessError, in a few words, for bytes that are no image.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, and of large images
+            image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+            if image.mode.startswith("I"):  # 16 bits: Pillow would cut them off, not scale them
+                image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).round().astype(np.uint8))
+            return image.convert("RGB")
+    except Exception as error:  # of Pillow and its decoders, by what is wrong
+        raise RobustnessError(
+            f"no image that can be read: {error or type(error).__name__}".partition("\n")[0]
+        ) from None
+
+
+def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
+    """(C, H, W) uint8: resized with antialiasing, then cut out of the middle.
+
+    As torchvision's ``Resize`` and ``CenterCrop`` do with a PIL image, to the pixel; timm uses these too.
+    """
+    resized = image.resize(_size(image, preprocessing.resize), INTERPOLATIONS[preprocessing.interpolation])
+    height, width = sides(preprocessing.crop)
+    left, top = round((resized.width - width) / 2), round((resized.height - height) / 2)
+    cut = resized.crop((left, top, left + width, top + height))  # beyond the edges: black
+    return np.ascontiguousarray(np.asarray(cut).transpose(2, 0, 1))
+
+
+def _size(image: Image.Image, side: int | Sequence[int]) -> tuple[int, int]:
+    """Width and height."""
+    if not isinstance(side, int):
+        return side[1], side[0]
+    if image.width <= image.height:
+        return side, int(side * image.height / image.width)
+    return int(side * image.width / image.height), side
+
+
+def sides(side: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width."""
+    return (side, side) if isinstance(side, int) else (side[0], side[1])

@@ -1,0 +1,121 @@
+"""Where a suite's models come from: a function of a module, or a library that knows its own weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from torch import nn
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.libraries.hub import Remote
+from pytest_robustness.evaluate.libraries.library import Entry, library
+from pytest_robustness.evaluate.weights import check_finite, read_weights
+from pytest_robustness.records import Preprocessing
+from pytest_robustness.suite import Case, Suite
+from pytest_robustness.tables import Model, Normalisation
+
+
+def build_library_model(case: Case) -> nn.Module:
+    """A library's model with the weights the suite names.
+
+    Raises RobustnessError, naming file and key, for what the library does not know and weights that cannot be had.
+    """
+    model, key = case.model, f"models.{case.model_name}"
+    entry = entry_of(case, "source", *_named(model))
+    if model.weights is None:
+        return entry.build(None)
+    try:
+        path = model.weights if isinstance(model.weights, Path) else entry.remote().fetch(case.suite.weights)
+    except RobustnessError as error:
+        raise case.error(f"{key}.weights", str(error)) from None
+    try:
+        state = read_weights(path)
+        check_finite(state)
+        return entry.build(state)
+    except RobustnessError as error:
+        raise case.error(f"{key}.weights", f"{path}: {error}") from None
+    except (RuntimeError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split()[-40:])
+        raise case.error(f"{key}.weights", f"{path}: of another architecture: {reason}") from None
+
+
+def preprocessing_of(case: Case) -> Preprocessing:
+    """How a folder's images are prepared for a case's model: its own table, its library's, or the suite's.
+
+    Raises RobustnessError where nobody says.
+    """
+    model = case.model
+    found = model.preprocessing
+    if found is None and (like := _like(case)) is not None:
+        try:
+            found = like.expected().preprocessing
+        except RobustnessError as error:
+            raise case.error(f"models.{case.model_name}", str(error)) from None
+    found = found or case.suite.preprocessing
+    if found is None:
+        raise case.error(
+            f"models.{case.model_name}.preprocessing",
+            "images of a folder have to be prepared: give resize, crop and interpolation, or like = 'LIBRARY:NAME'",
+        )
+    return found
+
+
+def normalisation_of(case: Case) -> Normalisation:
+    """What is taken off and divided by: the model's own table, its library's, or the suite's."""
+    if case.model.normalisation is not None:
+        return case.model.normalisation
+    like = _like(case)
+    try:
+        return like.expected().normalisation if like is not None else case.normalisation
+    except RobustnessError as error:
+        raise case.error(f"models.{case.model_name}", str(error)) from None
+
+
+def missing_weights(suite: Suite, models: Iterable[str]) -> list[Remote]:
+    """What these models would have to download."""
+    absent = []
+    for name in models:
+        case = Case(suite, name, next(iter(suite.attacks)))
+        if case.model.library and isinstance(case.model.weights, str):
+            try:
+                remote = entry_of(case, "source", *_named(case.model)).remote()
+            except RobustnessError as error:
+                raise case.error(f"models.{name}.weights", str(error)) from None
+            if remote.find(suite.weights) is None:
+                absent.append(remote)
+    return absent
+
+
+def entry_of(case: Case, key: str, source: str, weights: str | None, file: str | None = None) -> Entry:
+    """Raises RobustnessError, naming file and key."""
+    name, _, model = source.partition(":")
+    try:
+        return _entry(name, model, weights, file)
+    except RobustnessError as error:
+        raise case.error(f"models.{case.model_name}.{key}", str(error)) from None
+
+
+@lru_cache
+def _entry(name: str, model: str, weights: str | None, file: str | None) -> Entry:
+    return library(name).entry(model, weights, file)
+
+
+def _named(model: Model) -> tuple[str, str | None, str | None]:
+    """Source, name of weights, name of their file."""
+    weights = model.weights
+    return (
+        model.source,
+        weights if isinstance(weights, str) else None,
+        weights.name if isinstance(weights, Path) else None,
+    )
+
+
+def _like(case: Case) -> Entry | None:
+    """The library's model whose input this one's is like; often itself."""
+    model = case.model
+    if model.like is not None:
+        source, _, weights = model.like.partition("@")
+        return entry_of(case, "like", source, weights or None)
+    return entry_of(case, "source", *_named(model)) if model.library else None

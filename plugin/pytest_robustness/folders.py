@@ -1,0 +1,211 @@
+"""A folder of photographs, and the lists of those that were chosen of it. No torch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.suite import Suite
+from pytest_robustness.tables import Images
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+HEADER = ("path", "label", "sha256")
+ENVIRONMENT = "PYTEST_ROBUSTNESS_IMAGES"
+#: Of torchvision's ImageNet, whose root holds these besides archives.
+SPLITS = ("val", "validation")
+WNID = re.compile(r"(n\d{8})(?:_|$)")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A file of a folder.
+
+    Attributes:
+        path: relative to the folder, with ``/``.
+        label: of its class; -1 where there is none.
+        sha256: of the file as it was when it was chosen; empty: not known.
+    """
+
+    path: str
+    label: int
+    sha256: str = ""
+
+    def read(self, folder: Path) -> bytes:
+        """The file's bytes. Raises RobustnessError, naming the file, where it is missing or has changed."""
+        path = folder / self.path
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise RobustnessError(f"{path}: cannot be read: {error.strerror}") from None
+        if self.sha256 and sha256(data).hexdigest() != self.sha256:
+            raise RobustnessError(f"{path}: changed since it was chosen: sha256 differs; restore it, or select anew")
+        return data
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What lies in a folder.
+
+    Attributes:
+        photographs: sorted by path.
+        names: of the classes, in order of their labels.
+        unknown: names of folders, or beginnings of file names, that are no class.
+    """
+
+    photographs: Sequence[Photograph]
+    names: Sequence[str] = ()
+    unknown: Sequence[str] = field(default=())
+
+    @property
+    def missing(self) -> list[str]:
+        """Classes that have no photograph."""
+        present = {photograph.label for photograph in self.photographs}
+        return [name for label, name in enumerate(self.names) if label not in present]
+
+
+def list_images(folder: Path) -> list[str]:
+    """Paths of all images below a folder, relative to it, sorted. Raises RobustnessError for a folder without."""
+    found = [
+        path.relative_to(folder).as_posix()
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for path in (Path(parent, name) for name in names)
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    ]
+    if not found:
+        raise RobustnessError(f"{folder}: no images in this folder")
+    return sorted(found)
+
+
+def scan(folder: Path, classes: Sequence[Iterable[str]] | None) -> Scan:
+    """Label a folder's images by the folder of their class, or by a wnid that their file's name begins with.
+
+    Args:
+        folder: of class folders; of files ``n01440764_*.JPEG``; or torchvision's ImageNet, of which ``val`` is taken.
+        classes: the names each class may have, in order of the labels; None: the names found, sorted.
+
+    Raises:
+        RobustnessError: where no image has a label.
+    """
+    split = next((name for name in SPLITS if (folder / name).is_dir()), None)
+    paths = list_images(folder)
+    if split is not None:
+        paths = [path for path in paths if path.startswith(f"{split}/")]
+    named = [(path, _class_name(PurePosixPath(path), split)) for path in paths]
+    if classes is None:
+        classes = [[name] for name in sorted({name for _, name in named if name})]
+    labels = _labels(classes)
+    photographs = [Photograph(path, labels[name]) for path, name in named if name in labels]
+    unknown = sorted({name or path for path, name in named if name not in labels})
+    if not photographs:
+        shown = ", ".join(unknown[:3])
+        raise RobustnessError(f"{folder}: no image has a class of the suite's images.classes; found {shown}")
+    return Scan(photographs, [next(iter(names)) for names in classes], unknown)
+
+
+def _class_name(path: PurePosixPath, split: str | None) -> str:
+    parents = path.parts[1 if split else 0 : -1]
+    if parents:
+        return parents[0]
+    wnid = WNID.match(path.name)
+    return wnid.group(1) if wnid else ""
+
+
+def _labels(classes: Sequence[Iterable[str]]) -> dict[str, int]:
+    """Names to labels; a name of two classes is no name."""
+    labels: dict[str, set[int]] = defaultdict(set)
+    for label, names in enumerate(classes):
+        for name in names:
+            labels[name].add(label)
+    return {name: min(found) for name, found in labels.items() if len(found) == 1}
+
+
+def read_list(path: Path) -> list[Photograph]:
+    """The photographs a ``.csv`` lists. Raises RobustnessError, naming file and line, for anything else."""
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+    except FileNotFoundError:
+        raise RobustnessError(f"{path}: no such list of images") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RobustnessError(f"{path}: cannot be read: {error}") from None
+    if not rows or tuple(rows[0]) != HEADER:
+        raise RobustnessError(f"{path}: line 1: should be {','.join(HEADER)}")
+    photographs = list(_rows(path, rows[1:]))
+    if not photographs:
+        raise RobustnessError(f"{path}: lists no image")
+    return photographs
+
+
+def _rows(path: Path, rows: Iterable[Sequence[str]]) -> Iterator[Photograph]:
+    seen = set()
+    for number, row in enumerate(rows, 2):
+        name, label, digest = row if len(row) == len(HEADER) else ("", "", "")
+        inside = name and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
+        sound = inside and re.fullmatch(r"\d{1,9}", label, re.ASCII) and re.fullmatch(r"[0-9a-f]{64}", digest)
+        if not sound or "\\" in name or "\0" in name:
+            said = "should be a path inside the folder, a label and a sha256"
+            raise RobustnessError(f"{path}: line {number}: {said}, not {','.join(row)!r}")
+        if name in seen:
+            raise RobustnessError(f"{path}: line {number}: {name} is listed twice")
+        seen.add(name)
+        yield Photograph(name, int(label), digest)
+
+
+def write_list(path: Path, photographs: Iterable[Photograph]) -> None:
+    """Write a list whole, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        temporary = Path(scratch, path.name)
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(HEADER)
+            writer.writerows((one.path, one.label, one.sha256) for one in photographs)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+
+
+def with_images(suite: Suite, chosen: str | None, invocation: Path) -> Suite:
+    """The suite with the folder of the command line, else of the environment, else its own.
+
+    Raises RobustnessError for a suite whose images are no folder.
+    """
+    if suite.images.folder is None:
+        if chosen:
+            raise RobustnessError(f"--robustness-images {chosen}: the images of {suite.path} are a file, no folder")
+        return suite  # the environment is every suite's
+    named = chosen or os.environ.get(ENVIRONMENT)
+    return suite.with_folder(invocation / Path(named).expanduser()) if named else suite
+
+
+def problem(images: Images, select: str) -> str | None:
+    """What of a suite's folder of images is missing, and how to get it; None: nothing.
+
+    Args:
+        images: the suite's.
+        select: the command that writes the lists.
+    """
+    folder = images.folder
+    if folder is None:
+        return None
+    problems = []
+    if not folder.is_dir():
+        problems.append(f"no folder of images {folder}: give --robustness-images DIR or set {ENVIRONMENT}")
+    lists = [path for path in (images.selected, images.unselected) if path is not None]
+    absent = [path for path in lists if not path.is_file()]
+    if absent:
+        names = " and ".join(str(path) for path in absent)
+        problems.append(f"no images chosen in {names}: choose them with `{select}`")
+    if problems:
+        return "; ".join(problems)
+    gone = [one.path for path in lists for one in read_list(path) if not (folder / one.path).is_file()]
+    if gone:
+        return f"{len(gone)} images that were chosen are not in {folder}, the first {gone[0]}"
+    return None

@@ -1,0 +1,71 @@
+"""What a run needs and this machine has not: said in one line, before anybody waits."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_robustness import folders
+from pytest_robustness.collection import case_named, case_of
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.settings import Settings
+
+
+class Prerequisites:
+    """On the controller, or in a single process. Photographs are looked for at once, weights of the models that run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        if self.settings.suite_path is None or session.config.option.collectonly:
+            return
+        try:
+            problem = folders.problem(self.settings.suite.images, self._select)
+        except RobustnessError as error:
+            problem = str(error)
+        if problem:
+            raise pytest.UsageError(f"{self.settings.suite_path}: images: {problem}")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if not session.config.option.collectonly:
+            self._check_weights(filter(None, map(case_of, session.items)))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        if self.settings.suite_path is not None:
+            known = {case.id for case in self.settings.suite.cases()}
+            self._check_weights(filter(None, (case_named(nodeid, known) for nodeid in ids)))
+
+    def _check_weights(self, cases: Iterable[str]) -> None:
+        models = list(dict.fromkeys(case.partition("/")[0] for case in cases))
+        if not any(self._from_hub(model) for model in models):
+            return  # no library is imported for nothing
+        from pytest_robustness.evaluate.libraries.hub import missing
+        from pytest_robustness.evaluate.sources import missing_weights
+
+        suite = self.settings.suite
+        try:
+            absent = [(remote, remote.problem()) for remote in missing_weights(suite, models)]
+        except RobustnessError as error:
+            raise pytest.UsageError(str(error)) from None
+        reason = next((problem for _, problem in absent if problem), None)
+        if reason:
+            lacking = [remote for remote, problem in absent if problem]
+            raise pytest.UsageError(f"{suite.path}: weights: {missing(lacking, suite.weights, reason)}")
+
+    def _from_hub(self, name: str) -> bool:
+        model = self.settings.suite.models[name]
+        return model.library is not None and isinstance(model.weights, str)
+
+    @property
+    def _select(self) -> str:
+        """The command that chooses the suite's images."""
+        assert self.settings.suite_path is not None
+        path = Path(os.path.relpath(self.settings.suite_path, self.settings.invocation)).as_posix()
+        return shlex.join(["python", "-m", "pytest_robustness", "select", path])

@@ -1,0 +1,254 @@
+"""Folders of photographs: every layout, what is named that cannot be used, and lists that notice changes."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.photographs import (
+    attacked_images,
+    imagenet_classes,
+    photograph_set,
+    scan_images,
+    unselected_images,
+)
+from pytest_robustness.evaluate.selection import sealed
+from pytest_robustness.folders import Photograph, problem, read_list, scan, write_list
+from pytest_robustness.records import Preprocessing
+from pytest_robustness.suite import Suite, load_suite
+
+SQUARE = Preprocessing(resize=8, crop=8)
+
+
+def write(folder: Path, paths: Sequence[str]) -> Path:
+    """An image of its own colour for each path."""
+    for index, path in enumerate(paths):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 11), (index * 20, 50, 90)).save(folder / path, "PNG")
+    return folder
+
+
+def suite_of(folder: Path, *images: str, model: str = "") -> Suite:
+    text = ["[preprocessing]", "resize = 8", "crop = 8", "[images]", 'folder = "photographs"', *images]
+    text += ["[models.it]", 'source = "tests.evaluate.nets:tiny"', model]
+    (folder / "suite.toml").write_text("\n".join([*text, "[attacks.fgsm]", 'attack = "FGSM"', "eps = 0.01"]) + "\n")
+    return load_suite(folder / "suite.toml")
+
+
+def labels(folder: Path, classes: Sequence[Sequence[str]] | None = None) -> dict[str, int]:
+    return {one.path: one.label for one in scan(folder, classes).photographs}
+
+
+def test_class_folders_are_labelled_in_sorted_order(tmp_path: Path) -> None:
+    write(tmp_path, ["zebra/1.png", "ape/b.JPEG", "ape/a.png", "ape/deeper/c.webp", "ape/.hidden.png", "ape/notes.txt"])
+    assert labels(tmp_path) == {"ape/a.png": 0, "ape/b.JPEG": 0, "ape/deeper/c.webp": 0, "zebra/1.png": 1}
+
+
+def test_flat_files_are_labelled_by_the_wnid_they_begin_with(tmp_path: Path) -> None:
+    write(tmp_path, ["n01440764_10026.JPEG", "n01443537_2.JPEG", "other.JPEG"])
+    found = scan(tmp_path, imagenet_classes())
+    assert {one.path: one.label for one in found.photographs} == {"n01440764_10026.JPEG": 0, "n01443537_2.JPEG": 1}
+    assert found.unknown == ["other.JPEG"]
+    assert len(found.missing) == 998
+
+
+def test_of_torchvisions_imagenet_the_validation_images_are_taken(tmp_path: Path) -> None:
+    write(tmp_path, ["val/n01440764/a.JPEG", "val/n15075141/b.JPEG", "train/n01440764/c.JPEG"])
+    assert labels(tmp_path, imagenet_classes()) == {"val/n01440764/a.JPEG": 0, "val/n15075141/b.JPEG": 999}
+
+
+def test_imagenets_classes_have_wnids_and_plain_names(tmp_path: Path) -> None:
+    write(tmp_path, ["tench/a.png", "great_white_shark/a.png", "great white shark/b.png", "n02012849/a.png"])
+    assert labels(tmp_path, imagenet_classes()) == {
+        "great white shark/b.png": 2,
+        "great_white_shark/a.png": 2,
+        "n02012849/a.png": 134,
+        "tench/a.png": 0,
+    }
+
+
+def test_a_name_of_two_classes_is_no_name(tmp_path: Path) -> None:
+    write(tmp_path, ["crane/a.png", "bird/a.png"])
+    found = scan(tmp_path, [["bird", "crane"], ["machine", "crane"]])
+    assert [one.path for one in found.photographs] == ["bird/a.png"]
+    assert found.unknown == ["crane"]
+
+
+def test_classes_of_a_file_name_several_names_each(tmp_path: Path) -> None:
+    write(tmp_path / "photographs", ["dog/1.png", "Katze/1.png", "cat/1.png"])
+    (tmp_path / "classes.txt").write_text("dog\ncat, Katze\nmouse\n")
+    found = scan_images(suite_of(tmp_path, 'classes = "classes.txt"').images)
+    assert {one.path: one.label for one in found.photographs} == {"Katze/1.png": 1, "cat/1.png": 1, "dog/1.png": 0}
+    assert found.missing == ["mouse"]
+
+
+@pytest.mark.parametrize("paths", [[], ["notes.txt"], ["dog/1.png"]])
+def test_a_folder_without_an_image_of_a_class_is_an_error(paths: list[str], tmp_path: Path) -> None:
+    for path in paths:
+        write(tmp_path, [path])
+    with pytest.raises(RobustnessError) as error:
+        scan(tmp_path, [["cat"]])
+    assert str(error.value).startswith(f"{tmp_path}: no image")
+
+
+@given(
+    rows=st.lists(
+        st.builds(
+            Photograph,
+            st.text(st.characters(codec="utf-8", exclude_characters="\\\0\r\n/"), min_size=1).filter(
+                lambda name: name not in (".", "..")
+            ),
+            st.integers(0, 999_999_999),
+            st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+        ),
+        min_size=1,
+        unique_by=lambda one: one.path,
+    )
+)
+def test_a_list_is_read_as_it_was_written(rows: list[Photograph], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("lists") / "list.csv"
+    write_list(path, rows)
+    assert read_list(path) == rows
+
+
+SOUND = ["path,label,sha256", f"a/b.png,3,{'0' * 64}"]
+BROKEN: dict[str, tuple[list[str], str]] = {
+    "empty": ([], "line 1: should be path,label,sha256"),
+    "no header": (SOUND[1:], "line 1: should be path,label,sha256"),
+    "no image": (SOUND[:1], "lists no image"),
+    "negative label": ([SOUND[0], f"a,-1,{'0' * 64}"], "line 2: should be"),
+    "label that is no number": ([*SOUND, f"a,x,{'0' * 64}"], "line 3: should be"),
+    "short digest": ([SOUND[0], "a,1,00"], "line 2: should be"),
+    "a column too many": ([SOUND[0], SOUND[1] + ",x"], "line 2: should be"),
+    "a path out of the folder": ([SOUND[0], f"a/../../b,1,{'0' * 64}"], "line 2: should be a path inside the folder"),
+    "an absolute path": ([SOUND[0], f"/etc/passwd,1,{'0' * 64}"], "line 2: should be a path inside the folder"),
+    "twice the same": ([*SOUND, SOUND[1]], "line 3: a/b.png is listed twice"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_list_names_file_and_line(kind: str, tmp_path: Path) -> None:
+    lines, said = BROKEN[kind]
+    path = tmp_path / "list.csv"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    with pytest.raises(RobustnessError) as error:
+        read_list(path)
+    assert str(error.value).startswith(f"{path}: {said}")
+    assert "\n" not in str(error.value)
+
+
+@given(data=st.binary(max_size=200))
+def test_no_bytes_make_a_list_fail_otherwise(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed.csv"
+    path.write_bytes(data)
+    with contextlib.suppress(RobustnessError):
+        read_list(path)
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Suite:
+    """A suite with a list of two images of three."""
+    folder = write(tmp_path / "photographs", ["ape/1.png", "ape/2.png", "zebra/1.png"])
+    suite = suite_of(tmp_path, 'selected = "chosen.csv"', 'unselected = "drawn.csv"')
+    found = scan_images(suite.images).photographs
+    write_list(tmp_path / "chosen.csv", sealed(folder, [found[0], found[2]]))
+    write_list(tmp_path / "drawn.csv", sealed(folder, list(found)))
+    return suite
+
+
+def test_the_listed_images_are_loaded_in_the_lists_order(listed: Suite) -> None:
+    images = attacked_images(listed.case("it/fgsm"))
+    assert list(images.names) == ["ape/1.png", "zebra/1.png"]
+    assert images.labels.tolist() == [0, 1]
+    assert images.pixels.shape == (2, 3, 8, 8)
+    assert images.pixels[:, 0, 0, 0].tolist() == [0, 40]
+    unselected = unselected_images(listed.case("it/fgsm"))
+    assert unselected is not None
+    assert len(unselected) == 3
+
+
+def test_images_are_decoded_once(listed: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = attacked_images(listed.case("it/fgsm"))
+    monkeypatch.setattr(Photograph, "read", None)
+    assert attacked_images(listed.case("it/fgsm")) is first
+
+
+def test_a_changed_image_is_an_error(listed: Suite, tmp_path: Path) -> None:
+    changed = tmp_path / "photographs" / "zebra" / "1.png"
+    Image.new("RGB", (9, 11)).save(changed)
+    with pytest.raises(RobustnessError, match="sha256 differs") as error:
+        attacked_images(listed.case("it/fgsm"))
+    assert str(error.value).startswith(f"{changed}: changed since it was chosen")
+
+
+def test_files_labels_names_and_their_order_identify_a_folders_images(tmp_path: Path) -> None:
+    folder = write(tmp_path, ["a/1.png", "a/2.png", "b/1.png"])
+    one, two, three = scan(folder, None).photographs
+    (folder / "b" / "2.png").write_bytes((folder / "b" / "1.png").read_bytes())
+    sets: list[list[Photograph]] = [
+        [one, two, three],
+        [two, one, three],
+        [one, two],
+        [one, two, Photograph("b/1.png", 7)],
+        [one, two, Photograph("b/2.png", 1)],
+    ]
+    digests = [photograph_set(folder, photographs, SQUARE).identity.digest for photographs in sets]
+    assert len(set(digests)) == len(sets)
+    assert photograph_set(folder, sets[0], SQUARE).identity.digest == digests[0]
+
+
+def test_without_a_list_every_image_is_attacked(tmp_path: Path) -> None:
+    write(tmp_path / "photographs", ["x/1.png", "y/2.png", "3.png"])
+    suite = suite_of(tmp_path, 'labels = "predicted"')
+    assert list(attacked_images(suite.case("it/fgsm")).names) == ["3.png", "x/1.png", "y/2.png"]
+    given = attacked_images(suite_of(tmp_path).case("it/fgsm"))
+    assert list(given.names) == ["x/1.png", "y/2.png"]
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "photographs", ["x/1.png"])
+    (folder / "x" / "2.png").write_text("no image")
+    with pytest.raises(RobustnessError) as error:
+        attacked_images(suite_of(tmp_path).case("it/fgsm"))
+    assert str(error.value).startswith(f"{folder / 'x' / '2.png'}: no image that can be read")
+
+
+def test_the_first_images_of_a_set_are_nobody_elses_set(listed: Suite) -> None:
+    images = attacked_images(listed.case("it/fgsm"))
+    part = images.first(1)
+    assert (len(part), part.identity.count, list(part.names)) == (1, 1, ["ape/1.png"])
+    assert torch.equal(part.pixels, images.pixels[:1])
+    assert part.identity.digest != images.identity.digest
+
+
+def test_what_is_missing_of_a_folder_is_said_with_what_to_do(listed: Suite, tmp_path: Path) -> None:
+    assert problem(listed.images, "select") is None
+    (tmp_path / "photographs" / "zebra" / "1.png").unlink()
+    assert problem(listed.images, "select") == (
+        f"2 images that were chosen are not in {tmp_path / 'photographs'}, the first zebra/1.png"
+    )
+    (tmp_path / "drawn.csv").unlink()
+    said = problem(listed.with_folder(tmp_path / "nowhere").images, "select")
+    assert said == (
+        f"no folder of images {tmp_path / 'nowhere'}: give --robustness-images DIR or set PYTEST_ROBUSTNESS_IMAGES; "
+        f"no images chosen in {tmp_path / 'drawn.csv'}: choose them with `select`"
+    )
+
+
+def test_a_list_is_a_table_that_others_can_read(listed: Suite, tmp_path: Path) -> None:
+    with (tmp_path / "chosen.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["path"], row["label"], len(row["sha256"])) for row in rows] == [
+        ("ape/1.png", "0", 64),
+        ("zebra/1.png", "1", 64),
+    ]
+    assert np.unique([row["sha256"] for row in rows]).size == 2
