@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.lost_device import failing
 from pytest_robustness.progress import Progress
 from pytest_robustness.recorder import Result
 from pytest_robustness.settings import Settings
@@ -47,13 +48,8 @@ class Robustness:
     def check(self) -> None:
         """Attack, measure, compare with the baseline; fails the test when the model became easier to attack."""
         __tracebackhide__ = True
-        problem = None
-        try:
+        with failing(self._item, self._case.id):
             result = self._result()
-        except RobustnessError as error:
-            problem = f"{self._case.id}: {error}"
-        if problem:  # failing inside the handler would show the error as the failure's context
-            pytest.fail(problem, pytrace=False)
         self._item.stash[RESULT] = result.model_dump_json()
         if not result.verdict.passed and self._settings.recording == "none":
             pytest.fail(result.verdict.reason + self._advice(result.verdict.word), pytrace=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import chain
 from statistics import fmean, median
@@ -17,6 +16,7 @@ from pytest_robustness.evaluate import devices
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
 from pytest_robustness.evaluate.classifier import Classifier, padded
 from pytest_robustness.evaluate.digests import code_digest, state_digest
+from pytest_robustness.evaluate.guard import guarded
 from pytest_robustness.evaluate.images import ImageSet, load_images
 from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly, seeded
@@ -53,13 +53,13 @@ def evaluate(
     images = load_images(case.suite.images.file)
     unselected = load_images(case.suite.images.unselected) if case.suite.images.unselected else None
     parameters = _parameters(case, attack_plan)
-    with seeded(case.suite.seed, "model"):  # a factory may draw its weights
+    with guarded(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
         model = load_model(case)
     budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        _memory(case),
-        Classifier(model, **_normalisation(case, images), device=device, dtype=DTYPE) as classifier,
+        guarded(case),
+        Classifier(model, **normalisation_of(case, images), device=device, dtype=DTYPE) as classifier,
     ):
         provenance = _provenance(case, attack_plan, classifier, images)
         correct = _correct(classifier, images, case)
@@ -126,7 +126,8 @@ def _provenance(case: Case, attack_plan: AttackPlan, classifier: Classifier, ima
     )
 
 
-def _normalisation(case: Case, images: ImageSet) -> dict[str, tuple[float, ...]]:
+def normalisation_of(case: Case, images: ImageSet) -> dict[str, tuple[float, ...]]:
+    """``mean`` and ``std`` of a case's classifier; RobustnessError where they do not fit the images' channels."""
     values = {"mean": case.normalisation.mean, "std": case.normalisation.std}
     channels = images.identity.shape[0]
     for name, given in values.items():
@@ -142,17 +143,6 @@ def _parameters(case: Case, attack_plan: AttackPlan) -> dict[str, Parameter]:
     except RobustnessError as error:
         key, _, problem = str(error).partition(": ")
         raise case.error(f"attacks.{case.attack_name}.{key}", problem) from None
-
-
-@contextmanager
-def _memory(case: Case) -> Iterator[None]:
-    """Out of memory, in words that say what to do."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        reason = str(error).partition("\n")[0] or "out of memory"
-        problem = f"{case.id} does not fit into memory in batches of {case.batch_size}: {reason}"
-        raise case.error("batch_size", problem) from None
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.guard import blaming, first_line
 from pytest_robustness.suite import Case
 
 
@@ -19,13 +20,17 @@ def load_model(case: Case) -> nn.Module:
     """
     key = f"models.{case.model_name}"
     module_name, _, name = case.model.source.partition(":")
+    with blaming(f"{case.suite.path}: {key}.source: {module_name}"):
+        try:
+            module = import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise case.error(f"{key}.source", f"no module {error.name!r}") from None
     try:
-        factory = getattr(import_module(module_name), name)
-    except ModuleNotFoundError as error:
-        raise case.error(f"{key}.source", f"no module {error.name!r}") from None
+        factory = getattr(module, name)
     except AttributeError:
         raise case.error(f"{key}.source", f"no {name!r} in {module_name}") from None
-    model = factory() if callable(factory) else factory
+    with blaming(f"{case.suite.path}: {key}.source: {name}"):
+        model = factory() if callable(factory) else factory
     if not isinstance(model, nn.Module) or model is factory:
         what = f"{name} returned a {type(model).__name__}" if callable(factory) else f"{name} cannot be called"
         raise case.error(f"{key}.source", f"{what}; it should be a function that returns an nn.Module")
@@ -50,8 +55,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RobustnessError(f"cannot be read: {reason}") from None
+        raise RobustnessError(f"cannot be read: {first_line(error)}") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise RobustnessError("not a state dict")
     try:
