@@ -74,7 +74,7 @@ class Health:
         self._model, self._level, self._device = model, level, device
 
     def check(self) -> None:
-        """Print what each check finds; fails the test, with all that failed, when a number looks like robustness only."""
+        """Print what each check finds; fails the test when something looks like robustness and is none."""
         __tracebackhide__ = True
         from pytest_robustness.evaluate.health import examine
 

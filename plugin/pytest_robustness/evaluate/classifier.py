@@ -133,7 +133,7 @@ class Classifier(Frozen):
         return logits
 
 
-def padded(classifier: Classifier, images: Tensor, row_floor: int) -> Tensor:
+def padded(classifier: Frozen, images: Tensor, row_floor: int) -> Tensor:
     """Logits (n, K) of a forward of at least ``row_floor`` rows: small batches are not bit-equal to large ones."""
     count = len(images)
     if count >= row_floor:

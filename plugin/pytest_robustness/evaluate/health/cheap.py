@@ -1,7 +1,7 @@
 """Checks that cost a few dozen forwards and backwards of forty images.
 
-After Carlini et al., "On Evaluating Adversarial Robustness" (the checklist), Croce and Hein's AutoAttack (its flags), and
-Athalye, Carlini and Wagner, "Obfuscated Gradients Give a False Sense of Security".
+After Carlini et al., "On Evaluating Adversarial Robustness" (the checklist), Croce and Hein's AutoAttack (its flags),
+and Athalye, Carlini and Wagner, "Obfuscated Gradients Give a False Sense of Security".
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ def deterministic(subject: Subject) -> Finding:
         changed == 0,
         f"{changed} of {len(subject)} images have other logits the second time",
         "a randomised model: dropout left on, noise inside, random resizing",
-        "Turn the randomness off in eval mode; if it is the defence, attack its expectation (EOT), or the gate measures "
-        "luck",
+        "Turn the randomness off in eval mode; if it is the defence, attack its expectation (EOT)",
     )
 
 
@@ -91,8 +90,8 @@ def logits(subject: Subject) -> Finding:
         "logits",
         head is None,
         f"the outputs are {head or 'logits'}, from {float(values.min()):.3g} to {float(values.max()):.3g}",
-        "a head that belongs to inference: a loss that takes logits is flat on probabilities, and an attack's margin may "
-        "be wrong on log-probabilities",
+        "a head that belongs to inference: losses that take logits are flat on probabilities, and margins may be "
+        "wrong on log-probabilities",
         "Let the factory return the model without its last softmax",
     )
 
@@ -122,8 +121,8 @@ def fgsm_below_pgd(subject: Subject) -> Finding:
     return Finding(
         "FGSM below PGD",
         subject.share(missed) <= MISSED,
-        f"FGSM fools {int(subject.fgsm.sum())}, PGD {int(subject.pgd.sum())} of {len(subject)} images; FGSM but not PGD "
-        f"{int(missed.sum())}",
+        f"FGSM fools {int(subject.fgsm.sum())}, PGD {int(subject.pgd.sum())} of {len(subject)} images; "
+        f"FGSM but not PGD {int(missed.sum())}",
         "gradient masking: near the image the gradient points away from what one large step finds",
         "Look at the loss along the way; try more restarts, larger steps, Square",
     )
@@ -169,8 +168,8 @@ def noise(subject: Subject) -> Finding:
     return Finding(
         "noise",
         subject.share(fooled) <= NOISE,
-        f"uniform noise of size {subject.eps:g} fools {int(fooled.sum())} of {len(subject)} images, at most {NOISE:.0%} "
-        "expected",
+        f"uniform noise of size {subject.eps:g} fools {int(fooled.sum())} of {len(subject)} images, "
+        f"at most {NOISE:.0%} expected",
         "wrong normalisation (eps is meant for another range of pixels), or a model at the edge of its decisions",
         "eps is a share of a pixel's range [0, 1]; compare std with what the model was trained with",
     )
@@ -184,7 +183,8 @@ def scaled(subject: Subject) -> Finding:
     return Finding(
         "scaled logits",
         gained <= MISSED,
-        f"PGD fools {int(subject.pgd.sum())} of {len(subject)} images, {int(found.sum())} with logits times {factor:.2g}",
+        f"PGD fools {int(subject.pgd.sum())} of {len(subject)} images, "
+        f"{int(found.sum())} with logits times {factor:.2g}",
         "a saturated loss: logits so large, or so flat, that the cross-entropy has lost its digits",
         "Attack the margin (C&W), or scale the logits as here",
     )

@@ -138,7 +138,7 @@ def run(subject: Subject, attack: AttackPlan, model: Frozen) -> tuple[Tensor, in
 
     Raises RobustnessError for an answer outside of its ball or of [0, 1].
     """
-    eps = float(attack.parameters().get("eps", 0))  # type: ignore[arg-type]
+    eps = float(attack.parameters().get("eps", 0))
     norm = attack.kind.norm
     meter = Meter(
         model,
