@@ -205,7 +205,9 @@ def _small_disk(folder: Path, size: int) -> Iterator[Callable[[], None] | None]:
     kept = folder.with_name("kept")
     shutil.copytree(folder, kept)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={-(-size // 4096) * 4096}", "tmpfs", folder], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", f"size={-(-size // 4096) * 4096}", "tmpfs", folder],
+        check=False,
+        capture_output=True,
     )
     try:
         if mounted.returncode:

@@ -20,14 +20,12 @@ EXIT_CODE = 70  # EX_SOFTWARE
 def failing(item: pytest.Item, subject: str) -> Iterator[None]:
     """An error of ours fails the test in one line, without a traceback, and a lost device is remembered."""
     __tracebackhide__ = True
-    problem = None
     try:
         yield
     except RobustnessError as error:
-        problem = f"{subject}: {' '.join(str(error).split())}"
         item.stash[LOST] = isinstance(error, DeviceLost)
-    if problem:  # failing inside the handler would show the error as the failure's context
-        pytest.fail(problem, pytrace=False)
+        problem = f"{subject}: {' '.join(str(error).split())}"
+        raise pytest.fail.Exception(problem, pytrace=False) from None  # else the error is shown too, as its context
 
 
 class LostDevice:

@@ -11,11 +11,11 @@ from torch import Tensor
 from pytest_robustness.evaluate import devices
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
 from pytest_robustness.evaluate.classifier import Classifier
+from pytest_robustness.evaluate.guard import guarded
 from pytest_robustness.evaluate.health.cheap import CHEAP, accuracy
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
 from pytest_robustness.evaluate.health.heavy import HEAVY
 from pytest_robustness.evaluate.images import load_images
-from pytest_robustness.evaluate.guard import guarded
 from pytest_robustness.evaluate.measure import DTYPE, normalisation_of
 from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.rounds import seeded

@@ -79,9 +79,9 @@ class Subject:
         """(N,) bool: fooled by PGD of ten steps."""
         return self.ascended(self.classifier, self.eps)
 
-    def ascended(self, logits_of: Logits, eps: float, *, steps: int = 10) -> Tensor:
+    def ascended(self, logits_of: Logits, eps: float) -> Tensor:
         """(N,) bool: fooled by PGD in a ball of radius ``eps``, from a random start that depends on the seed only."""
-        return ascend(logits_of, self.images, self.labels, eps=eps, steps=steps, step=eps / 4, start=self.seed)
+        return ascend(logits_of, self.images, self.labels, eps=eps, steps=10, step=eps / 4, start=self.seed)
 
     def share(self, which: Tensor) -> float:
         """Of the images; 0 where there are none."""

@@ -11,6 +11,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate import contract
 from pytest_robustness.evaluate.attacks.registry import KINDS, AttackPlan
 from pytest_robustness.evaluate.classifier import Frozen
+from pytest_robustness.evaluate.health.ascent import ascend
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
 from pytest_robustness.evaluate.meter import Meter
 from pytest_robustness.evaluate.rounds import seeded
@@ -20,7 +21,7 @@ BLACK_BOX = 0.05
 QUERIES = 1000
 #: How many more images a stronger PGD may fool.
 MORE = 0.15
-STEPS, RESTARTS = 50, 3
+STEPS, STEP_SHARES = 50, (1 / 4, 1 / 10, 1 / 25)  # of a restart each; the shares are of eps
 #: What is added to every logit, and how many images an attack may fool more or less for it.
 SHIFT, SHIFTED = -50.0, 0.05
 
@@ -52,8 +53,8 @@ def more_effort(subject: Subject) -> Finding:
     return Finding(
         "more effort",
         gained <= MORE,
-        f"PGD of 10 steps fools {int(subject.pgd.sum())} of {len(subject)} images, of {STEPS} steps with {RESTARTS} "
-        f"restarts {int(found.sum())}",
+        f"PGD of 10 steps fools {int(subject.pgd.sum())} of {len(subject)} images, of {STEPS} steps and from "
+        f"{len(STEP_SHARES)} more starts {int(found.sum())}",
         "a surface too rugged for the attack: gradient masking, or steps that are too few or too large",
         "Give the suite's attack more steps until its success rate settles",
     )
@@ -93,21 +94,19 @@ def kept(subject: Subject) -> Finding:
 def stronger(subject: Subject) -> Tensor:
     """(N,) bool: fooled by PGD or by one of many steps, small and large, from several starts."""
     found = subject.pgd.clone()
-    for restart in range(RESTARTS):
+    for restart, share in enumerate(STEP_SHARES):
         left = (~found).nonzero().squeeze(1)
         if not len(left):
             break
-        again = Subject(
+        found[left] = ascend(
             subject.classifier,
             subject.images[left],
             subject.labels[left],
-            0,
-            0,
-            subject.eps,
-            {},
-            subject.seed + restart,
+            eps=subject.eps,
+            steps=STEPS,
+            step=subject.eps * share,
+            start=subject.seed + 1 + restart,
         )
-        found[left] = again.ascended(again.classifier, again.eps, steps=STEPS)
     return found
 
 
