@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from pytest_robustness import facts, summary
-from pytest_robustness.collection import case_named
+from pytest_robustness.collection import case_named, case_of
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
 from pytest_robustness.gate.pooled import judge_models
@@ -33,6 +33,19 @@ class Controller:
         self.pooled: dict[str, MetricVerdict] = {}
         self.failures: list[str] = []
         self.notes: list[str] = []
+        self.selected: dict[str, None] = {}  # in the order they were collected
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._select(case_of(item) for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        if self.settings.suite_path is not None:
+            cases = self._cases
+            self._select(case_named(nodeid, cases) for nodeid in ids)
+
+    def _select(self, cases: Iterable[str | None]) -> None:
+        self.selected |= dict.fromkeys(case for case in cases if case is not None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -84,21 +97,22 @@ class Controller:
     def _record(self) -> None:
         store = self.settings.store
         sound = [result for case, result in self.results.items() if case not in self.troubles]
-        updates = [Update(one.measurement, store.read(one.measurement.case), one.verdict) for one in sound]
-        written = sorted(due(updates), key=lambda update: update.now.case)
-        commit = commit_of(self.config.rootpath)
         try:
-            store.write(
-                update.now.model_copy(
-                    update={"provenance": update.now.provenance.model_copy(update={"commit": commit})}
-                )
-                for update in written
-            )
-        except RobustnessError as error:
-            self.failures.append(str(error))
+            updates = [Update(one.measurement, store.read(one.measurement.case), one.verdict) for one in sound]
+        except RobustnessError as error:  # damaged since its case was judged
+            self.failures.append(f"{error}; nothing was recorded")
             return
+        commit = commit_of(self.config.rootpath)
+        chosen = sorted(due(updates), key=lambda update: update.now.case)
+        written = [update.stamped(commit) for update in chosen]
+        try:
+            store.write(update.now for update in written)
+        except RobustnessError as error:
+            lost = [update.now.case for update in written if not store.holds(update.now)]
+            self.failures.append(f"{error}; not recorded: {', '.join(lost)}")
+            written = [update for update in written if update.now.case not in lost]
         self.notes += [line(update) for update in written]
-        unchanged = len(updates) - len(written)
+        unchanged = len(updates) - len(chosen)
         self.notes.append(f"baselines in {self._shown(store.folder)}: {len(written)} written, {unchanged} unchanged")
         if self.troubles:
             kept = ", ".join(f"{case} ({trouble})" for case, trouble in self.troubles.items())
@@ -111,7 +125,11 @@ class Controller:
             return
         named = ", ".join(obsolete)
         if self.settings.prune:
-            store.remove(obsolete)
+            try:
+                store.remove(obsolete)
+            except RobustnessError as error:
+                self.failures.append(str(error))
+                return
             self.notes.append(f"pruned baselines of cases that are not in the suite: {named}")
         elif self._regular_cases <= {*self.results, *self.troubles}:
             text = f"baselines of cases that are not in the suite: {named}; --prune-baselines deletes them"
@@ -143,7 +161,7 @@ class Controller:
 
     def summary(self) -> summary.Summary:
         if not (self.results or self.troubles):
-            return summary.Summary(self.settings.title, [], [], self.notes, self.failures)
+            return summary.Summary(self.settings.title, [], [], [*self.notes, *self._not_run()], self.failures)
         sound = {case: result for case, result in self.results.items() if case not in self.troubles}
         if self.settings.limit:
             return summary.of_trial(self.settings.title, sound, self.troubles)
@@ -151,6 +169,7 @@ class Controller:
         contrasts = variants.contrasts(self.settings.suite, measurements)
         notes = [
             *self.notes,
+            *self._not_run(),
             *summary.clean_accuracies(sound, always=self.settings.candidate is not None),
             *summary.changed_models(sound),
             *summary.not_judged(self.results),
@@ -158,6 +177,13 @@ class Controller:
         rows = summary.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
         paragraphs = facts.paragraphs(self.settings.suite, measurements)
         return summary.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, paragraphs)
+
+    def _not_run(self) -> list[str]:
+        """What an interrupted run, or one that stopped early, says nothing about."""
+        if self.config.option.collectonly:
+            return []
+        left = [case for case in self.selected if case not in self.results and case not in self.troubles]
+        return [f"not run: {len(left)} of {len(self.selected)} cases: {', '.join(left)}"] if left else []
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self.config.rootpath) if path.is_relative_to(self.config.rootpath) else path)

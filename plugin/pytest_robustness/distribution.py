@@ -11,6 +11,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.fixtures import SHARED_DEVICE
+from pytest_robustness.lost_device import ATTRIBUTE
 from pytest_robustness.scheduling import ModelScheduling
 from pytest_robustness.settings import Settings
 
@@ -32,6 +33,11 @@ class Distribution:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.lost: set[Any] = set()  # workers that end because their GPU failed; what they ran last is reported
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.__dict__.pop(ATTRIBUTE, False):
+            self.lost.add(getattr(report, "node", None))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_auto_num_workers(self) -> int | None:
@@ -55,7 +61,8 @@ class Distribution:
         """For ``--dist load``, which ``-n`` means; another distribution that was asked for is left alone."""
         if self.settings.suite_path is None or config.getoption("dist") != "load":
             return None
-        return ModelScheduling(config, log, {case.id: self._seconds(case.id) for case in self.settings.suite.cases()})
+        seconds = {case.id: self._seconds(case.id) for case in self.settings.suite.cases()}
+        return ModelScheduling(config, log, seconds, self.lost)
 
     def _seconds(self, case: str) -> float | None:
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.lost_device import failing
 from pytest_robustness.progress import Progress
 from pytest_robustness.recorder import Result, properties
 from pytest_robustness.report.plain import plain
@@ -50,13 +51,8 @@ class Robustness:
     def check(self) -> None:
         """Attack, measure, compare with the baseline; fails the test when the model became easier to attack."""
         __tracebackhide__ = True
-        problem = None
-        try:
+        with failing(self._item, self._case.id):
             result = self._result()
-        except RobustnessError as error:
-            problem = f"{self._case.id}: {error}"
-        if problem:  # failing inside the handler would show the error as the failure's context
-            pytest.fail(plain(problem), pytrace=False)
         self._item.stash[RESULT] = result.model_dump_json()
         self._item.user_properties += properties(result)
         if not result.verdict.passed and self._settings.recording == "none":

@@ -21,10 +21,12 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = hasattr(config, "workerinput")
     manager = config.pluginmanager
 
-    from pytest_robustness import benchmark, collection, fixtures, progress, recorder
+    from pytest_robustness import benchmark, collection, fixtures, health, lost_device, progress, recorder
 
     manager.register(collection.Collection(settings), "robustness-collection")
     manager.register(fixtures, "robustness-fixtures")
+    manager.register(health.HealthChecks(settings), "robustness-health")
+    manager.register(lost_device.LostDevice(worker=worker), "robustness-lost-device")
     manager.register(recorder.Recorder(), "robustness-recorder")
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from itertools import chain, groupby
 from typing import Any
 
@@ -20,13 +20,16 @@ class ModelScheduling(LoadScheduling):
 
     Args:
         seconds: what each case of the suite took when its baseline was recorded; None: not known, so it comes early.
+        ended: workers that end by themselves after a test, having reported it.
     """
 
     collection: list[str] | None
 
-    def __init__(self, config: pytest.Config, log: Any, seconds: Mapping[str, float | None]) -> None:
+    def __init__(
+        self, config: pytest.Config, log: Any, seconds: Mapping[str, float | None], ended: Container[Any] = ()
+    ) -> None:
         super().__init__(config, log)
-        self.seconds = seconds
+        self.seconds, self.ended = seconds, ended
         self.units: list[str | int] = []  # of each test, by index in the collection: a unit is sent at once
 
     def schedule(self) -> None:
@@ -50,6 +53,11 @@ class ModelScheduling(LoadScheduling):
             self._fill(node, enough=2)
             if not self.pending:
                 node.shutdown()
+
+    def remove_node(self, node: Any) -> str | None:
+        """The test a dead worker was running, if that is not reported yet; the rest of its tests wait for another."""
+        running: str | None = super().remove_node(node)
+        return None if node in self.ended else running
 
     def _planned(self, cases: list[str | None]) -> tuple[list[str | int], list[int]]:
         """The unit of each test, and the order in which tests are sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -66,6 +67,17 @@ def _known_variants(variants: list[Variant], info: ValidationInfo) -> list[Varia
     for variant in variants:
         if variant.base == variant.update:
             raise ValueError(f"{variant.base} is no variant of itself")
+    try:
+        TopologicalSorter(
+            {
+                update: [one.base for one in variants if one.update == update]
+                for update in {variant.update for variant in variants}
+            }
+        ).prepare()
+    except CycleError as error:
+        raise ValueError(f"updates go round in a circle: {' -> '.join(error.args[1])}") from None
+    if len({(variant.base, variant.update) for variant in variants}) < len(variants):
+        raise ValueError("a variant is named twice")
     return variants
 
 

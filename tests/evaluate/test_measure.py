@@ -199,10 +199,9 @@ def test_all_successes_are_a_result_like_any_other(tmp_path: Path) -> None:
     assert measurement.evidence.success == measurement.evidence.correct
 
 
-def test_no_images_are_a_result_too(tmp_path: Path) -> None:
-    measurement = measure(case_of(tmp_path, PGD, images=pictures()[:0], labels=np.zeros(0, np.int64)))
-    assert measurement.evidence.success == []
-    assert measurement.aggregates.success_rate is None
+def test_no_images_are_refused_because_a_gate_without_them_would_always_pass(tmp_path: Path) -> None:
+    with pytest.raises(RobustnessError, match=r"images\.npz: images: there are none"):
+        measure(case_of(tmp_path, PGD, images=pictures()[:0], labels=np.zeros(0, np.int64)))
 
 
 def test_rounds_are_the_batches_in_order_and_progress_counts_images(tmp_path: Path) -> None:

@@ -251,11 +251,12 @@ def test_a_group_may_leave_models_out_and_share_them(folder: Path) -> None:
 
 def test_variants_are_pairs_of_models_in_the_order_of_the_file(folder: Path) -> None:
     first = '[[variants]]\nbase = "small"\nupdate = "other"\ngroup = "batch norm"\n'
-    second = '[[variants]]\nbase = "other"\nupdate = "small"\n'
-    suite = loaded(folder, SOUND + MODEL.replace("small", "other") + first + second)
+    second = '[[variants]]\nbase = "other"\nupdate = "third"\n'
+    more = MODEL.replace("small", "other") + MODEL.replace("small", "third")
+    suite = loaded(folder, SOUND + more + first + second)
     assert [(one.base, one.update, one.group) for one in suite.variants] == [
         ("small", "other", "batch norm"),
-        ("other", "small", ""),
+        ("other", "third", ""),
     ]
     assert loaded(folder, SOUND).variants == []
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.guard import blaming
 
 
 class Frozen(nn.Module):
@@ -39,8 +40,9 @@ class Classifier(Frozen):
         device, dtype: where and in what precision the model runs.
 
     Raises:
-        RobustnessError: when the block ends and a buffer is not bit-equal to what it was, or when the model's output
-            is not an (N, K) tensor.
+        RobustnessError: when the block begins and the model cannot be moved; when the block ends and a parameter or
+            buffer is not bit-equal to what it was; when the model raises, or its output is not an (N, K) tensor of
+            ``dtype``.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Classifier(Frozen):
     def __enter__(self) -> Self:
         try:
             self.model.eval().requires_grad_(False)
-            self.model.to(self.device, self.dtype)
+            with blaming(f"moving the model to {self.device}"):
+                self.model.to(self.device, self.dtype)
+                self._sums = {parameter: _checksum(parameter) for parameter in self._flags}
         except BaseException:
             self._give_back()
             raise
@@ -78,22 +82,28 @@ class Classifier(Frozen):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        changed = self._changed_buffer()
+        changed = None if error else self._changed_parameter() or self._changed_buffer()
         self._give_back()
-        if changed and error is None:
+        if changed:
             raise RobustnessError(
-                f"the model changed its buffer {changed} while it was attacked: a model that remembers in eval mode "
-                "cannot be measured"
+                f"the model changed its {changed} while it was attacked: a model that remembers in eval mode cannot be "
+                "measured"
             )
+
+    def _changed_parameter(self) -> str | None:
+        for name, parameter in self.model.named_parameters():
+            if parameter not in self._sums or _checksum(parameter) != self._sums[parameter]:
+                return f"parameter {name}"
+        return None
 
     def _changed_buffer(self) -> str | None:
         for module, buffers in self._buffers_of.items():
             for name, before in buffers.items():
                 now = module._buffers.get(name)
                 if (before is None) != (now is None):
-                    return name
+                    return f"buffer {name}"
                 if before is not None and now is not None and not _same(now, self._values[before]):
-                    return name
+                    return f"buffer {name}"
         return None
 
     @torch.no_grad()
@@ -111,20 +121,33 @@ class Classifier(Frozen):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] -> (N, K) logits."""
-        logits = self.model((images - self.mean) / self.std)
+        with blaming("the model"):
+            logits = self.model((images - self.mean) / self.std)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
             what = f"a tensor of {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
             raise RobustnessError(f"the model returned {what} for {len(images)} images, not ({len(images)}, K) logits")
+        if logits.dtype != self.dtype:
+            raise RobustnessError(
+                f"the model returned logits of {logits.dtype}, not of {self.dtype}, as its images are"
+            )
         return logits
 
 
-def padded(classifier: Classifier, images: Tensor, row_floor: int) -> Tensor:
+def padded(classifier: Frozen, images: Tensor, row_floor: int) -> Tensor:
     """Logits (n, K) of a forward of at least ``row_floor`` rows: small batches are not bit-equal to large ones."""
     count = len(images)
     if count >= row_floor:
         return classifier(images)  # type: ignore[no-any-return]
     repeated = torch.arange(row_floor, device=images.device) % count
     return classifier(images[repeated])[:count]  # type: ignore[no-any-return]
+
+
+def _checksum(parameter: Tensor) -> tuple[int, int]:
+    """Of all bits, and where they are: a step of training shows, at no memory."""
+    data = parameter.detach()
+    if not data.is_contiguous():
+        data = data.contiguous()
+    return int(data.view(-1).view(torch.uint8).sum(dtype=torch.int64)), parameter.data_ptr()
 
 
 def _same(now: Tensor, before: Tensor) -> bool:

@@ -77,6 +77,11 @@ def _load(path: Path, modified: int, size: int) -> ImageSet:
     if len(images) and not 0 <= int(labels.min()) <= int(labels.max()) < 2**31:
         wrong = labels.min() if labels.min() < 0 else labels.max()
         raise RobustnessError(f"{path}: labels: {wrong} is {'negative' if wrong < 0 else 'too large'}")
+    if not len(images):
+        raise RobustnessError(f"{path}: images: there are none")
+    once, counts = np.unique(ids, return_counts=True)
+    if len(once) < len(ids):
+        raise RobustnessError(f"{path}: ids: {once[counts > 1][0]} is there {counts.max()} times, and should be once")
     pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     hasher = sha256()
     for array in (pixels, labels.astype("<i8"), ids.astype("<i8")):

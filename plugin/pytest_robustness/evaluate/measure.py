@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain
@@ -19,6 +18,7 @@ from pytest_robustness.evaluate.architecture import architecture
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
 from pytest_robustness.evaluate.classifier import Classifier, padded
 from pytest_robustness.evaluate.digests import code_digest, state_digest
+from pytest_robustness.evaluate.guard import guarded
 from pytest_robustness.evaluate.images import ImageSet
 from pytest_robustness.evaluate.memory import PeakMemory
 from pytest_robustness.evaluate.models import load_model
@@ -66,13 +66,13 @@ def evaluate(
     if stopwatch.limit:
         images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
     parameters = _parameters(case, attack_plan)
-    with seeded(case.suite.seed, "model"):  # a factory may draw its weights
+    with guarded(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
         model = load_model(case)
     budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        _memory(case),
-        Classifier(model, **_normalisation(case, images), device=device, dtype=DTYPE) as classifier,
+        guarded(case),
+        Classifier(model, **normalised(case, images), device=device, dtype=DTYPE) as classifier,
     ):
         provenance = _provenance(case, attack_plan, classifier, images)
         with stopwatch.images(len(images), all_images):
@@ -154,7 +154,8 @@ def _provenance(case: Case, attack_plan: AttackPlan, classifier: Classifier, ima
     )
 
 
-def _normalisation(case: Case, images: ImageSet) -> dict[str, tuple[float, ...]]:
+def normalised(case: Case, images: ImageSet) -> dict[str, tuple[float, ...]]:
+    """``mean`` and ``std`` of a case's classifier; RobustnessError where they do not fit the images' channels."""
     normalisation = normalisation_of(case)
     values = {"mean": normalisation.mean, "std": normalisation.std}
     channels = images.identity.shape[0]
@@ -171,17 +172,6 @@ def _parameters(case: Case, attack_plan: AttackPlan) -> dict[str, Parameter]:
     except RobustnessError as error:
         key, _, problem = str(error).partition(": ")
         raise case.error(f"attacks.{case.attack_name}.{key}", problem) from None
-
-
-@contextmanager
-def _memory(case: Case) -> Iterator[None]:
-    """Out of memory, in words that say what to do."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        reason = str(error).partition("\n")[0] or "out of memory"
-        problem = f"{case.id} does not fit into memory in batches of {case.batch_size}: {reason}"
-        raise case.error("batch_size", problem) from None
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.classifier import Classifier, Frozen, padded
+from pytest_robustness.evaluate.classifier import Frozen, padded
 from pytest_robustness.evaluate.contract import check_logits
 
 #: Effort of an image not fooled so far.
@@ -51,7 +51,7 @@ class Meter(Frozen):
 
     def __init__(
         self,
-        classifier: Classifier,
+        classifier: Frozen,
         images: Tensor,
         labels: Tensor,
         attempts: Tensor,

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.guard import blaming
 from pytest_robustness.evaluate.sources import build_library_model
 from pytest_robustness.evaluate.weights import load_weights
 from pytest_robustness.suite import Case
@@ -24,13 +25,17 @@ def load_model(case: Case) -> nn.Module:
     if case.model.library:
         return build_library_model(case)
     module_name, _, name = case.model.source.partition(":")
+    with blaming(f"{case.suite.path}: {key}.source: {module_name}"):
+        try:
+            module = import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise case.error(f"{key}.source", f"no module {error.name!r}") from None
     try:
-        factory = getattr(import_module(module_name), name)
-    except ModuleNotFoundError as error:
-        raise case.error(f"{key}.source", f"no module {error.name!r}") from None
+        factory = getattr(module, name)
     except AttributeError:
         raise case.error(f"{key}.source", f"no {name!r} in {module_name}") from None
-    model = factory() if callable(factory) else factory
+    with blaming(f"{case.suite.path}: {key}.source: {name}"):
+        model = factory() if callable(factory) else factory
     if not isinstance(model, nn.Module) or model is factory:
         what = f"{name} returned a {type(model).__name__}" if callable(factory) else f"{name} cannot be called"
         raise case.error(f"{key}.source", f"{what}; it should be a function that returns an nn.Module")

@@ -17,6 +17,7 @@ from pytest_robustness.evaluate import contract
 from pytest_robustness.evaluate.attacks.registry import AttackPlan
 from pytest_robustness.evaluate.classifier import Classifier, padded
 from pytest_robustness.evaluate.devices import Clock
+from pytest_robustness.evaluate.guard import blaming
 from pytest_robustness.evaluate.images import ImageSet
 from pytest_robustness.evaluate.meter import Exhausted, Meter
 from pytest_robustness.evaluate.noise import noise_rate
@@ -95,7 +96,8 @@ class Round:
             ball=lambda candidates, clean: contract.within(candidates, clean, plan.kind.norm, setting.eps),
             row_floor=setting.row_floor,
         )
-        self.attack = plan.build(self.meter)
+        with blaming(f"the attack {plan.kind.path}"):
+            self.attack = plan.build(self.meter)
         self.given = self.inputs.clone(), self.labels.clone()  # an attack may work in place
         if self.first:
             self.unit_seconds.append(setting.clock.seconds(self._unit))
@@ -116,7 +118,7 @@ class Round:
         torch.autograd.grad(loss, inputs)
 
     def _attack(self) -> None:
-        with seeded(self.setting.seed, self.rows.start):
+        with seeded(self.setting.seed, self.rows.start), blaming(f"the attack {self.setting.plan.kind.path}"):
             try:
                 self.returned = self.attack(*self.given)
             except Exhausted:

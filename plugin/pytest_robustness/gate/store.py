@@ -20,7 +20,7 @@ class BaselineStore:
     """The baselines of one suite, at ``<root>/<suite>/<model>/<attack>.json``."""
 
     def __init__(self, root: Path, suite: str) -> None:
-        self.folder = root / suite
+        self.root, self.folder = root, root / suite
 
     def path(self, case: str) -> Path:
         return self.folder / f"{case}.json"
@@ -35,6 +35,7 @@ class BaselineStore:
         Raises RobustnessError, naming the file, for one that is damaged, edited or another case's.
         """
         path = self.path(case)
+        self._check_inside(path)
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -49,11 +50,22 @@ class BaselineStore:
             raise RobustnessError(f"{path}: case: this is the baseline of {measurement.case}, not of {case}")
         return measurement
 
+    def holds(self, measurement: Measurement) -> bool:
+        """Whether this very measurement is the case's baseline."""
+        try:
+            return self.read(measurement.case) == measurement
+        except RobustnessError:
+            return False
+
     def write(self, measurements: Iterable[Measurement]) -> None:
-        """Store measurements, each atomically; one writer at a time."""
+        """Store measurements, each atomically; one writer at a time.
+
+        Raises RobustnessError, naming the file, for the first that cannot be written; those before it are.
+        """
         with self._lock():
             for measurement in measurements:
                 path = self.path(measurement.case)
+                self._check_inside(path)
                 try:
                     write_whole(path, measurement.to_json())
                 except OSError as error:
@@ -64,9 +76,18 @@ class BaselineStore:
         with self._lock():
             for case in cases:
                 path = self.path(case)
-                path.unlink(missing_ok=True)
+                self._check_inside(path)
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise RobustnessError(f"{path}: cannot be deleted: {error.strerror}") from None
                 with contextlib.suppress(OSError):  # not empty
                     path.parent.rmdir()
+
+    def _check_inside(self, path: Path) -> None:
+        """A link in a repository must not make us read, write or delete what lies elsewhere."""
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise RobustnessError(f"{path}: leads out of {self.root}, to {path.resolve()}")
 
     def _lock(self) -> FileLock:
         """Outside the tree, so that no file of ours needs to be ignored there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_robustness.gate.verdicts import Verdict
 from pytest_robustness.records import Measurement
@@ -16,6 +16,11 @@ class Update:
     now: Measurement
     then: Measurement | None
     verdict: Verdict
+
+    def stamped(self, commit: str | None) -> Update:
+        """With the commit it was measured at."""
+        provenance = self.now.provenance.model_copy(update={"commit": commit})
+        return replace(self, now=self.now.model_copy(update={"provenance": provenance}))
 
 
 def due(results: Iterable[Update]) -> Iterator[Update]:

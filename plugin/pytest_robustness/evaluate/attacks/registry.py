@@ -124,6 +124,14 @@ class AttackPlan:
             for name, parameter in list(signature.parameters.items())[1:]  # the first is the model
             if isinstance(parameter.default, bool | int | float | str)
         }
+        needed = [
+            name
+            for name, parameter in list(signature.parameters.items())[1:]
+            if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        ]
+        missing = [name for name in needed if name not in self.given]
+        if missing:
+            raise RobustnessError(f"{missing[0]}: missing, and {self.kind.path} has no default for it")
         unknown = [name for name in self.given if name not in signature.parameters]
         if unknown:
             raise RobustnessError(f"{unknown[0]}: not a parameter of {self.kind.path}")

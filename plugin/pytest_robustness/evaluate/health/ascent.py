@@ -1,0 +1,75 @@
+"""Gradient ascent that the checks use: small, and independent of the attacks that are being checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Logits = Callable[[Tensor], Tensor]
+
+
+def gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Of the loss, (n,) of logits (n, K) and labels, to the images; zero where nothing leads back to them."""
+    inputs = images.clone().requires_grad_()
+    value = loss(logits_of(inputs), labels).sum()
+    if not value.requires_grad:
+        return torch.zeros_like(images)
+    (found,) = torch.autograd.grad(value, inputs, allow_unused=True)
+    return torch.zeros_like(images) if found is None else found
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """(n,)."""
+    return functional.cross_entropy(logits, labels, reduction="none")
+
+
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """The label's logit less the best other, (n,): below zero is fooled."""
+    label = labels.unsqueeze(1)
+    return logits.gather(1, label).squeeze(1) - logits.scatter(1, label, -torch.inf).amax(1)
+
+
+def ascend(
+    logits_of: Logits,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    steps: int,
+    step: float,
+    start: int | None = None,
+) -> Tensor:
+    """Sign-gradient ascent on the cross-entropy inside the L-infinity ball and [0, 1]: PGD, or FGSM for one step.
+
+    An image counts as fooled when it is at any iterate, so what is found never depends on when the attack ends. The
+    fooled are computed no more. Source: Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks".
+
+    Args:
+        logits_of: (n, C, H, W) to (n, K).
+        images, labels: (N, C, H, W) in [0, 1] and (N,).
+        eps, step: radius of the ball and size of a step.
+        start: seed of a start drawn uniformly from the ball; None: at the images.
+
+    Returns:
+        (N,) bool, the fooled.
+    """
+    low, high = (images - eps).clamp_min(0), (images + eps).clamp_max(1)
+    current = images.clone()
+    if start is not None:
+        generator = torch.Generator().manual_seed(start)
+        drawn = torch.rand(images.shape, generator=generator).to(images) * 2 - 1
+        current = (images + eps * drawn).clamp(0, 1)
+    fooled = torch.zeros_like(labels, dtype=torch.bool)
+    for made in range(steps + 1):
+        with torch.no_grad():
+            still = (~fooled).nonzero().squeeze(1)
+            fooled[still] = logits_of(current[still]).argmax(1) != labels[still]
+            still = (~fooled).nonzero().squeeze(1)
+        if made == steps or not len(still):
+            break
+        direction = gradient(logits_of, current[still], labels[still], cross_entropy).sign()
+        current[still] = torch.minimum(torch.maximum(current[still] + step * direction, low[still]), high[still])
+    return fooled

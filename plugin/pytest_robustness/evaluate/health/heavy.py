@@ -1,0 +1,159 @@
+"""Checks that cost minutes rather than seconds: a stronger attack, one without gradients, and the suite's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate import contract
+from pytest_robustness.evaluate.attacks.registry import KINDS, AttackPlan
+from pytest_robustness.evaluate.classifier import Frozen
+from pytest_robustness.evaluate.health.ascent import ascend
+from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
+from pytest_robustness.evaluate.meter import Meter
+from pytest_robustness.evaluate.rounds import seeded
+
+#: Of images that PGD missed, Square may fool so many of all.
+BLACK_BOX = 0.05
+QUERIES = 1000
+#: How many more images a stronger PGD may fool.
+MORE = 0.15
+STEPS, STEP_SHARES = 50, (1 / 4, 1 / 10, 1 / 25)  # of a restart each; the shares are of eps
+#: What is added to every logit, and how many images an attack may fool more or less for it.
+SHIFT, SHIFTED = -50.0, 0.05
+
+
+def black_box(subject: Subject) -> Finding:
+    """An attack that needs no gradient does not beat one that has it."""
+    missed = (~stronger(subject)).nonzero().squeeze(1)
+    fooled = torch.zeros_like(missed, dtype=torch.bool)
+    if len(missed):
+        square = AttackPlan(KINDS["Square"], "full", {"eps": subject.eps, "n_queries": QUERIES, "seed": subject.seed})
+        images, labels = subject.images[missed], subject.labels[missed]
+        with seeded(subject.seed, "health"), torch.no_grad():
+            found = square.build(Plain(subject))(images, labels)
+            fooled = subject.classifier(found).argmax(1) != labels
+    return Finding(
+        "black box",
+        int(fooled.sum()) <= BLACK_BOX * len(subject),
+        f"Square, {QUERIES} queries, fools {int(fooled.sum())} of the {len(missed)} of {len(subject)} images that PGD "
+        "missed",
+        "gradient masking: an attack that sees only logits should not find what gradients do not lead to",
+        "Add Square to the suite, and do not believe its gradient attacks alone",
+    )
+
+
+def more_effort(subject: Subject) -> Finding:
+    """More steps and restarts change little: the attack has converged."""
+    found = stronger(subject)
+    gained = subject.share(found) - subject.share(subject.pgd)
+    return Finding(
+        "more effort",
+        gained <= MORE,
+        f"PGD of 10 steps fools {int(subject.pgd.sum())} of {len(subject)} images, of {STEPS} steps and from "
+        f"{len(STEP_SHARES)} more starts {int(found.sum())}",
+        "a surface too rugged for the attack: gradient masking, or steps that are too few or too large",
+        "Give the suite's attack more steps until its success rate settles",
+    )
+
+
+def shifted(subject: Subject) -> Finding:
+    """The suite's attacks do not care for a constant added to every logit: neither does the model's decision."""
+    worst = []
+    for name, attack in subject.attacks.items():
+        plain, moved = (run(subject, attack, Plain(subject, shift)) for shift in (0.0, SHIFT))
+        worst.append((int(plain[0].sum()) - int(moved[0].sum()), name))
+    changed = [f"{name} {change:+d}" for change, name in worst if abs(change) > SHIFTED * len(subject)]
+    return Finding(
+        "shifted logits",
+        not changed,
+        f"with {SHIFT:g} added to each logit attacks fool as many of {len(subject)} images"
+        + (f", but for {', '.join(changed)}" if changed else ""),
+        "an attack whose loss is wrong, as torchattacks' C&W is for negative logits",
+        "Use an attack that looks at differences of logits only",
+    )
+
+
+def kept(subject: Subject) -> Finding:
+    """The suite's attacks stay in their ball, in [0, 1] and within their budget of gradients."""
+    broken = [
+        f"{name}: {problem}" for name, attack in subject.attacks.items() for problem in _breaches(subject, attack)
+    ]
+    return Finding(
+        "budget and box",
+        not broken,
+        "; ".join(broken) or f"{', '.join(subject.attacks)} stay in their ball, in [0, 1] and within their budget",
+        "an attack that does not do what its parameters say, so its success rate is another attack's",
+        "Mend the attack, or say its true parameters",
+    )
+
+
+def stronger(subject: Subject) -> Tensor:
+    """(N,) bool: fooled by PGD or by one of many steps, small and large, from several starts."""
+    found = subject.pgd.clone()
+    for restart, share in enumerate(STEP_SHARES):
+        left = (~found).nonzero().squeeze(1)
+        if not len(left):
+            break
+        found[left] = ascend(
+            subject.classifier,
+            subject.images[left],
+            subject.labels[left],
+            eps=subject.eps,
+            steps=STEPS,
+            step=subject.eps * share,
+            start=subject.seed + 1 + restart,
+        )
+    return found
+
+
+def _breaches(subject: Subject, attack: AttackPlan) -> Iterator[str]:
+    try:
+        _, gradients = run(subject, attack, Plain(subject))
+    except RobustnessError as error:
+        yield str(error)
+        return
+    budget = attack.kind.budget(attack.parameters()) if attack.kind.budget else None
+    if budget is not None and gradients > budget:
+        yield f"{gradients} gradient evaluations, not {budget}"
+
+
+class Plain(Frozen):
+    """The subject's classifier as the module attacks want, with a constant added to its logits."""
+
+    def __init__(self, subject: Subject, shift: float = 0.0) -> None:
+        super().__init__()
+        self.logits_of, self.shift = subject.classifier, shift
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logits_of(images) + self.shift
+
+
+def run(subject: Subject, attack: AttackPlan, model: Frozen) -> tuple[Tensor, int]:
+    """Which images, (N,) bool, an attack of the suite fools, every step of it, and the gradients it took.
+
+    Raises RobustnessError for an answer outside of its ball or of [0, 1].
+    """
+    eps = float(attack.parameters().get("eps", 0))
+    norm = attack.kind.norm
+    meter = Meter(
+        model,
+        subject.images,
+        subject.labels,
+        torch.ones_like(subject.labels, dtype=torch.bool),
+        candidates=attack.watched,
+        freeze=False,
+        ball=lambda candidates, clean: contract.within(candidates, clean, norm, eps),
+        row_floor=subject.row_floor,
+    )
+    with seeded(subject.seed, "health"):
+        found = attack.build(meter)(subject.images.clone(), subject.labels.clone())
+    contract.check(found, subject.images, norm, eps)
+    with torch.no_grad():
+        return model(found.detach()).argmax(1) != subject.labels, meter.gradients
+
+
+HEAVY: Checks = (black_box, more_effort, shifted, kept)

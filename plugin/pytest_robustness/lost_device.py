@@ -1,0 +1,52 @@
+"""A process whose GPU is lost runs no further test: it would say of sound models that they fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pytest_robustness.errors import DeviceLost, RobustnessError
+from pytest_robustness.report.plain import plain
+
+LOST = pytest.StashKey[bool]()
+#: Of the report of the test in which it was lost.
+ATTRIBUTE = "_robustness_device_lost"
+EXIT_CODE = 70  # EX_SOFTWARE
+
+
+@contextmanager
+def failing(item: pytest.Item, subject: str) -> Iterator[None]:
+    """An error of ours fails the test in one line, without a traceback, and a lost device is remembered."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except RobustnessError as error:
+        item.stash[LOST] = isinstance(error, DeviceLost)
+        problem = plain(f"{subject}: {' '.join(str(error).split())}")
+        raise pytest.fail.Exception(problem, pytrace=False) from None  # else the error is shown too, as its context
+
+
+class LostDevice:
+    """Where tests run. A worker dies, and is replaced by one that starts afresh; a single process stops."""
+
+    def __init__(self, *, worker: bool) -> None:
+        self.worker = worker
+        self.lost = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if item.stash.get(LOST, False):
+            self.lost = True
+            setattr(report, ATTRIBUTE, True)
+            if not self.worker:
+                item.session.shouldstop = "the device is lost, and this process cannot use it any more"
+        return report
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self) -> None:
+        if self.lost and self.worker:  # all reports of the test are sent
+            os._exit(EXIT_CODE)

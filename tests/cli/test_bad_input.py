@@ -1,0 +1,64 @@
+"""Bad input: one clear line, the right exit status, nothing stored is touched, and what can still run does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.bad_input import FAILED, ROWS, USAGE
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, bytes]:
+    """The tiny suite's baselines, recorded once."""
+    return {}
+
+
+@pytest.fixture
+def sound(project, kept):
+    """A project with baselines, beside it the models that are wrong."""
+    shutil.copy(Path(__file__).with_name("badzoo.py"), project.path)
+    if not kept:
+        project.record()
+        kept.update(project.files())
+    for name, data in kept.items():
+        file = project.baselines / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    return project
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_bad_input_costs_one_clear_line_and_nothing_else(sound, name):
+    row = ROWS[name]
+    row.broken(sound)
+    before, outside = sound.files(), sorted(sound.path.glob("outside*"))
+    held = [path.read_bytes() for path in outside if path.is_file()]
+    result = sound.run("-p", "no:benchmark", *row.arguments)
+    text = result.stdout.str() + result.stderr.str()
+    assert result.ret == row.exit, text
+    assert "Traceback" not in text
+    assert "INTERNALERROR" not in text
+    assert not [line for line in text.splitlines() if line.startswith("E  ")]
+    lines = {line for line in text.splitlines() if row.said in line and not line.startswith("FAILED test_")}
+    if row.exit == USAGE:
+        assert len([line for line in result.errlines if line]) <= 3, text
+    elif row.exit == FAILED:  # each case that fails says so in a line of its own
+        assert outcomes(result) == {"passed": row.passed, "failed": 4 - row.passed}
+        assert len(lines) <= 4 - row.passed + (row.passed > 0), text
+    else:
+        assert outcomes(result)["passed"] == row.passed
+    assert lines, text
+    assert not (sound.path / "ran").exists()  # a pickle's code
+    assert sound.files() == before
+    assert [path.read_bytes() for path in outside if path.is_file()] == held
+
+
+def outcomes(result):
+    return {"passed": 0} | result.parseoutcomes()
+
+
+def test_the_table_is_long_enough():
+    assert len(ROWS) >= 60

@@ -1,0 +1,177 @@
+"""Health checks: each notices the defect it is for, none minds a sound model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.health import CHECKS, Subject, cheap, examine, heavy
+from pytest_robustness.evaluate.health.finding import Check
+from torch.nn import functional
+
+from tests.evaluate.plants import (
+    STRIPED,
+    Before,
+    Bright,
+    Misleading,
+    Rough,
+    Saturated,
+    attack,
+    bent,
+    ours,
+    subject,
+    theirs,
+)
+from tests.evaluate.suites import CPU, case_of, labels_of, pictures
+
+#: The check that notices, the defect, and a word of what is said of it.
+PLANTS: dict[str, tuple[Check, Callable[[], Subject], str]] = {
+    "wrong normalisation": (cheap.accuracy, lambda: subject(Bright(), right=7), "wrong normalisation"),
+    "dropout left on": (
+        cheap.deterministic,
+        lambda: subject(Before(lambda images: functional.dropout(images, 0.1, training=True))),
+        "dropout left on",
+    ),
+    "noise inside": (
+        cheap.deterministic,
+        lambda: subject(Before(lambda images: images + 0.01 * torch.randn_like(images))),
+        "noise inside",
+    ),
+    "batch norm in train mode": (
+        cheap.batch_mates,
+        lambda: subject(
+            Before(lambda images: functional.batch_norm(images, None, None, training=True)),
+            images=torch.linspace(0.1, 0.9, 40).view(-1, 1, 1, 1).expand(-1, 3, 8, 8),
+        ),
+        "left in train mode",
+    ),
+    "softmax head": (cheap.logits, lambda: subject(Bright(head=lambda z: z.softmax(1))), "a softmax head"),
+    "log-softmax head": (cheap.logits, lambda: subject(Bright(head=lambda z: z.log_softmax(1))), "a log-softmax head"),
+    "quantised input": (
+        cheap.gradients,
+        lambda: subject(Before(lambda images: (images * 8).round() / 8)),
+        "gradient masking",
+    ),
+    "no way back": (cheap.gradients, lambda: subject(Before(lambda images: images.detach())), "gradient masking"),
+    "gradient of NaN": (
+        cheap.gradients,
+        lambda: subject(Before(lambda images: images + (images - images).sqrt())),
+        "gradient masking",
+    ),
+    "logits times 10,000": (cheap.gradients, lambda: subject(Bright(head=lambda z: z * 1e4)), "a saturated loss"),
+    "a valley before the cliff": (
+        cheap.fgsm_below_pgd,
+        lambda: subject(Bright(bent((0, 0), (0.3, 0.5), (0.8, -0.5), (0.9, 2), (1, 2)))),
+        "gradient masking",
+    ),
+    "a gap that large steps skip": (
+        cheap.larger_balls,
+        lambda: subject(
+            Bright(bent((0, 0), (0.66, 0.9), (0.68, 1.2), (0.82, 1.2), (0.84, 0.9), (2.2, -1), (3, 0), (5, 3)))
+        ),
+        "steps that suit the larger ball are too large",
+    ),
+    "nothing in reach": (
+        cheap.unbounded,
+        lambda: subject(Bright(lambda t: 0.5 * t / (1 + t.abs()))),
+        "no model can classify an image that is free to become another",
+    ),
+    "pixels of another range": (cheap.noise, lambda: subject(Rough(), images=STRIPED), "wrong normalisation"),
+    "logits that lose their digits": (cheap.scaled, lambda: subject(Saturated()), "a saturated loss"),
+    "misleading gradients": (
+        heavy.black_box,
+        lambda: subject(Before(Misleading.apply)),
+        "gradient masking",
+    ),
+    "a gap that needs small steps": (
+        heavy.more_effort,
+        lambda: subject(
+            Bright(bent((0, 0), (0.345, 0.9), (0.355, 1.2), (0.385, 1.2), (0.395, 0.9), (2.2, -1), (3, 0), (5, 3)))
+        ),
+        "a surface too rugged",
+    ),
+    "torchattacks' C&W": (heavy.shifted, lambda: subject(Bright(), attacks=[theirs()]), "attack0"),
+    "an attack of two steps that says one": (
+        heavy.kept,
+        lambda: subject(Bright(), attacks=[attack()]),
+        "attack0: 2 gradient evaluations, not 1",
+    ),
+    "an attack that leaves its ball": (
+        heavy.kept,
+        lambda: subject(Bright(), attacks=[attack(steps=1, high=1.01)]),
+        "attack0: the attack left its Linf ball",
+    ),
+}
+EVERY = [*CHECKS["cheap"], *CHECKS["heavy"]]
+#: Defects that show in other checks too: gradients that lead nowhere spoil every attack that follows them.
+ALONE = set(PLANTS) - {
+    "dropout left on", "noise inside", "batch norm in train mode", "softmax head", "quantised input", "no way back",
+    "gradient of NaN", "logits times 10,000", "misleading gradients", "nothing in reach",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heavy, "QUERIES", 400)
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_planted_defect_is_noticed_and_explained(name: str) -> None:
+    check, plant, said = PLANTS[name]
+    finding = check(plant())
+    assert not finding.passed
+    assert said in str(finding)
+    assert finding.meaning in str(finding)
+    assert finding.advice in str(finding)
+    assert "\n" not in str(finding)
+
+
+@pytest.mark.parametrize("name", sorted(ALONE))
+def test_no_other_check_would_notice(name: str) -> None:
+    check, plant, _ = PLANTS[name]
+    assert [other(plant()).check for other in CHECKS["cheap"] if other is not check and not other(plant()).passed] == []
+
+
+@pytest.mark.parametrize("check", EVERY, ids=lambda check: check.__name__)
+def test_a_sound_model_passes_every_check(check: Check) -> None:
+    finding = check(subject(Bright(), attacks=[attack(steps=1), ours()]))
+    assert finding.passed, str(finding)
+    assert finding.meaning not in str(finding)
+
+
+def test_every_check_has_a_defect_that_it_notices() -> None:
+    assert {check for check, _, _ in PLANTS.values()} == set(EVERY)
+
+
+@pytest.mark.parametrize("level", ["cheap", "heavy"])
+def test_a_model_of_a_suite_is_examined_on_images_it_gets_right(
+    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heavy, "QUERIES", 20)
+    case = case_of(tmp_path)
+    findings = examine(case.suite, case.model_name, device=CPU, level=level)
+    assert len(findings) == len(CHECKS[level])
+    assert all(dataclasses.astuple(finding) for finding in findings)
+    if level == "cheap":
+        assert findings[0].numbers.startswith("53 of 56 clean images classified correctly")
+    again = examine(case.suite, case.model_name, device=CPU, level=level)
+    assert again == findings
+
+
+def test_a_model_that_gets_nothing_right_is_one_finding(tmp_path: Path) -> None:
+    images = pictures()
+    case = case_of(tmp_path, images=images, labels=(labels_of(images, wrong=()) + 1) % 10)
+    (finding,) = examine(case.suite, case.model_name, device=CPU, level="heavy")
+    assert (finding.check, finding.passed) == ("accuracy", False)
+    assert np.all(labels_of(images, wrong=()) < 10)
+
+
+def test_a_model_that_is_no_classifier_costs_one_line(tmp_path: Path) -> None:
+    case = case_of(tmp_path, source="tests.evaluate.nets:vector_logits")
+    with pytest.raises(RobustnessError, match="the model returned a tensor of"):
+        examine(case.suite, case.model_name, device=CPU, level="cheap")
