@@ -170,6 +170,7 @@ class Controller:
         notes = [
             *self.notes,
             *self._not_run(),
+            *summary.not_measured(sound),
             *summary.clean_accuracies(sound, always=self.settings.candidate is not None),
             *summary.changed_models(sound),
             *summary.not_judged(self.results),

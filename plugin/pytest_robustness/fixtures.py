@@ -62,6 +62,7 @@ class Robustness:
         from pytest_robustness.evaluate.measure import evaluate
         from pytest_robustness.evaluate.trial import Stopwatch
         from pytest_robustness.gate.judge import judge, not_judged
+        from pytest_robustness.gate.known import judge_known
         from pytest_robustness.gate.metrics import Rules
 
         case = self._case
@@ -69,6 +70,8 @@ class Robustness:
             baseline = self._settings.store.read(case.id)
         except RobustnessError as error:
             raise RobustnessError(f"{error}; restore the file, or delete it and record it: {self._command}") from None
+        if self._settings.changed_only and baseline is not None and self._known(baseline):
+            return Result(measurement=baseline, verdict=judge_known(baseline, Rules.of(case)))
         stopwatch = Stopwatch(self._settings.limit)
         measurement = evaluate(
             case,
@@ -88,6 +91,12 @@ class Robustness:
 
             gallery = look(case, measurement, device=self._device)
         return Result(measurement=measurement, verdict=verdict, gallery=gallery)
+
+    def _known(self, baseline: Measurement) -> bool:
+        from pytest_robustness.evaluate.measure import identify
+        from pytest_robustness.gate.known import known
+
+        return known(baseline, *identify(self._case, device=self._device))
 
     def _advice(self, word: str) -> str:
         if word not in ("no baseline", "not comparable"):

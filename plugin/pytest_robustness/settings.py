@@ -42,6 +42,11 @@ def add_options(parser: pytest.Parser) -> None:
         "--prune-baselines", action="store_true", help="delete baselines of cases that are no longer in the suite"
     )
     group.addoption(
+        "--robustness-changed",
+        action="store_true",
+        help="measure only what may differ from its baseline: model, protocol, attack, torch or kind of device",
+    )
+    group.addoption(
         "--robustness-images",
         metavar="DIR",
         help=f"folder of the suite's photographs; default: environment variable {ENVIRONMENT}, then the suite's own",
@@ -65,6 +70,7 @@ class Settings:
     recording: Recording
     prune: bool
     candidate: str | None
+    changed_only: bool
     limit: int | None
     images: str | None
     chosen: str | None
@@ -84,6 +90,8 @@ class Settings:
         limit = config.getoption("robustness_limit")
         if limit is not None and limit < 1:
             raise pytest.UsageError(f"--robustness-limit {limit}: should be a number of images, at least 1")
+        if limit is not None and config.getoption("robustness_changed"):
+            raise pytest.UsageError("--robustness-limit and --robustness-changed: give one of them")
         if limit is not None and (everything or missing or prune):
             raise pytest.UsageError("--robustness-limit records nothing: leave out --update-baselines and its like")
         return cls(
@@ -92,6 +100,7 @@ class Settings:
             recording="all" if everything else "missing" if missing else "none",
             prune=prune,
             candidate=candidate,
+            changed_only=config.getoption("robustness_changed"),
             limit=limit,
             images=config.getoption("robustness_images"),
             chosen=chosen,

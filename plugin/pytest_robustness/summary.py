@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from pytest_robustness.gate.known import UNCHANGED
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.gate.verdicts import MetricVerdict
 from pytest_robustness.recorder import Result
@@ -85,6 +86,13 @@ def not_judged(results: Mapping[str, Result]) -> Iterator[str]:
                 reasons.setdefault(metric.metric, []).append(f"{case}: {metric.text.partition(': ')[2]}")
     for name, cases in reasons.items():
         yield f"{name} not judged in {len(cases)} of {len(results)} cases, so of {cases[0]}"
+
+
+def not_measured(results: Mapping[str, Result]) -> Iterator[str]:
+    """How much of a run was known without it."""
+    known = sum(result.verdict.word == UNCHANGED for result in results.values())
+    if known:
+        yield f"{known} of {len(results)} cases are as they were recorded and were not measured"
 
 
 def changed_models(results: Mapping[str, Result]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain
@@ -66,14 +67,8 @@ def evaluate(
     if stopwatch.limit:
         images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
     parameters = _parameters(case, attack_plan)
-    with guarded(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
-        model = load_model(case)
     budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
-    with (
-        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        guarded(case),
-        Classifier(model, **normalised(case, images), device=device, dtype=DTYPE) as classifier,
-    ):
+    with _classifier(case, images, device) as classifier:
         provenance = _provenance(case, attack_plan, classifier, images)
         with stopwatch.images(len(images), all_images):
             if case.suite.images.labels == "predicted":
@@ -115,6 +110,30 @@ def evaluate(
             budget if attack_plan.watched else None,
         ),
     )
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def identify(case: Case, *, device: torch.device | None = None) -> tuple[Protocol, Provenance]:
+    """What ``evaluate`` would put beside its evidence, without an attack. Raises as it does."""
+    attack_plan = plan(case)
+    images, unselected = attacked_images(case), unselected_images(case)
+    with _classifier(case, images, device or devices.pick_device()) as classifier:
+        provenance = _provenance(case, attack_plan, classifier, images)
+    return _protocol(case, attack_plan, _parameters(case, attack_plan), images, unselected), provenance
+
+
+@contextmanager
+def _classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[Classifier]:
+    """The case's model, loaded, for as long as the block lasts."""
+    with guarded(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
+        model = load_model(case)
+    with (
+        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+        guarded(case),
+        Classifier(model, **normalised(case, images), device=device, dtype=DTYPE) as classifier,
+    ):
+        yield classifier
 
 
 def _protocol(

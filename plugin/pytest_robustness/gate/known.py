@@ -1,0 +1,29 @@
+"""What need not be measured: a case that would only repeat its baseline."""
+
+from __future__ import annotations
+
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.verdicts import Verdict
+from pytest_robustness.records import Measurement, Protocol, Provenance
+
+UNCHANGED = "unchanged, not measured"
+#: Of the provenance, what evidence does not depend on. The product may be another, its kind may not.
+INDIFFERENT = {"device", "model", "commit", "architecture"}
+
+
+def known(then: Measurement, protocol: Protocol, provenance: Provenance) -> bool:
+    """Whether measuring would give the baseline's evidence again: all that it depends on is what it was.
+
+    Never so for a model whose code has no digest: what it does may depend on more than can be seen.
+    """
+    before, after = (one.model_dump(exclude=INDIFFERENT) for one in (then.provenance, provenance))
+    return provenance.code_digest is not None and before == after and then.protocol == protocol
+
+
+def judge_known(then: Measurement, rules: Rules) -> Verdict:
+    """The baseline by today's rules: only an absolute limit can fail it."""
+    verdict = judge(then, then, rules)
+    if not verdict.passed:
+        return verdict
+    return Verdict(case=then.case, passed=True, word=UNCHANGED, reason=f"{then.case}: {UNCHANGED}")
