@@ -185,6 +185,9 @@ class Timing(_Record):
     peak_memory: NonNegativeInt | None = Field(
         default=None, exclude_if=absent, description="bytes: of the GPU's tensors, or of the whole process on a CPU"
     )
+    threads: PositiveInt | None = Field(
+        default=None, exclude_if=absent, description="of a CPU; waiting for one another costs CPU time too"
+    )
     doubt: str | None = Field(default=None, description="why the time should not be judged")
 
 

@@ -44,6 +44,7 @@ def measurement(
     units: float | None = 5.0,
     spread: float | None = 0.01,
     doubt: str | None = None,
+    threads: int | None = 1,
     digest: str = "weights digest",
     code: str | None = "code digest",
     device: str = "a CPU",
@@ -70,7 +71,14 @@ def measurement(
     return Measurement(
         case=case,
         budget=budget,
-        timing=Timing(seconds_per_attempt=0.002, gradient_units=units, unit_spread=spread, gradients=10.0, doubt=doubt),
+        timing=Timing(
+            seconds_per_attempt=0.002,
+            gradient_units=units,
+            unit_spread=spread,
+            gradients=10.0,
+            threads=threads,
+            doubt=doubt,
+        ),
         protocol=Protocol(**rules | (protocol or {})),
         provenance=Provenance(
             device=device,

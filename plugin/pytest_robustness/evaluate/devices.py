@@ -62,6 +62,11 @@ def settle(device: torch.device, workers: int) -> None:
         torch.cuda.synchronize(device)
 
 
+def threads(device: torch.device) -> int | None:
+    """How many a CPU's operators use."""
+    return torch.get_num_threads() if device.type == "cpu" else None
+
+
 def available_cores() -> int:
     """Cores this process may run on, which containers and batch systems restrict."""
     if hasattr(os, "sched_getaffinity"):

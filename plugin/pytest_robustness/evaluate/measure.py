@@ -69,13 +69,13 @@ def evaluate(
     parameters = _parameters(case, attack_plan)
     budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
     with _classifier(case, images, device) as classifier:
-        provenance = _provenance(case, attack_plan, classifier, images)
         with stopwatch.images(len(images), all_images):
             if case.suite.images.labels == "predicted":
                 images = replace(images, labels=_answers(classifier, images, case).predicted)
             correct = _answers(classifier, images, case).correct
         with stopwatch.images(len(unselected or ()), all_unselected):
             answers = _answers(classifier, unselected, case) if unselected else None
+        provenance = _provenance(case, attack_plan, classifier, images)
         setting = Setting(
             plan=attack_plan,
             classifier=classifier,
@@ -99,7 +99,9 @@ def evaluate(
         schema=1,
         case=case.id,
         budget=budget,
-        timing=_timing(rounds, int(correct.sum()), doubt).model_copy(update={"peak_memory": peak.bytes()}),
+        timing=_timing(rounds, int(correct.sum()), doubt).model_copy(
+            update={"peak_memory": peak.bytes(), "threads": devices.threads(device)}
+        ),
         protocol=_protocol(case, attack_plan, parameters, images, unselected),
         provenance=provenance,
         evidence=_evidence(

@@ -134,6 +134,8 @@ def _time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricV
     reach = 1.96 * MEDIAN_ERROR * math.hypot(_spread(then.timing), _spread(now.timing)) / math.sqrt(max(batches, 1))
     if then.provenance.device != now.provenance.device:
         doubt = f"recorded on {then.provenance.device}"
+    elif then.timing.threads != now.timing.threads:
+        doubt = f"recorded with {then.timing.threads or 'unknown'} threads, now {now.timing.threads or 'unknown'}"
     elif doubt is None and batches < LEAST_BATCHES:
         doubt = f"fewer than {LEAST_BATCHES} batches"
     elif doubt is None and reach > ALLOWED_REACH * rules.tolerances.time:
