@@ -75,16 +75,20 @@ class Lab:
     def measure(self, tasks: Iterable[Task]) -> dict[Task, Measurement]:
         """Each task's measurement. Tasks of one environment share the processes, which start with it."""
         found: dict[Task, Measurement] = {}
-        waiting = sorted(tasks, key=lambda task: task.environment)
-        for environment, group in groupby(waiting, key=lambda task: task.environment):
+
+        def kind(task: Task) -> tuple[Environment, int]:
+            return task.environment, task.threads
+
+        for (environment, threads), group in groupby(sorted(tasks, key=kind), key=kind):
             alone = list(group)
-            with changed_environment(environment), self._pool() as pool:
+            with changed_environment(environment), self._pool(max(1, PROCESSES // threads)) as pool:
                 work = partial(_measure, self.suite.path, self.suite.images, self.cache)
                 found |= dict(zip(alone, pool.map(work, alone), strict=True))
         return found
 
-    def _pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
+    def _pool(self, processes: int) -> ProcessPoolExecutor:
+        """No more threads than cores: they would wait for one another, at full speed."""
+        return ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
 
 
 @contextmanager
