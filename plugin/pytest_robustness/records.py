@@ -278,23 +278,34 @@ class Measurement(_Record):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises RobustnessError, in one line, for anything ``to_json`` could not have written."""
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RobustnessError(f"not JSON: {error}") from None
-        if not isinstance(data, dict):
-            raise RobustnessError("not a measurement: no object at the top")
-        if type(data.get("schema")) is not int or data["schema"] != SCHEMA:
-            raise RobustnessError(f"schema: {data.get('schema')!r} is not {SCHEMA}, the one this version reads")
+        data = versioned(text, "measurement", SCHEMA)
         stored, digest = data.pop("aggregates", None), data.pop("evidence_digest", None)
         try:
             measurement = cls.model_validate(data)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise RobustnessError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise RobustnessError(first_problem(error)) from None
         if stored != measurement.aggregates.model_dump() or digest != measurement.evidence.digest:
             raise RobustnessError("evidence and aggregates disagree: was it edited by hand?")
         return measurement
+
+
+def versioned(text: str, what: str, schema: int) -> dict[str, Any]:
+    """The object of a stored JSON file. Raises RobustnessError for none, or for one of another schema."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RobustnessError(f"not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise RobustnessError(f"not a {what}: no object at the top")
+    if type(data.get("schema")) is not int or data["schema"] != schema:
+        raise RobustnessError(f"schema: {data.get('schema')!r} is not {schema}, the one this version reads")
+    return data
+
+
+def first_problem(error: ValidationError) -> str:
+    """Key and problem, in one line."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _pretty(value: Any, indent: int) -> str:

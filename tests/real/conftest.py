@@ -1,16 +1,5 @@
-"""One thread: a busy machine makes more slower."""
+"""One thread here too."""
 
-from __future__ import annotations
+from tests.evaluate.conftest import _one_thread
 
-from collections.abc import Iterator
-
-import pytest
-import torch
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+__all__ = ["_one_thread"]

@@ -70,9 +70,10 @@ def evaluate(
     budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
     with _classifier(case, images, device) as classifier:
         with stopwatch.images(len(images), all_images):
-            if case.suite.images.labels == "predicted":
-                images = replace(images, labels=_answers(classifier, images, case).predicted)
-            correct = _answers(classifier, images, case).correct
+            clean = _answers(classifier, images, case)
+        correct = clean.correct
+        if case.suite.images.labels == "predicted":  # then every image is an attempt
+            images, correct = replace(images, labels=clean.predicted), torch.ones_like(correct)
         with stopwatch.images(len(unselected or ()), all_unselected):
             answers = _answers(classifier, unselected, case) if unselected else None
         provenance = _provenance(case, attack_plan, classifier, images)

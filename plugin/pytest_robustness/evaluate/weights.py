@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.guard import first_line
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -23,8 +24,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RobustnessError(f"cannot be read: {reason}") from None
+        raise RobustnessError(f"cannot be read: {first_line(error)}") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise RobustnessError("not a state dict")
     return state

@@ -131,7 +131,7 @@ def _time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricV
     values = f"{before:.2f} -> {after:.2f} gradient units"
     doubt = now.timing.doubt or then.timing.doubt
     batches = math.ceil(now.protocol.images.count / now.protocol.batch_size)
-    reach = 1.96 * MEDIAN_ERROR * math.hypot(_spread(then.timing), _spread(now.timing)) / math.sqrt(max(batches, 1))
+    reach = time_reach(batches, then.timing, now.timing)
     if then.provenance.device != now.provenance.device:
         doubt = f"recorded on {then.provenance.device}"
     elif then.timing.threads != now.timing.threads:
@@ -158,8 +158,10 @@ def _time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricV
     )
 
 
-def _spread(timing: Timing) -> float:
-    return timing.unit_spread or 0.0
+def time_reach(batches: int, *timings: Timing) -> float:
+    """How far the 95 % interval of a time, or of a ratio of times, reaches; a share of it."""
+    spread = math.hypot(*(timing.unit_spread or 0.0 for timing in timings))
+    return 1.96 * MEDIAN_ERROR * spread / math.sqrt(max(batches, 1))
 
 
 METRICS: Sequence[Callable[[Measurement, Measurement, Rules], Iterable[MetricVerdict]]] = (

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from statistics import fmean
 
-from pytest_robustness.gate.metrics import MEDIAN_ERROR
+from pytest_robustness.gate.metrics import time_reach
 from pytest_robustness.gate.published import beside, load_published
 from pytest_robustness.gate.statistics import mean_interval, wilson
 from pytest_robustness.gate.variants import contrasts
@@ -219,11 +219,11 @@ def _mean(values: Iterable[float | None]) -> data.Value | None:
 
 
 def _time(found: Measurement) -> data.Value | None:
-    units, spread = found.timing.gradient_units, found.timing.unit_spread
+    units = found.timing.gradient_units
     if units is None:
         return None
     batches = math.ceil(found.protocol.images.count / found.protocol.batch_size)
-    reach = 1.96 * MEDIAN_ERROR * (spread or 0.0) / math.sqrt(max(batches, 1))
+    reach = time_reach(batches, found.timing)
     return data.Value(value=units, interval=(units * max(0.0, 1 - reach), units * (1 + reach)) if batches > 1 else None)
 
 

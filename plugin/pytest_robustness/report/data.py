@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.verdicts import MetricVerdict
 from pytest_robustness.pictures import Gallery
-from pytest_robustness.records import Protocol
+from pytest_robustness.records import Protocol, first_problem, versioned
 
 #: Changes whenever a reader of the older one would misread the newer.
 SCHEMA: Literal[1] = 1
@@ -163,19 +162,11 @@ class Report(_Data):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises RobustnessError, in one line, for anything that is not a report of this version."""
+        versioned(text, "report", SCHEMA)
         try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RobustnessError(f"not JSON: {error}") from None
-        if not isinstance(data, dict):
-            raise RobustnessError("not a report: no object at the top")
-        if type(data.get("schema")) is not int or data["schema"] != SCHEMA:
-            raise RobustnessError(f"schema: {data.get('schema')!r} is not {SCHEMA}, the one this version reads")
-        try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(text)  # of the text: strict models take tuples from JSON only
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise RobustnessError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise RobustnessError(first_problem(error)) from None
 
 
 def json_schema() -> dict[str, Any]:
