@@ -1,4 +1,4 @@
-"""Changes a team might make to a model: perturbed, quantised and fine-tuned weights, another memory format."""
+"""Changes a team might make to a model: perturbed, quantised and fine-tuned weights."""
 
 from __future__ import annotations
 
@@ -17,15 +17,6 @@ from robustness_tests.zoo.train import CLIP, WEIGHT_DECAY, augmented, normalised
 
 BATCH = 128
 LEARNING_RATE = 1e-3
-CHANNELS_LAST = "_channels_last"
-
-
-def __getattr__(name: str) -> Callable[[], nn.Module]:
-    """``vgg11_channels_last``: a factory of the zoo's, its weights in another memory format, so other rounding."""
-    factory = ARCHITECTURES.get(name.removesuffix(CHANNELS_LAST))
-    if factory is None or not name.endswith(CHANNELS_LAST):
-        raise AttributeError(name)
-    return lambda: factory().to(memory_format=torch.channels_last)
 
 
 def zoo_model(name: str) -> nn.Module:

@@ -29,25 +29,28 @@ class Task:
     change: str
     model: str
     attack: str
-    source: str | None = None
     weights: Path | None = None
     seed: int | None = None
     threads: int = 1
+    memory_format: str | None = None
     environment: Environment = ()
 
     def case(self, suite: Suite) -> Case:
         model = suite.models[self.model]
-        model = model.model_copy(
-            update={"source": self.source or model.source, "weights": self.weights or model.weights}
-        )
-        seed = suite.seed if self.seed is None else self.seed
-        suite = suite.model_copy(update={"models": {self.model: model}, "groups": {}, "variants": [], "seed": seed})
-        return Case(suite, self.model, self.attack)
+        model = model.model_copy(update={"weights": self.weights or model.weights})
+        changed = {
+            "models": {self.model: model},
+            "groups": {},
+            "variants": [],
+            "seed": suite.seed if self.seed is None else self.seed,
+            "memory_format": self.memory_format or suite.memory_format,
+        }
+        return Case(suite.model_copy(update=changed), self.model, self.attack)
 
     def key(self, suite: Suite) -> str:
         """Names this measurement in a cache: a digest of all that it depends on, but for the plugin's code."""
         case = self.case(suite)
-        digest = sha256(repr((self.source, self.seed, self.threads, self.environment)).encode())
+        digest = sha256(repr((self.threads, self.environment)).encode())
         digest.update(case.suite.model_copy(update={"models": {}}).model_dump_json().encode())
         for file in (case.model.weights, suite.images.file, suite.images.unselected):
             digest.update(file.read_bytes() if file else b"")

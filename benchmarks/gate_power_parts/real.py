@@ -20,8 +20,8 @@ SEEDED = "pgd"
 SEEDS = (1, 2, 3, 4)
 ROUNDING = {
     "two threads": {"threads": 2},
-    "channels-last weights": {"source": "gate_power_parts.changes:{}_channels_last"},
-    "AVX2 kernels": {"environment": (("ATEN_CPU_CAPABILITY", "avx2"), ("ONEDNN_MAX_CPU_ISA", "AVX2"))},
+    "contiguous memory": {"memory_format": "contiguous"},
+    "older kernels": {"environment": (("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "AVX"))},
 }
 SEED = "seed {}"
 
@@ -43,9 +43,8 @@ class Remeasured:
 def tasks(models: tuple[str, ...], attacks: Mapping[str, object]) -> Iterator[Task]:
     for model in models:
         for change, how in ROUNDING.items():
-            source = how.get("source", "").format(model) or None
             for attack in attacks:
-                yield Task(change, model, attack, **{**how, "source": source})
+                yield Task(change, model, attack, **how)
         for seed in SEEDS:
             yield Task(SEED.format(seed), model, SEEDED, seed=seed)
 

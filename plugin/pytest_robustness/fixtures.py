@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from pytest_robustness.evaluate.clean import Memory
     from pytest_robustness.evaluate.rounds import Round
     from pytest_robustness.records import Measurement
 
@@ -39,7 +40,9 @@ class Rounds(Protocol):
 class Robustness:
     """The gate for one case, as a test sees it."""
 
-    def __init__(self, request: pytest.FixtureRequest, case_id: str, device: torch.device, rounds: Rounds) -> None:
+    def __init__(
+        self, request: pytest.FixtureRequest, case_id: str, device: torch.device, rounds: Rounds, memory: Memory
+    ) -> None:
         self._item: pytest.Item = request.node
         self._settings: Settings = request.config.stash[SETTINGS]
         self._wanted: Wanted = request.config.stash[WANTED]
@@ -47,6 +50,7 @@ class Robustness:
         self._case = self._settings.suite.case(case_id)
         self._device = device
         self._rounds = rounds
+        self._memory = memory
 
     def check(self) -> None:
         """Attack, measure, compare with the baseline; fails the test when the model became easier to attack."""
@@ -80,6 +84,7 @@ class Robustness:
             run_rounds=self._rounds,
             progress=self._progress.of(case),
             stopwatch=stopwatch,
+            memory=self._memory,
         )
         self._rounds.describe(measurement)
         if self._settings.limit:
@@ -96,7 +101,7 @@ class Robustness:
         from pytest_robustness.evaluate.measure import identify
         from pytest_robustness.gate.known import known
 
-        return known(baseline, *identify(self._case, device=self._device))
+        return known(baseline, *identify(self._case, device=self._device, memory=self._memory))
 
     def _advice(self, word: str) -> str:
         if word not in ("no baseline", "not comparable"):
@@ -118,12 +123,21 @@ def robustness_device() -> torch.device:
     return device
 
 
+@pytest.fixture(scope="session")
+def robustness_memory() -> Memory:
+    """What this process found out about models, for the next of their cases."""
+    from pytest_robustness.evaluate.clean import Memory
+
+    return Memory()
+
+
 @pytest.fixture
 def robustness(
     request: pytest.FixtureRequest,
     robustness_case: str,
     robustness_device: torch.device,
     robustness_rounds: Rounds,
+    robustness_memory: Memory,
 ) -> Robustness:
     """The gate for one case of the suite: ``robustness.check()``. A test that uses it runs once for each case."""
-    return Robustness(request, robustness_case, robustness_device, robustness_rounds)
+    return Robustness(request, robustness_case, robustness_device, robustness_rounds, robustness_memory)

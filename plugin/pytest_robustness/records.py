@@ -71,6 +71,7 @@ class Protocol(_Record):
     row_floor: PositiveInt
     seed: NonNegativeInt
     dtype: str
+    memory_format: Literal["channels_last"] | None = Field(default=None, exclude_if=absent)
     noise: str = NOISE
 
     @property

@@ -147,6 +147,9 @@ class Suite(Table):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     batch_size: PositiveInt = 100
     row_floor: PositiveInt = 16
+    memory_format: Literal["contiguous", "channels_last"] = Field(
+        default="contiguous", description="channels_last: mostly faster, rounded otherwise; part of the protocol"
+    )
     seed: NonNegativeInt = 0
 
     @property

@@ -30,15 +30,17 @@ def test_nothing_changed_nothing_is_measured(counting):
     result.stdout.fnmatch_lines("6 of 6 cases are as they were recorded and were not measured")
 
 
-def test_what_changed_is_measured_and_judged(counting):
-    counting.behave(small_counted="weak", large_counted="patched")
+@pytest.mark.parametrize("changed", ["weak", "patched"])  # its weights, or its code
+@pytest.mark.parametrize("model", ["small", "large"])
+def test_a_model_that_changed_is_measured_and_judged(counting, model, changed):
+    counting.behave(**{f"{model}_{attack}": changed for attack in ("fgsm", "pgd", "counted")})
     result = counting.run("--robustness-changed", "-k", "counted or fgsm")
     assert result.ret == FAILED
-    words = {tuple(row.split()[:2]): row for row in counting.table(result)}
-    assert words["small", "counted"].endswith("regressed")
-    assert words["large", "counted"].endswith("regressed")
-    assert words["small", "fgsm"].endswith(UNCHANGED)
-    assert sorted(counting.attacked()) == ["20"] * 4
+    rows = {tuple(row.split()[:2]): row for row in counting.table(result)}
+    assert len(rows) == 4
+    for (name, _), row in rows.items():
+        assert row.endswith("regressed" if name == model else UNCHANGED)
+    assert counting.attacked() == ["20"] * 2
 
 
 def test_a_case_without_a_baseline_or_with_another_protocol_is_measured(counting):
@@ -62,11 +64,11 @@ def test_a_limit_is_kept_without_measuring(counting):
 
 def test_recording_leaves_what_was_not_measured_alone(counting):
     before = counting.files()
-    counting.behave(small_counted="weak")
+    counting.behave(small_fgsm="weak", small_pgd="weak", small_counted="weak")
     result = counting.run("--robustness-changed", "--update-baselines")
     assert result.ret == OK
     changed = [name for name, text in counting.files().items() if text != before[name]]
-    assert changed == ["tiny/small/counted.json"]
+    assert sorted(changed) == [f"tiny/small/{attack}.json" for attack in ("counted", "fgsm", "pgd")]
 
 
 def test_under_xdist(counting):

@@ -90,11 +90,13 @@ def case_of(
     batch_size: int = BATCH,
     row_floor: int = 16,
     seed: int = 0,
+    memory_format: str = "contiguous",
 ) -> Case:
     """The one case of a suite written to ``folder``."""
     images = pictures() if images is None else images
     write_images(folder / "images.npz", images, labels_of(images) if labels is None else labels)
     lines = [f"batch_size = {batch_size}", f"row_floor = {row_floor}", f"seed = {seed}"]
+    lines += [f'memory_format = "{memory_format}"']
     lines += ["[images]", 'file = "images.npz"', *([f'unselected = "{unselected}"'] if unselected else [])]
     lines += ["[normalisation]", f"mean = {[MEAN] * nets.CHANNELS}", f"std = {[STD] * nets.CHANNELS}"]
     lines += ["[models.net]", f'source = "{source}"', *([f'weights = "{weights}"'] if weights else [])]

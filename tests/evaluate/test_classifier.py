@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,21 @@ def test_padding_feeds_at_least_the_floor_and_keeps_rows_and_gradients(count: in
     assert set(map(tuple, seen[1].flatten(1).tolist())) == set(map(tuple, inputs.flatten(1).tolist()))
     assert torch.equal(logits, whole[:count])
     assert gradient.abs().sum((1, 2, 3)).min() > 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_another_memory_format_is_the_same_function_and_goes_as_it_came(fails: bool) -> None:
+    model, seen = mixed(), []
+    model.first.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], module.weight)))
+    before = Picture(model)
+    with Classifier(mixed()) as plain:
+        expected = plain(images())
+    with suppress(ZeroDivisionError), Classifier(model, memory_format=torch.channels_last) as classifier:
+        inputs = images().requires_grad_()
+        logits = classifier(inputs)
+        torch.testing.assert_close(logits, expected)
+        assert torch.autograd.grad(logits.sum(), inputs)[0].shape == inputs.shape
+        assert all(tensor.is_contiguous(memory_format=torch.channels_last) for tensor in seen[0])
+        if fails:
+            raise ZeroDivisionError
+    assert before.is_of(model)

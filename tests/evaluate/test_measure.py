@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate import clean
+from pytest_robustness.evaluate import measure as measuring
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.rounds import Round, run_plainly, seeded
 from pytest_robustness.records import Evidence
@@ -225,6 +227,53 @@ def test_rounds_are_the_batches_in_order_and_progress_counts_images(tmp_path: Pa
     assert measurement.timing.gradients == 10
 
 
+class Counting:
+    """Counts the forwards of clean images, of two of which digests are made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.digests = self.answers = 0
+        digest, answers = clean.code_digest, clean.answers
+        monkeypatch.setattr(clean, "code_digest", lambda *given: self._count("digests", digest(*given)))
+        monkeypatch.setattr(measuring, "answers", lambda *given: self._count("answers", answers(*given)))
+
+    def _count(self, name: str, result: Any) -> Any:
+        setattr(self, name, getattr(self, name) + 1)
+        return result
+
+
+def test_a_models_clean_images_are_computed_once_for_all_of_its_cases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path / "blind.npz", pictures(seed=5), labels_of(pictures(seed=5)))
+    alone = [measure(case_of(tmp_path, attack, unselected="blind.npz")) for attack in (PGD, DRAWING["cw"])]
+    counting, memory = Counting(monkeypatch), clean.Memory()
+    together = [
+        evaluate(case_of(tmp_path, attack, unselected="blind.npz"), device=CPU, memory=memory)
+        for attack in (PGD, DRAWING["cw"])
+    ]
+    assert (counting.digests, counting.answers) == (1, 2)  # of the attacked and of the unselected images
+    for mine, theirs in zip(together, alone, strict=True):
+        assert (mine.evidence, mine.provenance) == (theirs.evidence, theirs.provenance)
+
+
+def test_what_is_remembered_is_of_these_weights_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting, memory = Counting(monkeypatch), clean.Memory()
+    weights = tmp_path / "net.pth"
+    torch.save(nets.tiny().state_dict(), weights)
+    first = evaluate(case_of(tmp_path, PGD, weights="net.pth"), device=CPU, memory=memory)
+    changed = nets.tiny()
+    with torch.no_grad():
+        next(changed.parameters()).neg_()
+    torch.save(changed.state_dict(), weights)
+    second = evaluate(case_of(tmp_path, PGD, weights="net.pth"), device=CPU, memory=memory)
+    assert second.provenance.weights_digest != first.provenance.weights_digest
+    assert second.evidence.correct != first.evidence.correct
+    others = pictures(seed=9)
+    third = evaluate(case_of(tmp_path, PGD, weights="net.pth", images=others), device=CPU, memory=memory)
+    assert third.evidence.correct != second.evidence.correct
+    assert (counting.digests, counting.answers) == (2, 3)
+
+
 def test_unselected_images_give_clean_accuracy_only(tmp_path: Path) -> None:
     images = pictures(30, seed=5)
     write_images(tmp_path / "blind.npz", images, labels_of(images, wrong=(0, 1, 29)))
@@ -242,6 +291,22 @@ def test_the_protocol_says_what_was_done(tmp_path: Path) -> None:
     assert (protocol.attack, protocol.stop) == ("torchattacks:PGD", "first-success")
     assert protocol.parameters == {"eps": 0.03, "alpha": 0.0075, "steps": 10, "random_start": True}
     assert (protocol.images.count, protocol.images.shape) == (COUNT, [3, nets.SIZE, nets.SIZE])
+
+
+def test_another_memory_format_is_another_protocol(tmp_path: Path) -> None:
+    plain, other = (measure(case_of(tmp_path, PGD, memory_format=name)) for name in ("contiguous", "channels_last"))
+    assert "memory_format" not in plain.protocol.model_dump()  # what was stored before there was a choice stays valid
+    assert other.protocol.first_difference(plain.protocol) == 'memory_format: "channels_last" is now null'
+    assert other.evidence.correct == plain.evidence.correct
+
+
+def test_a_floor_of_rows_keeps_the_other_memory_format_bit_equal_too(tmp_path: Path) -> None:
+    """Active sets of any size against whole batches: efforts and successes would differ by rounding alone."""
+    active, whole = (
+        measure(case_of(tmp_path, PGD | {"stop": stop}, memory_format="channels_last")).evidence
+        for stop in ("first-success", "full")
+    )
+    assert (active.success, active.effort) == (whole.success, whole.effort)
 
 
 @pytest.mark.parametrize(

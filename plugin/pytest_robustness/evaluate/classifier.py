@@ -38,6 +38,7 @@ class Classifier(Frozen):
         model: takes (N, C, H, W) normalised images, returns (N, K) logits.
         mean, std: per channel, or one for all; applied before the model.
         device, dtype: where and in what precision the model runs.
+        memory_format: ``torch.channels_last`` lays weights and images out so; else they stay as they are.
 
     Raises:
         RobustnessError: when the block begins and the model cannot be moved; when the block ends and a parameter or
@@ -53,6 +54,7 @@ class Classifier(Frozen):
         std: Sequence[float] = (1.0,),
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         super().__init__()
         self.model = model
@@ -62,6 +64,7 @@ class Classifier(Frozen):
         self.register_buffer("std", torch.tensor(std, dtype=dtype, device=device).view(-1, 1, 1))
         self.device = torch.device(device)
         self.dtype = dtype
+        self.channels_last = memory_format is torch.channels_last
         self._modes = {module: module.training for module in model.modules()}
         self._flags = {parameter: parameter.requires_grad for parameter in model.parameters()}
         self._data = {parameter: parameter.data for parameter in self._flags}
@@ -73,6 +76,8 @@ class Classifier(Frozen):
             self.model.eval().requires_grad_(False)
             with blaming(f"moving the model to {self.device}"):
                 self.model.to(self.device, self.dtype)
+                if self.channels_last:
+                    self.model.to(memory_format=torch.channels_last)
                 self._sums = {parameter: _checksum(parameter) for parameter in self._flags}
         except BaseException:
             self._give_back()
@@ -122,7 +127,10 @@ class Classifier(Frozen):
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] -> (N, K) logits."""
         with blaming("the model"):
-            logits = self.model((images - self.mean) / self.std)
+            inputs = (images - self.mean) / self.std
+            if self.channels_last:
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+            logits = self.model(inputs)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
             what = f"a tensor of {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
             raise RobustnessError(f"the model returned {what} for {len(images)} images, not ({len(images)}, K) logits")

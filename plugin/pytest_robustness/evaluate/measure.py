@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain
 from statistics import fmean, median
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate import devices
-from pytest_robustness.evaluate.architecture import architecture
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
-from pytest_robustness.evaluate.classifier import Classifier, padded
-from pytest_robustness.evaluate.digests import code_digest, state_digest
+from pytest_robustness.evaluate.classifier import Classifier
+from pytest_robustness.evaluate.clean import Answers, Identity, Memory, answers, identity, model_key
+from pytest_robustness.evaluate.digests import state_digest
 from pytest_robustness.evaluate.guard import guarded
 from pytest_robustness.evaluate.images import ImageSet
 from pytest_robustness.evaluate.memory import PeakMemory
@@ -31,6 +31,7 @@ from pytest_robustness.records import NOISE_DIGITS, Evidence, Measurement, Param
 from pytest_robustness.suite import Case
 
 DTYPE = torch.float32
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
 @torch.inference_mode(False)
@@ -43,6 +44,7 @@ def evaluate(
     run_rounds: RunRounds = run_plainly,
     progress: Callable[[int, int], None] = lambda done, total: None,
     stopwatch: Stopwatch | None = None,
+    memory: Memory | None = None,
 ) -> Measurement:
     """Attack a case's images with its attack, once, and measure.
 
@@ -53,13 +55,14 @@ def evaluate(
         run_rounds: runs each round's ``before``, the round and ``after``, in order and once.
         progress: called after each round, with the number of images done and of all.
         stopwatch: takes the time, and limits the images of a trial.
+        memory: of the other cases of this model, which had the same clean images.
 
     Raises:
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
     """
     device = device or devices.pick_device()
     attack_plan = plan(case)
-    stopwatch = stopwatch or Stopwatch()
+    stopwatch, memory = stopwatch or Stopwatch(), memory or Memory()
     peak = PeakMemory(device)
     images, unselected = attacked_images(case), unselected_images(case)
     all_images, all_unselected = len(images), len(unselected or ())
@@ -69,14 +72,24 @@ def evaluate(
     parameters = _parameters(case, attack_plan)
     budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
     with _classifier(case, images, device) as classifier:
+        weights_digest = state_digest(classifier)
+        key = model_key(case, device), weights_digest
+
+        def clean_answers(of: ImageSet) -> Answers:
+            what = "answers", key, of.identity.digest, case.batch_size
+            return memory.once(what, lambda: answers(classifier, of, case))
+
         with stopwatch.images(len(images), all_images):
-            clean = _answers(classifier, images, case)
+            clean = clean_answers(images)
         correct = clean.correct
         if case.suite.images.labels == "predicted":  # then every image is an attempt
             images, correct = replace(images, labels=clean.predicted), torch.ones_like(correct)
         with stopwatch.images(len(unselected or ()), all_unselected):
-            answers = _answers(classifier, unselected, case) if unselected else None
-        provenance = _provenance(case, attack_plan, classifier, images)
+            blind = clean_answers(unselected) if unselected else None
+        shape = tuple(images.identity.shape)
+        known = memory.once(
+            ("identity", key, shape), lambda: identity(classifier, shape, weights_digest=weights_digest)
+        )
         setting = Setting(
             plan=attack_plan,
             classifier=classifier,
@@ -104,12 +117,12 @@ def evaluate(
             update={"peak_memory": peak.bytes(), "threads": devices.threads(device)}
         ),
         protocol=_protocol(case, attack_plan, parameters, images, unselected),
-        provenance=provenance,
+        provenance=_provenance(case, attack_plan, known, device),
         evidence=_evidence(
             rounds,
             correct,
-            answers.correct if answers else None,
-            answers.top_5 if answers and case.suite.images.top_5 else None,
+            blind.correct if blind else None,
+            blind.top_5 if blind and case.suite.images.top_5 else None,
             budget if attack_plan.watched else None,
         ),
     )
@@ -117,13 +130,22 @@ def evaluate(
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def identify(case: Case, *, device: torch.device | None = None) -> tuple[Protocol, Provenance]:
+def identify(
+    case: Case, *, device: torch.device | None = None, memory: Memory | None = None
+) -> tuple[Protocol, Provenance]:
     """What ``evaluate`` would put beside its evidence, without an attack. Raises as it does."""
+    device, memory = device or devices.pick_device(), memory or Memory()
     attack_plan = plan(case)
     images, unselected = attacked_images(case), unselected_images(case)
-    with _classifier(case, images, device or devices.pick_device()) as classifier:
-        provenance = _provenance(case, attack_plan, classifier, images)
-    return _protocol(case, attack_plan, _parameters(case, attack_plan), images, unselected), provenance
+    shape = tuple(images.identity.shape)
+
+    def look() -> Identity:
+        with _classifier(case, images, device) as classifier:
+            return identity(classifier, shape)
+
+    known = memory.once(("identified", model_key(case, device), shape), look)
+    protocol = _protocol(case, attack_plan, _parameters(case, attack_plan), images, unselected)
+    return protocol, _provenance(case, attack_plan, known, device)
 
 
 @contextmanager
@@ -134,7 +156,7 @@ def _classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         guarded(case),
-        Classifier(model, **normalised(case, images), device=device, dtype=DTYPE) as classifier,
+        borrowed(model, case, images, device) as classifier,
     ):
         yield classifier
 
@@ -158,34 +180,41 @@ def _protocol(
         row_floor=case.suite.row_floor,
         seed=case.suite.seed,
         dtype=str(DTYPE).removeprefix("torch."),
+        memory_format=None if case.suite.memory_format == "contiguous" else case.suite.memory_format,
     )
 
 
-def _provenance(case: Case, attack_plan: AttackPlan, classifier: Classifier, images: ImageSet) -> Provenance:
+def _provenance(case: Case, attack_plan: AttackPlan, known: Identity, device: torch.device) -> Provenance:
     return Provenance(
-        device=devices.device_name(classifier.device),
-        device_kind=classifier.device.type,
+        device=devices.device_name(device),
+        device_kind=device.type,
         model=case.model.source + (f"@{case.model.weights}" if isinstance(case.model.weights, str) else ""),
-        weights_digest=state_digest(classifier),
-        code_digest=code_digest(classifier, tuple(images.identity.shape), DTYPE),
+        weights_digest=known.weights_digest,
+        code_digest=known.code_digest,
         plugin=version("pytest-robustness"),
         torch=torch.__version__,
         attacks=attack_plan.library(),
         images=decoder() if case.suite.images.folder else None,
-        architecture=architecture(classifier, tuple(images.identity.shape), classifier.device, DTYPE),
+        architecture=known.architecture,
     )
 
 
-def normalised(case: Case, images: ImageSet) -> dict[str, tuple[float, ...]]:
-    """``mean`` and ``std`` of a case's classifier; RobustnessError where they do not fit the images' channels."""
+def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.device) -> Classifier:
+    """A case's model as what is attacked. RobustnessError where its normalisation does not fit the images' channels."""
     normalisation = normalisation_of(case)
-    values = {"mean": normalisation.mean, "std": normalisation.std}
     channels = images.identity.shape[0]
-    for name, given in values.items():
+    for name, given in (("mean", normalisation.mean), ("std", normalisation.std)):
         if len(given) not in (1, channels):
             problem = f"of {case.model_name}: {len(given)} values for images of {channels} channels"
             raise case.error(f"normalisation.{name}", problem)
-    return values
+    return Classifier(
+        model,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        device=device,
+        dtype=DTYPE,
+        memory_format=MEMORY_FORMATS[case.suite.memory_format],
+    )
 
 
 def _parameters(case: Case, attack_plan: AttackPlan) -> dict[str, Parameter]:
@@ -199,34 +228,6 @@ def _parameters(case: Case, attack_plan: AttackPlan) -> dict[str, Parameter]:
 def _batches(count: int, size: int) -> Iterator[slice]:
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """What the model says of clean images, (N,) each, on the CPU."""
-
-    predicted: Tensor
-    correct: Tensor
-    top_5: Tensor
-
-
-@torch.no_grad()
-def _answers(classifier: Classifier, images: ImageSet, case: Case) -> _Answers:
-    predicted, top_5 = [], []
-    for rows in _batches(len(images), case.batch_size):
-        inputs, labels = images.batch(rows, classifier.device, classifier.dtype)
-        logits = padded(classifier, inputs, case.suite.row_floor)
-        if not bool(logits.isfinite().all()):
-            raise case.error(f"models.{case.model_name}", "the model's logits are not finite")
-        if int(labels.max()) >= logits.shape[1]:
-            problem = f"the model has {logits.shape[1]} classes, but an image's label is {int(labels.max())}"
-            raise case.error(f"models.{case.model_name}", problem)
-        predicted.append(logits.argmax(1).cpu())
-        above = (logits > logits.gather(1, labels.unsqueeze(1))).sum(1)
-        top_5.append((above < 5).cpu())
-    said = torch.cat(predicted) if predicted else torch.zeros(0, dtype=torch.int64)
-    correct = said == images.labels
-    return _Answers(said, correct, torch.cat(top_5) | correct if top_5 else correct)
 
 
 def _evidence(

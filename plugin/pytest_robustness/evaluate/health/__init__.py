@@ -10,12 +10,11 @@ from torch import Tensor
 
 from pytest_robustness.evaluate import devices
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
-from pytest_robustness.evaluate.classifier import Classifier
 from pytest_robustness.evaluate.guard import guarded
 from pytest_robustness.evaluate.health.cheap import CHEAP, accuracy
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
 from pytest_robustness.evaluate.health.heavy import HEAVY
-from pytest_robustness.evaluate.measure import DTYPE, normalised
+from pytest_robustness.evaluate.measure import DTYPE, borrowed
 from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.photographs import attacked_images
 from pytest_robustness.evaluate.rounds import seeded
@@ -51,7 +50,7 @@ def examine(suite: Suite, model_name: str, *, device: torch.device | None = None
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         guarded(cases[0]),
-        Classifier(model, **normalised(cases[0], images), device=device, dtype=DTYPE) as classifier,
+        borrowed(model, cases[0], images, device) as classifier,
     ):
         rows = _spread(len(images), TRIED)
         inputs = images.pixels[rows].to(device).to(DTYPE) / 255

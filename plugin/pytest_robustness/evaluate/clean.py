@@ -1,0 +1,98 @@
+"""A model before it is attacked: what it is, and what it says of clean images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from pytest_robustness.evaluate.architecture import architecture
+from pytest_robustness.evaluate.classifier import Classifier, padded
+from pytest_robustness.evaluate.digests import code_digest, state_digest
+from pytest_robustness.evaluate.images import ImageSet
+from pytest_robustness.records import Architecture
+from pytest_robustness.suite import Case
+
+T = TypeVar("T")
+
+
+class Memory:
+    """What was found out about models, once for all of their cases.
+
+    Of one session: a file that changed is looked at again, code that changed in a running process is not.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """What ``find`` returned when ``key`` was first asked for; what it raises is not remembered."""
+        if key not in self._found:
+            self._found[key] = find()
+        found: T = self._found[key]
+        return found
+
+
+def model_key(case: Case, device: torch.device) -> Hashable:
+    """Equal for the cases of one model, while the file of its weights stays what it is."""
+    weights = case.model.weights
+    state = weights.stat() if isinstance(weights, Path) and weights.is_file() else None
+    return (
+        case.suite.path,
+        case.suite.memory_format,
+        case.model_name,
+        case.model.model_dump_json(),
+        state and (state.st_mtime_ns, state.st_size),
+        str(device),
+    )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a model is; None for a code that cannot be followed."""
+
+    weights_digest: str
+    code_digest: str | None
+    architecture: Architecture
+
+
+def identity(classifier: Classifier, shape: tuple[int, ...], *, weights_digest: str | None = None) -> Identity:
+    """Of a model that takes images of a shape, channels first."""
+    return Identity(
+        weights_digest=weights_digest or state_digest(classifier),
+        code_digest=code_digest(classifier, shape, classifier.dtype),
+        architecture=architecture(classifier, shape, classifier.device, classifier.dtype),
+    )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model says of clean images, (N,) each, on the CPU."""
+
+    predicted: Tensor
+    correct: Tensor
+    top_5: Tensor
+
+
+@torch.no_grad()
+def answers(classifier: Classifier, images: ImageSet, case: Case) -> Answers:
+    """In the case's batches. Raises RobustnessError, naming the model, for logits that are none of the labels'."""
+    predicted, top_5 = [], []
+    for start in range(0, len(images), case.batch_size):
+        inputs, labels = images.batch(slice(start, start + case.batch_size), classifier.device, classifier.dtype)
+        logits = padded(classifier, inputs, case.suite.row_floor)
+        if not bool(logits.isfinite().all()):
+            raise case.error(f"models.{case.model_name}", "the model's logits are not finite")
+        if int(labels.max()) >= logits.shape[1]:
+            problem = f"the model has {logits.shape[1]} classes, but an image's label is {int(labels.max())}"
+            raise case.error(f"models.{case.model_name}", problem)
+        predicted.append(logits.argmax(1).cpu())
+        above = (logits > logits.gather(1, labels.unsqueeze(1))).sum(1)
+        top_5.append((above < 5).cpu())
+    said = torch.cat(predicted) if predicted else torch.zeros(0, dtype=torch.int64)
+    correct = said == images.labels
+    return Answers(said, correct, torch.cat(top_5) | correct if top_5 else correct)
