@@ -10,6 +10,7 @@ from pytest_robustness.errors import RobustnessError
 
 #: Commands, and the functions that take their arguments and return an exit status.
 COMMANDS: Mapping[str, str] = {
+    "anchor": "pytest_robustness.gate.anchor:main",
     "report": "pytest_robustness.report.command:report",
     "schema": "pytest_robustness.report.command:schema",
     "select": "pytest_robustness.evaluate.select:main",

@@ -85,6 +85,7 @@ class Controller:
             self._record()
         elif self.results:
             self._judge_together()
+            self._check_anchor()
         judged = self.results or self.troubles or self.settings.prune
         if judged and self.settings.candidate is None and exitstatus != pytest.ExitCode.USAGE_ERROR:
             self._check_obsolete()
@@ -134,6 +135,11 @@ class Controller:
         elif self._regular_cases <= {*self.results, *self.troubles}:
             text = f"baselines of cases that are not in the suite: {named}; --prune-baselines deletes them"
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
+
+    def _check_anchor(self) -> None:
+        anchor = self.settings.anchor
+        if anchor is not None and self.settings.candidate is None:
+            self.failures += anchor.broken()
 
     def _all_recorded(self) -> bool:
         return all(self.settings.store.path(case).exists() for case in self._regular_cases)

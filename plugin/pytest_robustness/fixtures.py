@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from pytest_robustness.evaluate.clean import Memory
     from pytest_robustness.evaluate.rounds import Round
+    from pytest_robustness.gate.metrics import Rules
+    from pytest_robustness.gate.verdicts import Verdict
     from pytest_robustness.records import Measurement
 
 #: Set in the environment of workers that share their GPU with another.
@@ -74,8 +76,9 @@ class Robustness:
             baseline = self._settings.store.read(case.id)
         except RobustnessError as error:
             raise RobustnessError(f"{error}; restore the file, or delete it and record it: {self._command}") from None
+        rules = Rules.of(case)
         if self._settings.changed_only and baseline is not None and self._known(baseline):
-            return Result(measurement=baseline, verdict=judge_known(baseline, Rules.of(case)))
+            return Result(measurement=baseline, verdict=self._anchored(baseline, judge_known(baseline, rules), rules))
         stopwatch = Stopwatch(self._settings.limit)
         measurement = evaluate(
             case,
@@ -89,13 +92,20 @@ class Robustness:
         self._rounds.describe(measurement)
         if self._settings.limit:
             return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
-        verdict = judge(measurement, baseline, Rules.of(case))
+        verdict = self._anchored(measurement, judge(measurement, baseline, rules), rules)
         gallery = None
         if self._wanted.pictures_of(case.id, regressed=verdict.word == "regressed"):
             from pytest_robustness.evaluate.gallery import look
 
             gallery = look(case, measurement, device=self._device)
         return Result(measurement=measurement, verdict=verdict, gallery=gallery)
+
+    def _anchored(self, measurement: Measurement, verdict: Verdict, rules: Rules) -> Verdict:
+        """Also held against a release, unless a new baseline is what is wanted."""
+        anchor = self._settings.anchor
+        if anchor is None or self._settings.recording != "none":
+            return verdict
+        return anchor.judge(measurement, verdict, rules)
 
     def _known(self, baseline: Measurement) -> bool:
         from pytest_robustness.evaluate.measure import identify

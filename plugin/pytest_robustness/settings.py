@@ -14,6 +14,7 @@ import pytest
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.registry import plan
 from pytest_robustness.folders import ENVIRONMENT, with_images
+from pytest_robustness.gate.anchor import Anchor
 from pytest_robustness.gate.published import load_published
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.suite import Suite, load_suite
@@ -57,8 +58,14 @@ def add_options(parser: pytest.Parser) -> None:
         type=int,
         help="a trial: attack N images only and tell how long all would take; nothing is judged or recorded",
     )
+    group.addoption(
+        "--robustness-anchor",
+        metavar="DIR",
+        help="folder of anchors, a release's baselines and rules, which every case is also judged by",
+    )
     parser.addini("robustness_suite", "suite: a TOML file, or the name of one", default="")
     parser.addini("robustness_baselines", "folder of the baselines, relative to rootdir", default="baselines")
+    parser.addini("robustness_anchor", "folder of anchors, relative to rootdir; none: no anchor", default="")
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Settings:
 
     suite_path: Path | None
     baselines: Path
+    anchors: Path | None
     recording: Recording
     prune: bool
     candidate: str | None
@@ -97,6 +105,7 @@ class Settings:
         return cls(
             suite_path=_find_suite(config, chosen),
             baselines=config.rootpath / config.getini("robustness_baselines"),
+            anchors=_find_anchors(config),
             recording="all" if everything else "missing" if missing else "none",
             prune=prune,
             candidate=candidate,
@@ -110,7 +119,7 @@ class Settings:
 
     @cached_property
     def suite(self) -> Suite:
-        """Read, validated, with every attack and every published value known.
+        """Read, validated, with every attack, every published value and the anchor known.
 
         Raises RobustnessError.
         """
@@ -125,6 +134,8 @@ class Settings:
         for case in suite.cases():
             plan(case)
         load_published(suite)
+        if self.anchors:
+            Anchor(self.anchors, suite).promise()
         return suite
 
     @property
@@ -137,6 +148,10 @@ class Settings:
     @property
     def store(self) -> BaselineStore:
         return BaselineStore(self.baselines, self.suite.name)
+
+    @property
+    def anchor(self) -> Anchor | None:
+        return Anchor(self.anchors, self.suite) if self.anchors else None
 
     def recording_command(self, nodeid: str) -> str:
         """What records the baseline of one test, typed where this run was started."""
@@ -157,6 +172,14 @@ def check_ci(config: pytest.Config, settings: Settings) -> None:
         raise pytest.UsageError(
             "baselines are not updated where the environment variable CI is set; add --update-baselines-in-ci to do it"
         )
+
+
+def _find_anchors(config: pytest.Config) -> Path | None:
+    chosen: str | None = config.getoption("robustness_anchor")
+    configured: str = config.getini("robustness_anchor")
+    if chosen is not None:
+        return config.invocation_params.dir / chosen
+    return config.rootpath / configured if configured else None
 
 
 def _find_suite(config: pytest.Config, chosen: str | None) -> Path | None:

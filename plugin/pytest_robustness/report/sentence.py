@@ -11,6 +11,7 @@ from pytest_robustness.report.data import Case, Recording
 TOLD = {
     "over limit": "{} above max_success_rate",
     "inconclusive": "{} may have regressed, and the suite fails what is in doubt",
+    "eroded": "{} moved too far since the anchor, step by step",
     "drifted": "{} moved although the model did not",
     "no baseline": "{} {have} no baseline",
     "not comparable": "{} cannot be compared with {their} baseline",

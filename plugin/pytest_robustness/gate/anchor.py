@@ -1,0 +1,141 @@
+"""What a release promised: its baselines and rules, which later updates are held against.
+
+Every update of a baseline may be too small to fail. An anchor notices when they add up, when a case has left the suite,
+and when the rules give way. ``python -m pytest_robustness anchor SUITE FOLDER`` records one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.store import BaselineStore, write_whole
+from pytest_robustness.gate.verdicts import Verdict
+from pytest_robustness.records import Measurement
+from pytest_robustness.suite import Suite, Tolerances, load_suite
+
+ERODED = "eroded"
+
+
+class Promise(BaseModel):
+    """The rules of a suite, as they were."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alpha: float
+    policy: Literal["significance", "tolerance"]
+    inconclusive: Literal["pass", "fail"]
+    tolerances: Tolerances
+    max_success_rate: dict[str, float | None]  # of each attack that every run makes
+
+    @classmethod
+    def of(cls, suite: Suite) -> Self:
+        limits = {name: suite.attacks[name].max_success_rate for name in suite.regular_attacks}
+        return cls(
+            alpha=suite.alpha,
+            policy=suite.policy,
+            inconclusive=suite.inconclusive,
+            tolerances=suite.tolerances,
+            max_success_rate=limits,
+        )
+
+    def weaker(self, now: Promise) -> Iterator[str]:
+        """The rules that let more pass now."""
+        for name, then in self.tolerances:
+            if (value := getattr(now.tolerances, name)) > then:
+                yield f"tolerances.{name} rose from {then:g} to {value:g}"
+        if now.alpha < self.alpha:
+            yield f"alpha fell from {self.alpha:g} to {now.alpha:g}"
+        for name, strict in (("policy", "tolerance"), ("inconclusive", "fail")):
+            if getattr(self, name) == strict != getattr(now, name):
+                yield f"{name} was {strict!r} and is {getattr(now, name)!r}"
+        for attack, then in self.max_success_rate.items():
+            limit = now.max_success_rate.get(attack)
+            if attack in now.max_success_rate and then is not None and (limit is None or limit > then):
+                yield f"attacks.{attack}.max_success_rate rose from {then:g} to {'none' if limit is None else limit}"
+
+
+class Anchor:
+    """A suite's part of a folder of anchors: ``<root>/<suite>/``, like its baselines, with the rules beside them."""
+
+    def __init__(self, root: Path, suite: Suite) -> None:
+        self.store, self.suite = BaselineStore(root, suite.name), suite
+        self.file = self.store.folder / "rules.json"
+
+    def record(self, baselines: BaselineStore) -> int:
+        """Take over the baselines of the suite's cases, and the rules, which come last; how many there were.
+
+        Raises RobustnessError where a case of every run has no baseline.
+        """
+        found = {case.id: baselines.read(case.id) for case in self.suite.cases()}
+        regular = set(self.suite.regular_attacks)
+        if missing := [case for case, one in found.items() if one is None and case.partition("/")[2] in regular]:
+            raise RobustnessError(f"{baselines.path(missing[0])}: no baseline: record it, then the anchor")
+        held = {case: one for case, one in found.items() if one is not None}
+        self.store.write(held.values())
+        self.store.remove(self.store.cases() - held.keys())
+        try:
+            write_whole(self.file, Promise.of(self.suite).model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise RobustnessError(f"{self.file}: cannot be written: {error.strerror}") from None
+        return len(held)
+
+    def promise(self) -> Promise:
+        """Raises RobustnessError where there is none, or it is damaged."""
+        try:
+            return Promise.model_validate_json(self.file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            command = f"python -m pytest_robustness anchor {self.suite.path.name} {self.store.root.name}"
+            raise RobustnessError(f"{self.file}: no anchor of {self.suite.name}; record it: {command}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RobustnessError(f"{self.file}: cannot be read: {error}") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "JSON"
+            raise RobustnessError(f"{self.file}: {where}: {first['msg'].lower()}") from None
+
+    def broken(self) -> list[str]:
+        """What became weaker in the suite itself."""
+        then, now = self.promise(), Promise.of(self.suite)
+        dropped = sorted(self.store.cases() - {case.id for case in self.suite.cases()})
+        on_request = [
+            name for name in then.max_success_rate if name in self.suite.attacks.keys() - set(now.max_success_rate)
+        ]
+        found = list(then.weaker(now))
+        found += [f"no longer in the suite: {', '.join(dropped)}"] if dropped else []
+        found += [f"attacks.{name} runs on request only" for name in on_request]
+        return [f"since the anchor: {problem}" for problem in found]
+
+    def judge(self, now: Measurement, verdict: Verdict, rules: Rules) -> Verdict:
+        """A case's verdict by its baseline, unless it passes there and fails here.
+
+        Raises RobustnessError for a damaged file.
+        """
+        then = self.store.read(now.case)
+        if then is None or not verdict.passed:
+            return verdict
+        since = judge(now, then, rules)
+        if since.passed:
+            return verdict
+        reason = f"{now.case}: since the anchor: {since.reason.removeprefix(f'{now.case}: ')}"
+        return verdict.model_copy(update={"passed": False, "word": ERODED, "reason": reason})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Record a suite's baselines and rules as the anchor of later runs."""
+    parser = argparse.ArgumentParser(prog="python -m pytest_robustness anchor", description=main.__doc__)
+    parser.add_argument("suite", type=Path, help="TOML file")
+    parser.add_argument("folder", type=Path, help="of anchors; --robustness-anchor or the ini file names it")
+    parser.add_argument("--baselines", type=Path, default=Path("baselines"), help="(default: %(default)s)")
+    options = parser.parse_args(arguments)
+    suite = load_suite(options.suite)
+    count = Anchor(options.folder, suite).record(BaselineStore(options.baselines, suite.name))
+    print(f"anchor of {suite.name} in {options.folder / suite.name}: {count} cases and the rules")
+    return 0
