@@ -40,7 +40,7 @@ def test_every_command_is_run_here_or_by_ci():
     suite_extra = "pip install -c constraints.txt -e '.[suite]'"  # part of [test], which CI installs
     for command in others:
         assert command in (own_repository, suite_extra) or command in script, command
-    assert len(here) == 14
+    assert len(here) == 16
 
 
 @pytest.fixture
@@ -76,6 +76,9 @@ def test_the_gate_on_the_zoo(checkout, command):
         case.unlink()
     chosen = "vgg11/fgsm or vgg11/pgd" if "-k" in command else "vgg11/fgsm"
     arguments = shlex.split(command)[1:]
+    if "--robustness-anchor" in arguments:
+        (recording,) = commands("python -m pytest_robustness anchor")
+        assert checkout.run(sys.executable, *shlex.split(recording)[1:]).ret == 0
     if "-k" in arguments:
         at = arguments.index("-k") + 1
         arguments[at] = f"({arguments[at]}) and ({chosen})"
