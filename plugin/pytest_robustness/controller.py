@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
@@ -199,7 +200,9 @@ class Controller:
 def _said(report: pytest.TestReport) -> str:
     """A failure's message, without its traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash else report.longreprtext)
+    text = str(crash.message if crash else report.longreprtext)
+    # pytest.fail's own name, and what xdist says of the worker before it says what happened
+    return re.sub(r"^(\[gw\d+\] .*\n|Failed: )", "", text)
 
 
 def commit_of(folder: Path) -> str | None:

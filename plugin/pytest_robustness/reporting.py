@@ -176,7 +176,7 @@ class Reporter:
         settings = self.gathered.settings
         modules = dict.fromkeys(test.partition("::")[0] for test in self.gathered.tests.values())
         paths = [Path(os.path.relpath(settings.rootdir / module, settings.invocation)).as_posix() for module in modules]
-        words = ["pytest", *paths]
+        words = ["pytest", *(paths or self.config.option.file_or_dir)]
         if settings.chosen:
             words += ["--robustness-suite", settings.chosen]
         if settings.candidate:

@@ -246,8 +246,8 @@ def test_time_follows_the_suite_s_tolerance() -> None:
 
 UNTIMED: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
     "another device": ({"device": "a GPU"}, {}, "recorded on a GPU"),
-    "more threads": ({"threads": 1}, {"threads": 2}, "recorded with 1 threads, now 2"),
-    "threads that nobody noted": ({"threads": None}, {"threads": 2}, "recorded with unknown threads, now 2"),
+    "more threads": ({"threads": 1}, {"threads": 2}, "recorded on 1 thread, now on 2 threads"),
+    "threads that nobody noted": ({"threads": None}, {"threads": 2}, "recorded on unknown threads, now on 2 threads"),
     "a wide spread": ({}, {"spread": 0.5}, "known to 61% only, not to 10%"),
     "a baseline's wide spread": ({"spread": 0.5}, {}, "known to 61% only, not to 10%"),
     "a doubt": ({}, {"doubt": "several workers share a GPU"}, "several workers share a GPU"),

@@ -123,6 +123,11 @@ def _noise_rate(then: Measurement, now: Measurement, rules: Rules) -> Iterable[M
     yield mean("noise rate", before, after, 10**NOISE_DIGITS, rules.tolerances.noise_rate, rules, "{:.5f}".format)
 
 
+def _threads(one: Measurement) -> str:
+    count = one.timing.threads
+    return f"{count or 'unknown'} thread{'' if count == 1 else 's'}"
+
+
 def _time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
     before, after = then.timing.gradient_units, now.timing.gradient_units
     if not before or not after:
@@ -135,7 +140,7 @@ def _time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricV
     if then.provenance.device != now.provenance.device:
         doubt = f"recorded on {then.provenance.device}"
     elif then.timing.threads != now.timing.threads:
-        doubt = f"recorded with {then.timing.threads or 'unknown'} threads, now {now.timing.threads or 'unknown'}"
+        doubt = f"recorded on {_threads(then)}, now on {_threads(now)}"
     elif doubt is None and batches < LEAST_BATCHES:
         doubt = f"fewer than {LEAST_BATCHES} batches"
     elif doubt is None and reach > ALLOWED_REACH * rules.tolerances.time:

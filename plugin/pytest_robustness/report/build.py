@@ -55,6 +55,7 @@ class Run:
 def build(run: Run) -> data.Report:
     """The report of a run, of any part of the suite, also of none."""
     cases = list(_cases(run))
+    ran = {case.model for case in cases}
     sound = {case: one for case, one in run.measurements.items() if case not in run.troubles}
     passed = run.complete and not run.failures and not any(case.failed for case in cases)
     return data.Report(
@@ -66,7 +67,7 @@ def build(run: Run) -> data.Report:
         passed=passed,
         sentence=sentence(run.title, cases, run.failures, recording=run.recording, complete=run.complete),
         expected=len(list(run.suite.cases())),
-        models=[_model(run, name, sound) for name in run.suite.models],
+        models=[_model(run, name, sound) for name in run.suite.models if name in ran],
         attacks=[_attack(run.suite, name, sound) for name in run.suite.attacks],
         families=_families(run.suite),
         cases=cases,

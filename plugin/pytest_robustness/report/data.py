@@ -143,7 +143,7 @@ class Report(_Data):
     passed: bool
     sentence: str = Field(description="the verdict in one sentence")
     expected: NonNegativeInt = Field(description="cases of the suite")
-    models: list[Model]
+    models: list[Model] = Field(description="those that were run")
     attacks: list[Attack]
     families: dict[str, list[str]] = Field(description="models that belong together")
     cases: list[Case]
