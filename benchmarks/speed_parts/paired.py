@@ -9,6 +9,9 @@ from statistics import median
 
 from speed_parts.contestants import Result, Run
 
+#: CPU seconds that a turn of the floor takes at least.
+TURN = 0.5
+
 
 @dataclass(frozen=True)
 class Timed:
@@ -34,21 +37,29 @@ class Ratio:
 def alternating(runs: Mapping[str, Run], pairs: int, patience: float, floor: Run) -> dict[str, Timed]:
     """Each contestant once per turn, in turns; one round to warm up that is not counted.
 
-    The first two take part in every turn; a peer that has used up ``patience`` seconds leaves after three.
+    The first two take part in every turn. A peer leaves when it has used up ``patience`` seconds; one that does so
+    while it warms up is timed by that. What is fast is repeated until a turn can be timed on a machine that is not
+    quiet.
     """
     every = {"floor": floor, **runs}
     seconds: dict[str, list[float]] = {name: [] for name in every}
     results: dict[str, Result] = {}
     kept = set(list(every)[:3])
+    repeats = 1
     for turn in range(pairs + 1):
         for name, run in every.items():
-            if name not in kept and len(seconds[name]) >= 3 and sum(seconds[name]) > patience:
+            if name not in kept and sum(seconds[name]) > patience:
                 continue
             started = time.process_time()
-            results[name] = run()
-            spent = time.process_time() - started
-            if turn:
+            for _ in range(repeats):
+                results[name] = run()
+            spent = (time.process_time() - started) / repeats
+            if turn or spent > patience:
                 seconds[name].append(spent)
+            elif name == "floor":
+                fastest = spent
+        if not turn:
+            repeats = max(1, round(TURN / max(fastest, 1e-9)))
     return {name: Timed(tuple(spent), results[name]) for name, spent in seconds.items()}
 
 

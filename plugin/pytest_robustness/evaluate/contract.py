@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import torch
 from torch import Tensor
 
@@ -15,12 +17,17 @@ SLACK, RELATIVE_SLACK = 1e-6, 1e-5
 def within(candidates: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> Tensor:
     """(n,) bool: finite, in [0, 1] and, for a norm, at most ``eps`` away from clean."""
     flat = candidates.flatten(1)
-    valid = ((flat >= 0) & (flat <= 1)).all(1)  # false for NaN
+    valid = (flat.amin(1) >= 0) & (flat.amax(1) <= 1)  # false for NaN
     if norm is None:
         return valid
-    distance = torch.linalg.vector_norm(flat - clean.flatten(1), ord=float(norm), dim=1)
-    near: Tensor = distance <= eps * (1 + RELATIVE_SLACK) + SLACK
+    near: Tensor = _distance(candidates, clean, norm) <= eps * (1 + RELATIVE_SLACK) + SLACK
     return valid & near
+
+
+def _distance(candidates: Tensor, clean: Tensor, norm: Norm) -> Tensor:
+    """(n,), as ``torch.linalg.vector_norm``, which takes ten times as long for the largest difference on a CPU."""
+    difference = (candidates - clean).flatten(1)
+    return difference.abs().amax(1) if norm == "inf" else torch.linalg.vector_norm(difference, ord=float(norm), dim=1)
 
 
 def check_logits(logits: Tensor) -> None:
@@ -34,11 +41,11 @@ def check(adversarial: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> 
     if not isinstance(adversarial, Tensor) or adversarial.shape != clean.shape:
         shape = tuple(adversarial.shape) if isinstance(adversarial, Tensor) else type(adversarial).__name__
         raise RobustnessError(f"the attack returned {shape}, not images of {tuple(clean.shape)}")
-    if not bool(adversarial.isfinite().all()):
+    low, high = (float(end) for end in adversarial.detach().aminmax())
+    if not (isfinite(low) and isfinite(high)):
         raise RobustnessError("the attack returned images that are not finite")
-    low, high = float(adversarial.min()), float(adversarial.max())
     if low < 0 or high > 1:
         raise RobustnessError(f"the attack returned images in [{low:g}, {high:g}], outside [0, 1]")
     if not bool(within(adversarial, clean, norm, eps).all()):
-        largest = torch.linalg.vector_norm((adversarial - clean).flatten(1), ord=float(norm or "inf"), dim=1).max()
+        largest = _distance(adversarial, clean, norm or "inf").max()
         raise RobustnessError(f"the attack left its L{norm} ball: {float(largest):g} is more than eps = {eps:g}")
