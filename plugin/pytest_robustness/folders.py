@@ -15,13 +15,15 @@ from pathlib import Path, PurePosixPath
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.suite import Suite
-from pytest_robustness.tables import Images
+from pytest_robustness.tables import Images, is_file
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 HEADER = ("path", "label", "sha256")
 ENVIRONMENT = "PYTEST_ROBUSTNESS_IMAGES"
 #: Of torchvision's ImageNet, whose root holds these besides archives.
 SPLITS = ("val", "validation")
+#: Characters that end a line, move a cursor or are no text at all.
+UNWRITABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 WNID = re.compile(r"(n\d{8})(?:_|$)")
 
 
@@ -73,24 +75,42 @@ class Scan:
 
 
 def list_images(folder: Path) -> list[str]:
-    """Paths of all images below a folder, relative to it, sorted. Raises RobustnessError for a folder without."""
-    found = [
-        path.relative_to(folder).as_posix()
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for path in (Path(parent, name) for name in names)
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    ]
+    """Paths of all images below a folder, relative to it, sorted. Raises RobustnessError for a folder without.
+
+    Links are followed, for data sets are often trees of links, but not back into a folder they lie in.
+    """
+    try:
+        files = [path for path in _files(folder, frozenset()) if path.suffix.lower() in SUFFIXES]
+    except OSError as error:
+        raise RobustnessError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    found = sorted(path.relative_to(folder).as_posix() for path in files if not path.name.startswith("."))
     if not found:
         raise RobustnessError(f"{folder}: no images in this folder")
-    return sorted(found)
+    odd = next(filter(UNWRITABLE.search, found), None)
+    if odd is not None:
+        raise RobustnessError(f"{folder}: no list can hold the name {odd!a}: rename it")
+    return found
 
 
-def scan(folder: Path, classes: Sequence[Iterable[str]] | None) -> Scan:
+def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files(folder / entry.name, above | {real})
+            else:
+                yield folder / entry.name
+
+
+def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "images.classes") -> Scan:
     """Label a folder's images by the folder of their class, or by a wnid that their file's name begins with.
 
     Args:
         folder: of class folders; of files ``n01440764_*.JPEG``; or torchvision's ImageNet, of which ``val`` is taken.
         classes: the names each class may have, in order of the labels; None: the names found, sorted.
+        source: where the classes are from.
 
     Raises:
         RobustnessError: where no image has a label.
@@ -100,14 +120,16 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None) -> Scan:
     if split is not None:
         paths = [path for path in paths if path.startswith(f"{split}/")]
     named = [(path, _class_name(PurePosixPath(path), split)) for path in paths]
+    wanted = f"has a class of {source}"
     if classes is None:
+        wanted = "lies in a folder named as its class"
         classes = [[name] for name in sorted({name for _, name in named if name})]
     labels = _labels(classes)
     photographs = [Photograph(path, labels[name]) for path, name in named if name in labels]
     unknown = sorted({name or path for path, name in named if name not in labels})
     if not photographs:
         shown = ", ".join(unknown[:3])
-        raise RobustnessError(f"{folder}: no image has a class of the suite's images.classes; found {shown}")
+        raise RobustnessError(f"{folder}: no image {wanted}; found {shown}")
     return Scan(photographs, [next(iter(names)) for names in classes], unknown)
 
 
@@ -148,15 +170,22 @@ def _rows(path: Path, rows: Iterable[Sequence[str]]) -> Iterator[Photograph]:
     seen = set()
     for number, row in enumerate(rows, 2):
         name, label, digest = row if len(row) == len(HEADER) else ("", "", "")
-        inside = name and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
-        sound = inside and re.fullmatch(r"\d{1,9}", label, re.ASCII) and re.fullmatch(r"[0-9a-f]{64}", digest)
-        if not sound or "\\" in name or "\0" in name:
+        sound = _inside(name) and re.fullmatch(r"\d{1,9}", label, re.ASCII) and re.fullmatch(r"[0-9a-f]{64}", digest)
+        if not sound:
             said = "should be a path inside the folder, a label and a sha256"
             raise RobustnessError(f"{path}: line {number}: {said}, not {','.join(row)!r}")
         if name in seen:
             raise RobustnessError(f"{path}: line {number}: {name} is listed twice")
         seen.add(name)
         yield Photograph(name, int(label), digest)
+
+
+def _inside(name: str) -> bool:
+    """Whether this is a path inside a folder, in the one way to write it: else a file could be listed twice."""
+    path = PurePosixPath(name)
+    if UNWRITABLE.search(name) or "\\" in name or not name == path.as_posix() != ".":
+        return False
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def write_list(path: Path, photographs: Iterable[Photograph]) -> None:
@@ -196,16 +225,17 @@ def problem(images: Images, select: str) -> str | None:
     if folder is None:
         return None
     problems = []
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - a Path's raises where its name is too long
         problems.append(f"no folder of images {folder}: give --robustness-images DIR or set {ENVIRONMENT}")
     lists = [path for path in (images.selected, images.unselected) if path is not None]
-    absent = [path for path in lists if not path.is_file()]
+    absent = [path for path in lists if not is_file(path)]
     if absent:
         names = " and ".join(str(path) for path in absent)
         problems.append(f"no images chosen in {names}: choose them with `{select}`")
     if problems:
         return "; ".join(problems)
-    gone = [one.path for path in lists for one in read_list(path) if not (folder / one.path).is_file()]
+    chosen = dict.fromkeys(one.path for path in lists for one in read_list(path))
+    gone = [path for path in chosen if not is_file(folder / path)]
     if gone:
-        return f"{len(gone)} images that were chosen are not in {folder}, the first {gone[0]}"
+        return f"{folder} lacks {len(gone)} of the images that were chosen, the first {gone[0]}"
     return None

@@ -19,7 +19,7 @@ Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Shown(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Guess(_Shown):

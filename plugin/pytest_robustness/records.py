@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from statistics import fmean
@@ -299,7 +300,7 @@ def versioned(text: str, what: str, schema: int) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise RobustnessError(f"not a {what}: no object at the top")
     if type(data.get("schema")) is not int or data["schema"] != schema:
-        raise RobustnessError(f"schema: {data.get('schema')!r} is not {schema}, the one this version reads")
+        raise RobustnessError(f"schema: {reprlib.repr(data.get('schema'))} is not {schema}, the one this version reads")
     return data
 
 

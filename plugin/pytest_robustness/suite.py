@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -25,6 +24,7 @@ from pydantic import (
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records import Preprocessing
 from pytest_robustness.tables import File, Images, Model, Normalisation, Place, Table
+from pytest_robustness.toml import read_toml
 
 #: Names become folder and file names of baselines, and parts of test ids.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
@@ -257,13 +257,7 @@ def load_suite(path: Path) -> Suite:
 
     Raises RobustnessError, naming file and key, for anything that is not a valid suite.
     """
-    try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
-    except OSError as error:
-        raise RobustnessError(f"{path}: cannot read the suite: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise RobustnessError(f"{path}: not TOML: {error}") from None
+    tables = read_toml(path)
     if "path" in tables:
         raise RobustnessError(f"{path}: path: unknown key")
     try:

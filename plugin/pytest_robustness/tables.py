@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    FilePath,
     FiniteFloat,
     StringConstraints,
     ValidationInfo,
@@ -34,13 +35,24 @@ def beside_suite(value: Any, info: ValidationInfo) -> Any:
     return info.context / value if isinstance(value, str | Path) and isinstance(info.context, Path) else value
 
 
+def is_file(path: Path) -> bool:
+    """Whether it is there. A Path's own raises where its name is too long for one."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def _existing(path: Path) -> Path:
+    if not is_file(path):
+        raise PydanticCustomError("path_not_file", "{path}", {"path": str(path)})
+    return path
+
+
 def _weights(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
     """A library's own name of weights stays a name, all else is a file that exists."""
     library = str(info.data.get("source", "")).partition(":")[0] in LIBRARIES
     if library and isinstance(value, str) and Path(value).suffix not in WEIGHT_FILES:
         return handler(value)
     path = handler(beside_suite(value, info))
-    if isinstance(path, str) or (path is not None and not path.is_file()):
+    if isinstance(path, str) or (path is not None and not is_file(path)):
         raise PydanticCustomError("path_not_file", "{path}", {"path": str(path)})
     return path
 
@@ -48,20 +60,20 @@ def _weights(value: Any, handler: ValidatorFunctionWrapHandler, info: Validation
 def _image_list(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
     """A list of a folder's images may still have to be chosen; a file of images is there or missing."""
     path = handler(value)
-    if path is not None and path.suffix != ".csv" and not path.is_file():
-        raise PydanticCustomError("path_not_file", "{path}", {"path": str(path)})
-    return path
+    return path if path is None or path.suffix == ".csv" else _existing(path)
 
 
 def _classes(value: Any, info: ValidationInfo) -> Any:
     return value if value == IMAGENET or not isinstance(value, str) else str(beside_suite(value, info))
 
 
-File = Annotated[FilePath, BeforeValidator(beside_suite)]
+File = Annotated[Path, BeforeValidator(beside_suite), AfterValidator(_existing)]
 #: One that need not be there when the suite is read.
 Place = Annotated[Path, BeforeValidator(beside_suite)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
 LibraryReference = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(LIBRARIES)}):[A-Za-z_]\w*(@\w[\w.-]*)?$")]
+#: A tuple, because tables of images are keys of what was read of them.
+Names = Annotated[tuple[str, ...], Field(strict=False)]
 Channels = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=16)]
 Deviations = Annotated[
     tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1, max_length=16)
@@ -85,7 +97,7 @@ class Images(Table):
     unselected: Annotated[Place | None, WrapValidator(_image_list)] = Field(
         default=None, description="images chosen blindly, for clean accuracy: .npz or .csv, as the others"
     )
-    classes: Annotated[str | list[str] | None, BeforeValidator(_classes)] = Field(
+    classes: Annotated[str | Names | None, BeforeValidator(_classes)] = Field(
         default=None,
         description="what the labels 0, 1, 2, ... are called: a list; or of a folder imagenet-1k, or a text file with "
         "a class a line; none: the folder's, sorted",

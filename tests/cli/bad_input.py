@@ -325,7 +325,7 @@ COMMANDS = {
     ),
     "two ways to record": command("give one of them", "--update-baselines", "--update-baselines-missing"),
     "unknown suite": command("--robustness-suite: no none.toml in ", "--robustness-suite", "none"),
-    "unknown suite's file": command("none.toml: cannot read the suite: ", "--robustness-suite", "none.toml"),
+    "unknown suite's file": command("none.toml: cannot be read: ", "--robustness-suite", "none.toml"),
 }
 
 ROWS: dict[str, Row] = {**SUITES, **WEIGHTS, **MODELS, **IMAGES, **BASELINES, **COMMANDS}

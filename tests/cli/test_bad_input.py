@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import bad_folders
 from tests.cli.bad_input import FAILED, ROWS, USAGE
+from tests.cli.photographs import use_folder
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +22,23 @@ def kept() -> dict[str, bytes]:
 def sound(project, kept):
     """A project with baselines, beside it the models that are wrong."""
     shutil.copy(Path(__file__).with_name("badzoo.py"), project.path)
+    return restored(project, kept)
+
+
+@pytest.fixture(scope="module")
+def kept_of_folder() -> dict[str, bytes]:
+    """The same, with the images in a folder."""
+    return {}
+
+
+@pytest.fixture
+def photographed(project, kept_of_folder):
+    """A project with baselines whose images are photographs."""
+    use_folder(project)
+    return restored(project, kept_of_folder)
+
+
+def restored(project, kept):
     if not kept:
         project.record()
         kept.update(project.files())
@@ -32,11 +51,19 @@ def sound(project, kept):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_bad_input_costs_one_clear_line_and_nothing_else(sound, name):
-    row = ROWS[name]
-    row.broken(sound)
-    before, outside = sound.files(), sorted(sound.path.glob("outside*"))
+    costs_one_clear_line_and_nothing_else(sound, ROWS[name])
+
+
+@pytest.mark.parametrize("name", bad_folders.ROWS)
+def test_a_bad_folder_costs_one_clear_line_and_nothing_else(photographed, name):
+    costs_one_clear_line_and_nothing_else(photographed, bad_folders.ROWS[name])
+
+
+def costs_one_clear_line_and_nothing_else(project, row):
+    row.broken(project)
+    before, outside = project.files(), sorted(project.path.glob("outside*"))
     held = [path.read_bytes() for path in outside if path.is_file()]
-    result = sound.run("-p", "no:benchmark", *row.arguments)
+    result = project.run("-p", "no:benchmark", *row.arguments)
     text = result.stdout.str() + result.stderr.str()
     assert result.ret == row.exit, text
     assert "Traceback" not in text
@@ -51,8 +78,8 @@ def test_bad_input_costs_one_clear_line_and_nothing_else(sound, name):
     else:
         assert outcomes(result)["passed"] == row.passed
     assert lines, text
-    assert not (sound.path / "ran").exists()  # a pickle's code
-    assert sound.files() == before
+    assert not (project.path / "ran").exists()  # a pickle's code
+    assert project.files() == before
     assert [path.read_bytes() for path in outside if path.is_file()] == held
 
 
@@ -62,3 +89,4 @@ def outcomes(result):
 
 def test_the_table_is_long_enough():
     assert len(ROWS) >= 60
+    assert len(bad_folders.ROWS) >= 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -90,6 +91,26 @@ def test_a_changed_image_fails_the_case_in_one_line_and_records_nothing(project:
     lines = [line for line in result.outlines if line.startswith("small/fgsm: ")]
     assert lines == [f"small/fgsm: {changed}: changed since it was chosen: sha256 differs; restore it, or select anew"]
     assert project.files() == {}
+
+
+def test_16_bits_and_alpha_are_as_good_as_8_and_none(project: Project) -> None:
+    chosen = use_folder(project)
+    folder = project.path / "photographs"
+    project.edit("tiny.toml", 'selected = "selected.csv"\nunselected = "unselected.csv"\n', 'labels = "predicted"\n')
+    for one in chosen:
+        with Image.open(folder / one.path) as image:
+            image.convert("L").save(folder / one.path)
+    project.record()
+    plain = project.evidence()
+    for number, one in enumerate(chosen):
+        with Image.open(folder / one.path) as image:
+            deep = Image.fromarray(np.asarray(image, np.uint16) * 257)
+            other = project.path / "other" / one.path
+            other.parent.mkdir(parents=True, exist_ok=True)
+            (deep, image.convert("RGBA"), image.convert("LA"))[number % 3].save(other)
+    assert project.run("--robustness-images", "other").ret == FAILED  # they are other files
+    project.record("--robustness-images", "other")
+    assert project.evidence() == plain
 
 
 def test_predicted_labels_need_no_classes_and_make_every_image_an_attempt(project: Project) -> None:

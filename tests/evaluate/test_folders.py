@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +35,7 @@ def write(folder: Path, paths: Sequence[str]) -> Path:
     """An image of its own colour for each path."""
     for index, path in enumerate(paths):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (9, 11), (index * 20, 50, 90)).save(folder / path, "PNG")
+        Image.new("RGB", (9, 11), (index * 20 % 256, 50, 90)).save(folder / path, "PNG")
     return folder
 
 
@@ -100,13 +102,34 @@ def test_a_folder_without_an_image_of_a_class_is_an_error(paths: list[str], tmp_
     assert str(error.value).startswith(f"{tmp_path}: no image")
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    folder, elsewhere = write(tmp_path / "here", ["ape/1.png"]), write(tmp_path / "there", ["zebra/1.png"])
+    (folder / "zebra").symlink_to(elsewhere / "zebra")
+    for name in ("again", "anew"):  # of two that lead back, each would be followed from within the other
+        (folder / "ape" / name).symlink_to(folder)
+    assert labels(folder) == {"ape/1.png": 0, "zebra/1.png": 1}
+
+
+def test_a_name_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, ["ape/1.png"])
+    odd = tmp_path / "ape" / os.fsdecode(b"\xff.png")
+    try:
+        odd.touch()
+    except OSError:
+        pytest.skip("no such names in this file system")
+    with pytest.raises(RobustnessError) as error:
+        labels(tmp_path)
+    assert str(error.value) == f"{tmp_path}: no list can hold the name 'ape/\\udcff.png': rename it"
+
+
 @given(
     rows=st.lists(
         st.builds(
             Photograph,
-            st.text(st.characters(codec="utf-8", exclude_characters="\\\0\r\n/"), min_size=1).filter(
-                lambda name: name not in (".", "..")
-            ),
+            st.text(
+                st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp"), exclude_characters="\\/"),
+                min_size=1,
+            ).filter(lambda name: name not in (".", "..")),
             st.integers(0, 999_999_999),
             st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
         ),
@@ -131,6 +154,9 @@ BROKEN: dict[str, tuple[list[str], str]] = {
     "a column too many": ([SOUND[0], SOUND[1] + ",x"], "line 2: should be"),
     "a path out of the folder": ([SOUND[0], f"a/../../b,1,{'0' * 64}"], "line 2: should be a path inside the folder"),
     "an absolute path": ([SOUND[0], f"/etc/passwd,1,{'0' * 64}"], "line 2: should be a path inside the folder"),
+    "a path with a line end": ([SOUND[0], f'"a\nb",1,{"0" * 64}'], "line 2: should be a path inside the folder"),
+    "the folder itself": ([SOUND[0], f".,1,{'0' * 64}"], "line 2: should be a path inside the folder"),
+    "another way to write a path": ([*SOUND, f"a/./b.png,3,{'0' * 64}"], "line 3: should be a path inside the folder"),
     "twice the same": ([*SOUND, SOUND[1]], "line 3: a/b.png is listed twice"),
 }
 
@@ -176,6 +202,12 @@ def test_the_listed_images_are_loaded_in_the_lists_order(listed: Suite) -> None:
     assert len(unselected) == 3
 
 
+def test_classes_may_be_listed_in_the_suite(tmp_path: Path) -> None:
+    write(tmp_path / "photographs", ["dog/1.png", "cat/1.png", "mouse/1.png"])
+    images = attacked_images(suite_of(tmp_path, 'classes = ["dog", "cat"]').case("it/fgsm"))
+    assert dict(zip(images.names, images.labels.tolist(), strict=True)) == {"cat/1.png": 1, "dog/1.png": 0}
+
+
 def test_images_are_decoded_once(listed: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     first = attacked_images(listed.case("it/fgsm"))
     monkeypatch.setattr(Photograph, "read", None)
@@ -214,6 +246,16 @@ def test_without_a_list_every_image_is_attacked(tmp_path: Path) -> None:
     assert list(given.names) == ["x/1.png", "y/2.png"]
 
 
+def test_threads_leave_the_filters_of_warnings_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one thread restored would be what another had set: no warning of this process would be shown again."""
+    folder = write(tmp_path, [f"x/{index}.png" for index in range(64)])
+    monkeypatch.setattr("pytest_robustness.evaluate.photographs.available_cores", lambda: 8)
+    before = list(warnings.filters)
+    for _ in range(3):
+        photograph_set(folder, list(scan(folder, None).photographs), SQUARE)
+    assert warnings.filters == before
+
+
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "photographs", ["x/1.png"])
     (folder / "x" / "2.png").write_text("no image")
@@ -234,7 +276,7 @@ def test_what_is_missing_of_a_folder_is_said_with_what_to_do(listed: Suite, tmp_
     assert problem(listed.images, "select") is None
     (tmp_path / "photographs" / "zebra" / "1.png").unlink()
     assert problem(listed.images, "select") == (
-        f"2 images that were chosen are not in {tmp_path / 'photographs'}, the first zebra/1.png"
+        f"{tmp_path / 'photographs'} lacks 1 of the images that were chosen, the first zebra/1.png"
     )
     (tmp_path / "drawn.csv").unlink()
     said = problem(listed.with_folder(tmp_path / "nowhere").images, "select")

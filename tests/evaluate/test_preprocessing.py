@@ -121,3 +121,11 @@ def test_what_is_no_image_is_refused_in_one_line(kind: str, form: str) -> None:
         decode(BROKEN[kind](encoded(PICTURE, form)))
     assert str(error.value).startswith("no image that can be read: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_long_thin_image_is_refused_where_resizing_would_make_it_huge() -> None:
+    thin = Image.new("RGB", (3, 2**20))
+    assert prepare(thin, Preprocessing(resize=8, crop=8)).shape == (3, 8, 8)
+    with pytest.raises(RobustnessError) as error:
+        prepare(thin, Preprocessing(resize=32, crop=8))
+    assert str(error.value) == "3 x 1048576 pixels are too long and thin: resized they would be 32 x 11184810"

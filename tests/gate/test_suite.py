@@ -196,7 +196,7 @@ def test_what_is_not_toml_costs_one_line_with_file_and_place(folder: Path, text:
 
 def test_a_missing_suite_costs_one_line_with_its_path(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.toml", tmp_path / "no folder" / "suite.toml", tmp_path):
-        assert refusal(lambda path=path: load_suite(path)).startswith(f"{path}: cannot read the suite: ")
+        assert refusal(lambda path=path: load_suite(path)).startswith(f"{path}: cannot be read: ")
 
 
 def test_of_several_mistakes_the_number_is_said(folder: Path) -> None:

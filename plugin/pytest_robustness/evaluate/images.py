@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
@@ -60,19 +62,26 @@ def load_images(path: Path) -> ImageSet:
     return _load(path, state.st_mtime_ns, state.st_size)
 
 
+def _array(read: object) -> NDArray[Any]:
+    """numpy gives the bytes of what does not begin as an array does."""
+    if not isinstance(read, np.ndarray):
+        raise TypeError("no array")
+    return read
+
+
 @lru_cache(maxsize=4)
 def _load(path: Path, modified: int, size: int) -> ImageSet:
     try:
         with np.load(path, allow_pickle=False) as file:
-            images, labels, ids = (file[name] for name in ("images", "labels", "ids"))
+            images, labels, ids = (_array(file[name]) for name in ("images", "labels", "ids"))
     except KeyError as error:
         raise RobustnessError(f"{path}: not an image set: {error.args[0]}") from None
     except Exception:  # of numpy, zipfile and zlib, by what is wrong
         raise RobustnessError(f"{path}: not an image set: it cannot be read as .npz, or is damaged") from None
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
         raise RobustnessError(f"{path}: images: {images.dtype} of {images.shape}, not uint8 of (N, H, W, 1 or 3)")
     for name, values in (("labels", labels), ("ids", ids)):
-        if values.shape != images.shape[:1] or not np.issubdtype(values.dtype, np.integer):
+        if values.shape != images.shape[:1] or values.dtype.kind not in "iu":
             raise RobustnessError(f"{path}: {name}: {values.dtype} of {values.shape}, not ({len(images)},) integers")
     if len(images) and not 0 <= int(labels.min()) <= int(labels.max()) < 2**31:
         wrong = labels.min() if labels.min() < 0 else labels.max()

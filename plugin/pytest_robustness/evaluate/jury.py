@@ -18,7 +18,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate import devices
 from pytest_robustness.evaluate.classifier import Classifier, padded
 from pytest_robustness.evaluate.models import load_model
-from pytest_robustness.evaluate.preprocessing import Pixels, decode, prepare
+from pytest_robustness.evaluate.preprocessing import Pixels, decode, prepare, quietly
 from pytest_robustness.evaluate.rounds import seeded
 from pytest_robustness.evaluate.sources import normalisation_of, preprocessing_of
 from pytest_robustness.folders import Photograph
@@ -92,6 +92,7 @@ class _Worker:
         classifier = Classifier(module, mean=normalisation.mean, std=normalisation.std, device=self.device)
         return classifier.__enter__()  # it is never given back: the process is its only user
 
+    @quietly()
     @torch.inference_mode()
     def correct(self, model: str, photographs: Sequence[Photograph]) -> list[bool | None]:
         preprocessing = preprocessing_of(self.case(model))
@@ -113,6 +114,7 @@ class _Worker:
         except RobustnessError:  # it is counted and named
             return None
 
+    @quietly()
     def readable(self, photographs: Sequence[Photograph]) -> list[bool | None]:
         found: list[bool | None] = []
         for photograph in photographs:

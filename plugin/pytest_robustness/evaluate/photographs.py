@@ -76,13 +76,14 @@ def class_names(images: Images) -> Sequence[str]:
 def scan_images(images: Images) -> Scan:
     """A suite's folder with its classes."""
     assert images.folder is not None
-    return scan(images.folder, _classes(images))
+    file = isinstance(images.classes, str) and images.classes != IMAGENET
+    return scan(images.folder, _classes(images), str(images.classes) if file else "the suite's images.classes")
 
 
 def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: Preprocessing) -> ImageSet:
     """Decode and prepare photographs, in threads. Identified by their files: pixels follow from these."""
 
-    from pytest_robustness.evaluate.preprocessing import decode, prepare, sides  # Pillow, which a file does not need
+    from pytest_robustness.evaluate.preprocessing import decode, prepare, quietly, sides  # needs Pillow
 
     height, width = sides(preprocessing.crop)
     pixels = np.empty((len(photographs), 3, height, width), np.uint8)
@@ -96,7 +97,7 @@ def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: P
             raise RobustnessError(f"{folder / photograph.path}: {error}") from None
         return photograph.sha256 or sha256(data).hexdigest()
 
-    with ThreadPoolExecutor(available_cores()) as pool:
+    with quietly(), ThreadPoolExecutor(available_cores()) as pool:
         digests = list(pool.map(load, range(len(photographs))))
     hasher = sha256()
     for photograph, digest in zip(photographs, digests, strict=True):
@@ -119,14 +120,14 @@ def _classes(images: Images) -> list[list[str]] | None:
     """The names of each class, wnid first for ImageNet's."""
     if images.classes is None:
         return None
-    if isinstance(images.classes, list):
+    if isinstance(images.classes, tuple):
         return [[name] for name in images.classes]
     if images.classes == IMAGENET:
         return imagenet_classes()
     path = Path(images.classes)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no UTF-8, or a path that can be none
         raise RobustnessError(f"{path}: images.classes: cannot be read: {error}") from None
     return [[name.strip() for name in line.split(",")] for line in lines]
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.guard import first_line
 from pytest_robustness.records import Preprocessing
 
 Pixels = NDArray[np.uint8]
 INTERPOLATIONS = {one.name.lower(): one for one in Image.Resampling}
+#: Pixels of a resized image. Pillow refuses to decode as many; a long thin one may still grow to them.
+LARGEST = 2**28
 
 
 def decode(data: bytes) -> Image.Image:
@@ -23,24 +27,38 @@ def decode(data: bytes) -> Image.Image:
     Raises RobustnessError, in a few words, for bytes that are no image.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of large images
-            image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-            if image.mode.startswith("I"):  # 16 bits: Pillow would cut them off, not scale them
-                image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).round().astype(np.uint8))
-            return image.convert("RGB")
+        image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+        if image.mode.startswith("I"):  # 16 bits: Pillow would cut them off, not scale them
+            image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).round().astype(np.uint8))
+        return image.convert("RGB")
+    except UnidentifiedImageError:  # whose words name an object of ours, not the file
+        raise RobustnessError("no image that can be read: of no known format") from None
     except Exception as error:  # of Pillow and its decoders, by what is wrong
-        raise RobustnessError(
-            f"no image that can be read: {error or type(error).__name__}".partition("\n")[0]
-        ) from None
+        raise RobustnessError(f"no image that can be read: {first_line(error)}") from None
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without Pillow's warnings of odd metadata and of large images.
+
+    Around threads, never in them: the filters are the whole process's, and what one thread restores another has set.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     """(C, H, W) uint8: resized with antialiasing, then cut out of the middle.
 
-    As torchvision's ``Resize`` and ``CenterCrop`` do with a PIL image, to the pixel; timm uses these too.
+    As torchvision's ``Resize`` and ``CenterCrop`` do with a PIL image, to the pixel; timm uses these too. Raises
+    RobustnessError for an image so long and thin that resizing its shorter side would make it huge.
     """
-    resized = image.resize(_size(image, preprocessing.resize), INTERPOLATIONS[preprocessing.interpolation])
+    size = _size(image, preprocessing.resize)
+    if size[0] * size[1] > LARGEST:
+        was, becomes = (f"{width} x {height}" for width, height in (image.size, size))
+        raise RobustnessError(f"{was} pixels are too long and thin: resized they would be {becomes}")
+    resized = image.resize(size, INTERPOLATIONS[preprocessing.interpolation])
     height, width = sides(preprocessing.crop)
     left, top = round((resized.width - width) / 2), round((resized.height - height) / 2)
     cut = resized.crop((left, top, left + width, top + height))  # beyond the edges: black

@@ -25,15 +25,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise RobustnessError(f"cannot be read: {first_line(error)}") from None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise RobustnessError("not a state dict")
     return state
 
 
 def check_finite(state: dict[str, Tensor]) -> None:
-    """Raises RobustnessError for weights that are no numbers."""
+    """Raises RobustnessError for weights that are no numbers, or too large for the model's."""
     for name, value in state.items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
+        if value.is_floating_point() and not bool(value.float().isfinite().all()):
             raise RobustnessError(f"{name} is not finite")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pytest_robustness.gate.metrics import success_differences
 from pytest_robustness.records import Measurement
 from pytest_robustness.suite import Suite, explain
 from pytest_robustness.tables import Table
+from pytest_robustness.toml import read_toml
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -81,11 +81,9 @@ def load_published(suite: Suite) -> Published | None:
     if path is None:
         return None
     try:
-        published = Published.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        published = Published.model_validate(read_toml(path))
     except ValidationError as error:
         raise RobustnessError(f"{path}: {explain(error, Published)}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RobustnessError(f"{path}: not TOML: {error}") from None
     _check(path, published, suite)
     return published
 

@@ -10,7 +10,7 @@ Outcome = Literal["same", "improved", "regressed", "inconclusive", "not judged",
 
 
 class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class MetricVerdict(_Said):

@@ -65,7 +65,7 @@ class Scale:
     def over(cls, values: Sequence[float]) -> Scale:
         """Round numbers around all values and zero."""
         low, high = min(0.0, *values, 0.0), max(0.0, *values, 0.0)
-        span = high - low or 1.0
+        span = max(high - low, 1e-300) if high > low else 1.0  # a quarter of the least number there is would be 0
         power = 10 ** math.floor(math.log10(span / 4))
         step = next(digit * power for digit in (1, 2, 2.5, 5, 10, 20) if span / (digit * power) <= 5)
         return cls(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step or step, step)

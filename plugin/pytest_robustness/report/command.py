@@ -28,6 +28,8 @@ def report(arguments: Sequence[str]) -> int:
         write_whole(output, _rendered(found, output.suffix))
     except (RobustnessError, UnicodeDecodeError) as error:
         raise RobustnessError(f"{options.file}: {error}") from None
+    except ArithmeticError as error:  # numbers that no measurement gives, and no axis has room for
+        raise RobustnessError(f"{options.file}: its numbers cannot be drawn: {error}") from None
     except OSError as error:
         raise RobustnessError(f"{error.filename}: {error.strerror}") from None
     except ModuleNotFoundError as error:

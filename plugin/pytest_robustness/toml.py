@@ -1,0 +1,32 @@
+"""TOML as users write it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pytest_robustness.errors import RobustnessError
+
+#: TOML has no larger ones, though Python's reader does; they overflow, or have too many digits to be said.
+WHOLE = range(-(2**63), 2**63)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a file. Raises RobustnessError, naming it, where it cannot be read or is not TOML."""
+    try:
+        tables = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise RobustnessError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise RobustnessError(f"{path}: not TOML: {error}") from None
+    waiting: list[Any] = [tables]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif type(value) is int and value not in WHOLE:
+            raise RobustnessError(f"{path}: not TOML: a whole number of {value.bit_length()} bits, and 64 are the most")
+    return tables
