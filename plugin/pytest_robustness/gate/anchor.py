@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.judge import judge
@@ -29,11 +29,11 @@ class Promise(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    alpha: float
+    alpha: Annotated[float, Field(gt=0, lt=1)]
     policy: Literal["significance", "tolerance"]
     inconclusive: Literal["pass", "fail"]
     tolerances: Tolerances
-    max_success_rate: dict[str, float | None]  # of each attack that every run makes
+    max_success_rate: dict[str, Annotated[float, Field(ge=0, le=1)] | None]  # of each attack that every run makes
 
     @classmethod
     def of(cls, suite: Suite) -> Self:
