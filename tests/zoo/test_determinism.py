@@ -53,10 +53,10 @@ def measured(images: Path, cases: Sequence[str], threads: int) -> Found:
 
 def test_a_model_is_attacked_the_same_way_again(tmp_path: Path) -> None:
     images = slice_of_the_zoo(tmp_path, BATCH)
-    cases = [f"mobilenet_v3_small/{attack}" for attack in ATTACKS]
+    cases = [f"vgg11_bn/{attack}" for attack in ATTACKS]
     first = measured(images, cases, threads=1)
     assert [sum(evidence.success) > 0 for evidence in first.values()] == [True, True]
-    for threads, order in ((1, cases), (2, cases), (2, cases[::-1])):
+    for threads, order in ((1, cases), (2, cases[::-1])):
         assert measured(images, order, threads) == first
 
 
