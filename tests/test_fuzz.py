@@ -9,6 +9,7 @@ import io
 import re
 import time
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,14 @@ def arrays(**changed: object) -> bytes:
     images = np.arange(4 * 5 * 5 * 3, dtype=np.uint8).reshape(4, 5, 5, 3)
     np.savez(file, **({"images": images, "labels": np.arange(4), "ids": np.arange(4)} | changed))
     return file.getvalue()
+
+
+def zipped(**members: bytes) -> bytes:
+    file = io.BytesIO(arrays())
+    with np.load(file) as sound, zipfile.ZipFile(changed := io.BytesIO(), "w") as archive:
+        for name in sound.files:
+            archive.writestr(f"{name}.npy", members.get(name) or sound.zip.read(f"{name}.npy"))
+    return changed.getvalue()
 
 
 def pickled(state: object) -> bytes:
@@ -275,17 +284,15 @@ def toml(old: str, new: str) -> bytes:
 
 #: What was found once, by these tests or by reading: each raised something else, or said it in several lines.
 FOUND: dict[str, tuple[str, bytes]] = {
-    "a whole number of thousands of digits": ("fuzzed.toml", toml("= 20", f"= 0x{'f' * 4000}")),
-    "a parameter of thousands of digits": ("fuzzed.toml", toml("steps = 3", f"steps = -0x{'f' * 4000}")),
+    "a number of thousands of digits": ("fuzzed.toml", toml("_rate = 0.5", f"_rate = 0x{'f' * 4000}")),
     "a file's name that is too long": ("fuzzed.toml", toml("images.npz", "a" * 300)),
     "weights' name that is too long": ("fuzzed.toml", toml("net.pth", f"{'a' * 300}.pth")),
     "a file's name of two lines": ("fuzzed.toml", toml("images.npz", r"a\nb.npz")),
     "classes of no image": ("classes.txt", b"cow\n"),
     "no classes": ("classes.txt", b""),
-    "a schema too deep to be said": ("report.json", b'{"schema": ' + b"[" * 900 + b"]" * 900 + b"}"),
     "a path of two lines, twice": ("fuzzed.csv", b"path,label,sha256\n" + 2 * (b'"a\nb",0,' + b"0" * 64 + b"\n")),
     "a path that is too long": ("fuzzed.csv", b"path,label,sha256\n" + b"a" * 300 + b",0," + b"0" * 64),
-    "an array that is none": ("fuzzed.npz", arrays().replace(b"\x93NUMPY", b"\x93NUMPX")),
+    "an array that is none": ("fuzzed.npz", zipped(labels=b"no array")),
     "images without height": ("fuzzed.npz", arrays(images=np.zeros((4, 0, 5, 3), np.uint8))),
     "labels that are times": ("fuzzed.npz", arrays(labels=np.arange(4).astype("m8[s]"))),
     "weights without names": ("fuzzed.pth", pickled({1: torch.ones(1)})),
