@@ -29,6 +29,8 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.store import BaselineStore
 
 MODELS, ATTACKS, IMAGES = 3, 4, 24
+#: What a file of a tmpfs takes is a multiple of this.
+PAGE = resource.getpagesize()
 CASES = [f"m{model}/a{attack}" for model in range(MODELS) for attack in range(ATTACKS)]
 
 SUITE = "\n".join(
@@ -182,12 +184,19 @@ def interrupted(trial: Trial) -> None:
 
 
 def full_disk(trial: Trial) -> None:
-    """The folder of baselines holds some of the new files, not all: each is larger than what is left after a few."""
-    size = sum(path.stat().st_size for path in trial.baselines.rglob("*.json"))
-    with _small_disk(trial.folder / "baselines", size + trial.rng.randrange(0, 24_000)) as limit:
+    """The folder of baselines has no room for a new file: from the start, or from a moment while they are written."""
+    folder = trial.folder / "baselines"
+    pages = sum(-(-path.stat().st_size // PAGE) for path in folder.rglob("*"))
+    free = trial.rng.choice((0, 4))
+    with _small_disk(folder, (pages + free) * PAGE) as limit:
         process = trial.start(trial.generation, preexec_fn=limit)
+        if free and limit is None and trial.until(process, trial.writing):
+            time.sleep(trial.rng.random() * 0.05)
+            with contextlib.suppress(OSError), (folder / "filling").open("wb") as file:
+                file.write(bytes(64 * PAGE))
         trial.hit = True
         trial.finish(process)
+        (folder / "filling").unlink(missing_ok=True)
 
 
 def two_at_once(trial: Trial) -> None:
@@ -205,7 +214,7 @@ def _small_disk(folder: Path, size: int) -> Iterator[Callable[[], None] | None]:
     kept = folder.with_name("kept")
     shutil.copytree(folder, kept)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={-(-size // 4096) * 4096}", "tmpfs", folder],
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
         check=False,
         capture_output=True,
     )
@@ -213,8 +222,7 @@ def _small_disk(folder: Path, size: int) -> Iterator[Callable[[], None] | None]:
         if mounted.returncode:
             yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
             return
-        with contextlib.suppress(OSError, shutil.Error):
-            shutil.copytree(kept, folder, dirs_exist_ok=True)
+        shutil.copytree(kept, folder, dirs_exist_ok=True)  # all of the old ones fit
         yield None
         shutil.rmtree(kept)
         shutil.copytree(folder, kept)

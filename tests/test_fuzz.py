@@ -26,6 +26,7 @@ from pytest_robustness.evaluate.images import load_images
 from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.photographs import class_names, scan_images
 from pytest_robustness.folders import Photograph, problem, write_list
+from pytest_robustness.gate.anchor import Anchor, Promise
 from pytest_robustness.gate.published import beside, load_published
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.report.command import report
@@ -153,6 +154,10 @@ def read_report(path: Path) -> None:
         report([str(path), "-o", str(path.with_suffix(suffix))])
 
 
+def read_rules(path: Path) -> None:
+    Anchor(path.parents[1], load_suite(path.parents[2] / "suite.toml")).broken()
+
+
 def read_list(path: Path) -> None:
     said = problem(Images(folder=path.parent / "photographs", selected=path), "select")
     assert said is None or len(said.splitlines()) == 1
@@ -174,7 +179,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kinds(folder: Path) -> Mapping[str, Kind]:
-    state = nets.tiny().state_dict()
+    state, suite = nets.tiny().state_dict(), load_suite(folder / "suite.toml")
     listed = folder / "listed.csv"
     write_list(listed, [Photograph("cat/1.png", 0, "0" * 64), Photograph("dog/1.png", 1, "1" * 64)])
     baseline = measurement(2 * FOOLED + WITHSTOOD + WRONG, case="a/pgd")
@@ -183,6 +188,7 @@ def kinds(folder: Path) -> Mapping[str, Kind]:
         Kind("fuzzed.toml", SUITE.encode(), read_suite),
         Kind("values.toml", PUBLISHED.encode(), read_published),
         Kind("baselines/fuzz/a/pgd.json", baseline.to_json().encode(), lambda _: store(folder).read("a/pgd")),
+        Kind("anchors/suite/rules.json", Promise.of(suite).model_dump_json().encode(), read_rules),
         Kind("fuzzed.csv", listed.read_bytes(), read_list),
         Kind("classes.txt", b"cat, Katze\ndog\n", read_classes),
         Kind("fuzzed.npz", arrays(), load_images),
@@ -198,8 +204,8 @@ def store(folder: Path) -> BaselineStore:
 
 
 NAMES = (
-    "fuzzed.toml", "values.toml", "baselines/fuzz/a/pgd.json", "fuzzed.csv", "classes.txt", "fuzzed.npz",
-    "fuzzed.safetensors", "fuzzed.pth", "report.json",
+    "fuzzed.toml", "values.toml", "baselines/fuzz/a/pgd.json", "anchors/suite/rules.json", "fuzzed.csv", "classes.txt",
+    "fuzzed.npz", "fuzzed.safetensors", "fuzzed.pth", "report.json",
 )  # fmt: skip
 #: Instead of a value: of another type, out of all reach, or none.
 VALUES = (
