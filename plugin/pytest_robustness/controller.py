@@ -35,6 +35,7 @@ class Controller:
         self.failures: list[str] = []
         self.notes: list[str] = []
         self.selected: dict[str, None] = {}  # in the order they were collected
+        self.whole = False  # a run that passed left nothing out
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._select(case_of(item) for item in session.items)
@@ -79,6 +80,7 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        self.whole = exitstatus == pytest.ExitCode.OK
         if self.settings.suite_path is None or self.config.option.collectonly or self.settings.limit:
             return
         recording = self.settings.recording
@@ -188,7 +190,7 @@ class Controller:
 
     def _not_run(self) -> list[str]:
         """What an interrupted run, or one that stopped early, says nothing about."""
-        if self.config.option.collectonly:
+        if self.whole or self.config.option.collectonly:
             return []
         left = [case for case in self.selected if case not in self.results and case not in self.troubles]
         return [f"not run: {len(left)} of {len(self.selected)} cases: {', '.join(left)}"] if left else []

@@ -145,3 +145,12 @@ def test_another_distribution_that_is_asked_for_is_left_alone(recorded):
     ours.stdout.fnmatch_lines(["scheduling tests via ModelScheduling"])
     theirs.stdout.fnmatch_lines(["scheduling tests via LoadFileScheduling"])
     assert ours.ret == theirs.ret == OK
+
+
+def test_ids_that_only_look_like_cases_are_none_that_were_left_out(recorded):
+    (recorded.path / "test_other.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('name', ['small/fgsm'])\ndef test_other(name): pass\n"
+    )
+    result = recorded.run("test_other.py", "-n", "1")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.no_fnmatch_line("*not run*")
