@@ -186,15 +186,18 @@ def interrupted(trial: Trial) -> None:
 def full_disk(trial: Trial) -> None:
     """The folder of baselines has no room for a new file: from the start, or from a moment while they are written."""
     folder = trial.folder / "baselines"
-    pages = sum(-(-path.stat().st_size // PAGE) for path in folder.rglob("*"))
+    pages = sum(-(-path.stat().st_size // PAGE) for path in folder.rglob("*.json"))
     free = trial.rng.choice((0, 4))
     with _small_disk(folder, (pages + free) * PAGE) as limit:
         process = trial.start(trial.generation, preexec_fn=limit)
-        if free and limit is None and trial.until(process, trial.writing):
-            time.sleep(trial.rng.random() * 0.05)
-            with contextlib.suppress(OSError), (folder / "filling").open("wb") as file:
-                file.write(bytes(64 * PAGE))
-        trial.hit = True
+        if free and limit is None:
+            if trial.until(process, trial.writing):
+                time.sleep(trial.rng.random() * 0.01)
+                with contextlib.suppress(OSError), (folder / "filling").open("wb") as file:
+                    file.write(bytes(64 * PAGE))
+                trial.hit = True
+        else:
+            trial.hit = True
         trial.finish(process)
         (folder / "filling").unlink(missing_ok=True)
 
