@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.classifier import Classifier, Frozen, padded
 from torch import Tensor, nn
@@ -112,6 +114,27 @@ def test_an_attack_that_trains_its_model_trains_nothing(tmp_path: Path, monkeypa
     monkeypatch.setattr(nets, "tiny", lambda: model)
     rounds_of(case)
     assert before.is_of(model)
+
+
+@given(
+    size=st.integers(1, 40),
+    offset=st.integers(0, 3),
+    dtype=st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16]),
+    data=st.data(),
+)
+def test_a_parameter_trained_by_a_forward_is_an_error(
+    size: int, offset: int, dtype: torch.dtype, data: st.DataObject
+) -> None:
+    """Wherever it lies in memory, of whatever size, whichever of its values."""
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.ones(offset + size, dtype=dtype)[offset:])
+    which = data.draw(st.integers(0, size - 1))
+    with (
+        pytest.raises(RobustnessError, match="changed its parameter weight"),
+        Classifier(model, dtype=dtype),
+        torch.no_grad(),
+    ):
+        model.weight[which] *= 1.01
 
 
 def test_a_buffer_changed_by_a_forward_is_an_error_and_comes_back() -> None:

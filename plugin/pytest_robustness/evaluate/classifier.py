@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.guard import blaming
 
+#: Bytes of the integers a checksum adds.
+WORD = 8
+
 
 class Frozen(nn.Module):
     """A module that stays in eval mode, whatever is called on it.
@@ -152,10 +155,12 @@ def padded(classifier: Frozen, images: Tensor, row_floor: int) -> Tensor:
 
 def _checksum(parameter: Tensor) -> tuple[int, int]:
     """Of all bits, and where they are: a step of training shows, at no memory."""
-    data = parameter.detach()
-    if not data.is_contiguous():
-        data = data.contiguous()
-    return int(data.view(-1).view(torch.uint8).sum(dtype=torch.int64)), parameter.data_ptr()
+    octets = parameter.detach().contiguous().view(-1).view(torch.uint8)
+    if octets.storage_offset() % WORD:
+        octets = octets.clone()
+    whole = len(octets) // WORD * WORD
+    words, rest = octets[:whole].view(torch.int64), octets[whole:]  # torch adds words 15 to 100 times as fast
+    return int(words.sum()) + int(rest.sum(dtype=torch.int64)), parameter.data_ptr()
 
 
 def _same(now: Tensor, before: Tensor) -> bool:
