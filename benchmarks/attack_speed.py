@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -39,7 +40,8 @@ class Compared:
         return (
             self.subject.name,
             self.attack.name,
-            f"{1000 * min(mine.seconds) / len(self.subject.labels):.1f}",
+            f"{1000 * median(mine.seconds) / len(self.subject.labels):.1f}",
+            f"{(mine.result.computed or 0) / self.attack.steps:.2f}",
             self._floors(),
             *(self._against(peer) for peer in PEERS),
             f"{mine.result.success:.1%}",
@@ -50,14 +52,12 @@ class Compared:
         """CPU time over that of the forward and backward passes of as many images as were computed."""
         mine = self.timed[OURS]
         found = ratio(mine, self.timed["floor"])
-        return f"{found.median / (mine.result.rows or 1):.2f}"
+        return f"{found.median / (mine.result.computed or 1):.2f}"
 
     def _against(self, peer: str) -> str:
         if peer not in self.timed:
             return "-"
-        found = ratio(self.timed[OURS], self.timed[peer])
-        few = "" if found.pairs == len(self.timed[OURS].seconds) else f" ({found.pairs} pairs)"
-        return f"{found}{few}"
+        return str(ratio(self.timed[OURS], self.timed[peer]))
 
 
 def compared(subject: Subject, cw_steps: int, arguments: argparse.Namespace) -> Iterator[Compared]:
@@ -81,7 +81,7 @@ def main() -> None:
         for one in compared(subject, cw_steps, arguments):
             rows.append(one.row())
             print(" | ".join(rows[-1]), flush=True)
-    head = ("model", "attack", "ms an image", "over floor", *(f"over {peer}" for peer in PEERS))
+    head = ("model", "attack", "ms an image", "computed", "over floor", *(f"over {peer}" for peer in PEERS))
     head += ("success", *(f"of {peer}" for peer in PEERS))
     table = pages.table(head, rows, left=2)
     pages.shown("attack_speed", table, None if arguments.models else arguments.docs / "performance.md")
@@ -95,9 +95,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--images", type=int, default=64, help="of 32 x 32, one batch")
     parser.add_argument("--large-images", type=int, default=4, help="of 224 x 224, one batch")
-    parser.add_argument(
-        "--patience", type=float, default=30, help="CPU seconds after which a peer gets only three turns"
-    )
+    parser.add_argument("--patience", type=float, default=12, help="CPU seconds after which a peer takes no more turns")
     parser.add_argument("--mobilenet-weights", type=Path, help="torchvision's MobileNetV2; random without")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="(default: %(default)s)")
     arguments = parser.parse_args()

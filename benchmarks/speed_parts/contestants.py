@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from unittest.mock import patch
 
@@ -25,20 +26,19 @@ from speed_parts.subjects import Subject
 EPS, ALPHA, STEPS = 0.01, 0.0025, 10
 C, LR = 1.0, 0.01
 OURS, PLAIN = "pytest-robustness", "torchattacks"
-ROW_FLOOR = 16
+ROW_FLOOR = 16  # of a suite that does not set it; a batch of fewer images is its own
 
 
 @dataclass
 class Result:
-    """What a run achieved: the share of images fooled; and of ours, gradients and images computed."""
+    """What a run achieved: the share of images fooled; and of ours, how often each image was computed, on average."""
 
     success: float
-    gradients: float | None = None
-    rows: float | None = None
-    extra: Mapping[str, float] = field(default_factory=dict)
+    computed: float | None = None
 
 
-Run = Callable[[], Result]
+#: A run of so many batches.
+Run = Callable[[int], Result]
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,17 @@ def attacks(cw_steps: int) -> list[Attacked]:
     ]
 
 
+#: Attacks one batch, as its library's users do.
+Peer = Callable[[Subject, Attacked], Result]
+
+
 @contextmanager
 def contestants(subject: Subject, attack: Attacked) -> Iterator[dict[str, Run]]:
     """By name; this package first. Peers that are not installed are left out."""
-    runs = {OURS: lambda: ours(subject, attack), PLAIN: lambda: torchattacks(subject, attack)}
+    runs: dict[str, Run] = {OURS: partial(ours, subject, attack), PLAIN: _each(torchattacks, subject, attack)}
     if attack.stop != "first-success":  # what is left of it is told from our own
         runs |= {
-            name: (lambda peer=peer: peer(subject, attack))
+            name: _each(peer, subject, attack)
             for name, (module, peer) in PEERS.items()
             if find_spec(module) is not None and (name, attack.kind) not in MISSING
         }
@@ -82,15 +86,26 @@ def contestants(subject: Subject, attack: Attacked) -> Iterator[dict[str, Run]]:
     subject.model.requires_grad_(True)
 
 
-def ours(subject: Subject, attack: Attacked) -> Result:
-    """A round as a case runs it, but for the noise rate and the gradient units, which peers do not have."""
+def _each(peer: Peer, subject: Subject, attack: Attacked) -> Run:
+    def run(batches: int) -> Result:
+        return [peer(subject, attack) for _ in range(batches)][-1]
+
+    return run
+
+
+def ours(subject: Subject, attack: Attacked, batches: int) -> Result:
+    """Rounds as a case runs them, but for noise rates and gradient units, which peers do not have."""
     suite = Suite.model_construct(
         path=None,
         models={"it": Model.model_construct(source="", weights=None, normalisation=None)},
         attacks={"it": Attack(attack=attack.kind, stop=attack.stop, **attack.keys)},
         images=Images.model_construct(),
     )
-    with subject.classifier() as classifier:
+    count = len(subject.labels)
+    with (
+        subject.classifier() as classifier,
+        patch.object(rounds, "noise_rate", lambda clean, _: torch.zeros(len(clean), dtype=torch.float64)),
+    ):
         setting = Setting(
             plan=plan(Case(suite, "it", "it")),
             classifier=classifier,
@@ -98,16 +113,12 @@ def ours(subject: Subject, attack: Attacked) -> Result:
             clock=CpuClock(),
             eps=EPS if attack.kind != "CW" else 0.0,
             budget=attack.steps,
-            row_floor=ROW_FLOOR,
+            row_floor=min(ROW_FLOOR, count),
             seed=0,
         )
-        one = _Untimed(setting, slice(0, len(subject.labels)), torch.ones(len(subject.labels), dtype=torch.bool), _none)
-        one.before()
-        one()
-        with patch.object(rounds, "noise_rate", lambda clean, _: torch.zeros(len(clean), dtype=torch.float64)):
-            one.after()
-    outcome, count = one.outcome, len(subject.labels)
-    return Result(float(outcome.success.double().mean()), outcome.gradients, outcome.rows / count)
+        every = [_Untimed(setting, slice(0, count), torch.ones(count, dtype=torch.bool), _none) for _ in range(batches)]
+        rounds.run_plainly(every)
+    return Result(float(every[-1].outcome.success.double().mean()), every[-1].outcome.rows / count)
 
 
 class _Untimed(Round):
@@ -122,12 +133,13 @@ def _none(done: int) -> None:
 
 
 def floor(subject: Subject) -> Run:
-    """One gradient unit: a forward and backward to the input, parameters frozen."""
+    """One gradient unit a batch: a forward and backward to the input, parameters frozen."""
 
-    def run() -> Result:
+    def run(batches: int) -> Result:
         with subject.classifier() as classifier:
-            inputs = subject.images.clone().requires_grad_()
-            torch.autograd.grad(functional.cross_entropy(classifier(inputs), subject.labels), inputs)
+            for _ in range(batches):
+                inputs = subject.images.clone().requires_grad_()
+                torch.autograd.grad(functional.cross_entropy(classifier(inputs), subject.labels), inputs)
         return Result(0.0)
 
     return run
@@ -211,7 +223,7 @@ def adv_lib(subject: Subject, attack: Attacked) -> Result:
     return _checked(model, adversarial, subject)
 
 
-PEERS: Mapping[str, tuple[str, Callable[[Subject, Attacked], Result]]] = {
+PEERS: Mapping[str, tuple[str, Peer]] = {
     "adv-lib": ("adv_lib", adv_lib),
     "foolbox": ("foolbox", foolbox),
     "ART": ("art", art),

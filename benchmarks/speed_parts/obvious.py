@@ -50,7 +50,7 @@ def grid(suite_path: Path, models: list[str]) -> Iterator[dict[str, object]]:
         yield {
             "case": case.id,
             "success": successes / attempts,
-            "noise": sum(noises) / max(len(noises), 1),
+            "noise": float(sum(noises) / max(len(noises), 1)),
             "wall": time.perf_counter() - wall,
             "cpu": time.process_time() - cpu,
         }

@@ -9,8 +9,10 @@ from statistics import median
 
 from speed_parts.contestants import Result, Run
 
-#: CPU seconds that a turn of the floor takes at least.
-TURN = 0.5
+#: CPU seconds that a turn takes at least: a case of as many batches as it needs.
+TURN = 1.0
+#: Times the pairs asked for that a row has at most. What is fast is also what the machine disturbs most.
+MORE = 3
 
 
 @dataclass(frozen=True)
@@ -35,32 +37,39 @@ class Ratio:
 
 
 def alternating(runs: Mapping[str, Run], pairs: int, patience: float, floor: Run) -> dict[str, Timed]:
-    """Each contestant once per turn, in turns; one round to warm up that is not counted.
+    """Each contestant once per turn, in turns, after one run each to warm up, which is not counted.
 
-    The first two take part in every turn. A peer leaves when it has used up ``patience`` seconds; one that does so
-    while it warms up is timed by that. What is fast is repeated until a turn can be timed on a machine that is not
-    quiet.
+    There are ``pairs`` turns, and up to ``MORE`` times as many as long as the first contestant has not used up
+    ``patience`` CPU seconds. It, the second and the floor take part in every turn, a peer only until it has used up
+    its own; one that does so while it warms up is timed by that.
     """
     every = {"floor": floor, **runs}
-    seconds: dict[str, list[float]] = {name: [] for name in every}
+    kept, mine = set(list(every)[:3]), next(iter(runs))
     results: dict[str, Result] = {}
-    kept = set(list(every)[:3])
-    repeats = 1
-    for turn in range(pairs + 1):
+    seconds: dict[str, list[float]] = {}
+    batches: dict[str, int] = {}
+    used = dict.fromkeys(every, 0.0)
+    for name, run in every.items():
+        spent, results[name] = _timed(run, 1)
+        batches[name] = max(1, round(TURN / max(spent, 1e-9)))
+        early = spent > patience and name not in kept
+        seconds[name], used[name] = ([spent], spent) if early else ([], 0.0)
+    for turn in range(MORE * pairs):
+        if turn >= pairs and used[mine] > patience:
+            break
         for name, run in every.items():
-            if name not in kept and sum(seconds[name]) > patience:
-                continue
-            started = time.process_time()
-            for _ in range(repeats):
-                results[name] = run()
-            spent = (time.process_time() - started) / repeats
-            if turn or spent > patience:
+            if name in kept or used[name] <= patience:
+                spent, results[name] = _timed(run, batches[name])
                 seconds[name].append(spent)
-            elif name == "floor":
-                fastest = spent
-        if not turn:
-            repeats = max(1, round(TURN / max(fastest, 1e-9)))
+                used[name] += spent * batches[name]
     return {name: Timed(tuple(spent), results[name]) for name, spent in seconds.items()}
+
+
+def _timed(run: Run, batches: int) -> tuple[float, Result]:
+    """CPU seconds a batch, and what the last one achieved."""
+    started = time.process_time()
+    result = run(batches)
+    return (time.process_time() - started) / batches, result
 
 
 def ratio(one: Timed, other: Timed) -> Ratio:
