@@ -69,6 +69,9 @@ def compared(subject: Subject, cw_steps: int, arguments: argparse.Namespace) -> 
 
 def main() -> None:
     arguments = parsed()
+    docs = None if arguments.models else arguments.docs / "performance.md"
+    if docs:
+        pages.require(docs, ["attack_speed"])
     torch.set_num_threads(1)
     started = time.monotonic()
     rows = []
@@ -84,7 +87,7 @@ def main() -> None:
     head = ("model", "attack", "ms an image", "computed", "over floor", *(f"over {peer}" for peer in PEERS))
     head += ("success", *(f"of {peer}" for peer in PEERS))
     table = pages.table(head, rows, left=2)
-    pages.shown("attack_speed", table, None if arguments.models else arguments.docs / "performance.md")
+    pages.shown("attack_speed", table, docs)
     print(f"\n{time.monotonic() - started:.0f} s")
 
 

@@ -9,14 +9,30 @@ from pathlib import Path
 Row = Sequence[str]
 
 
+END = "<!-- end -->"
+
+
+def require(path: Path, names: Iterable[str]) -> None:
+    """Raises SystemExit, before hours of work, where a page lacks the comments of one of ``names``."""
+    page = path.read_text(encoding="utf-8")
+    for name in names:
+        if not _place(name).search(page):
+            raise SystemExit(f"{path}: no {_begin(name)} ... {END}")
+
+
 def replace(path: Path, name: str, text: str) -> None:
     """Put ``text`` between the comments of ``name``. Raises SystemExit where they are not."""
-    begin, end = f"<!-- {name} -->", "<!-- end -->"
+    require(path, [name])
     page = path.read_text(encoding="utf-8")
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not pattern.search(page):
-        raise SystemExit(f"{path}: no {begin} ... {end}")
-    path.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page), encoding="utf-8")
+    path.write_text(_place(name).sub(lambda _: f"{_begin(name)}\n{text}\n{END}", page), encoding="utf-8")
+
+
+def _begin(name: str) -> str:
+    return f"<!-- {name} -->"
+
+
+def _place(name: str) -> re.Pattern[str]:
+    return re.compile(f"{re.escape(_begin(name))}.*?{re.escape(END)}", re.DOTALL)
 
 
 def table(head: Row, rows: Iterable[Row], left: int = 1) -> str:

@@ -27,6 +27,7 @@ from speed_parts import inside, starts  # noqa: E402
 from speed_parts.processes import Process, run  # noqa: E402
 
 OBVIOUS = "the obvious loop"
+TABLES = ("starts", "workers", "profile", "growth", "runs", "results")
 Rows = list[Mapping[str, Any]]
 
 
@@ -120,6 +121,9 @@ def main() -> None:
     arguments = parsed()
     docs = None if arguments.models else arguments.docs / "performance.md"
     models, suite = arguments.models, load_suite(arguments.suite)
+
+    if docs:
+        pages.require(docs, [f"suite_speed: {table}" for table in TABLES])
 
     def shown(name: str, text: str) -> None:
         pages.shown(f"suite_speed: {name}", text, docs)

@@ -124,16 +124,6 @@ class Robustness:
 
 
 @pytest.fixture(scope="session")
-def robustness_device() -> torch.device:
-    """The device attacks run on: this worker's GPU, else the CPU. Override it to choose another."""
-    from pytest_robustness.evaluate import devices
-
-    device = devices.pick_device()
-    devices.settle(device, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
-    return device
-
-
-@pytest.fixture(scope="session")
 def robustness_memory() -> Memory:
     """What this process found out about models, for the next of their cases."""
     from pytest_robustness.evaluate.clean import Memory

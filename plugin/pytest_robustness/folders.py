@@ -12,10 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.suite import Suite
-from pytest_robustness.tables import Images, is_file
+
+if TYPE_CHECKING:
+    from pytest_robustness.suite import Suite
+    from pytest_robustness.tables import Images
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 HEADER = ("path", "label", "sha256")
@@ -25,6 +28,11 @@ SPLITS = ("val", "validation")
 #: Characters that end a line, move a cursor or are no text at all.
 UNWRITABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 WNID = re.compile(r"(n\d{8})(?:_|$)")
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is there. A Path's own raises where its name is too long for one."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 @dataclass(frozen=True)

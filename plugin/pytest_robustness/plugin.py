@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_robustness import reporting
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.settings import Settings, add_options, check_ci
 from pytest_robustness.stash import SETTINGS, WANTED
+
+if TYPE_CHECKING:
+    import torch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted = config.stash[WANTED] = reporting.Wanted.of(config)
     worker = hasattr(config, "workerinput")
     manager = config.pluginmanager
+    if not worker:
+        check_ci(config, settings)
+        wanted.check(settings)
+    if settings.suite_path is None:
+        manager.register(NoSuite(settings), "robustness-no-suite")
+        return
 
     from pytest_robustness import benchmark, collection, fixtures, health, lost_device, progress, recorder
 
@@ -33,8 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if not worker:
         from pytest_robustness import controller, prerequisites
 
-        check_ci(config, settings)
-        wanted.check(settings)
         gathered = controller.Controller(config, settings)
         manager.register(gathered, "robustness-controller")
         manager.register(reporting.Reporter(config, wanted, gathered), "robustness-reporter")
@@ -43,6 +53,32 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_robustness import distribution
 
             manager.register(distribution.Distribution(settings), "robustness-distribution")
+
+
+@pytest.fixture(scope="session")
+def robustness_device() -> torch.device:
+    """The device attacks run on: this worker's GPU, else the CPU. Override it to choose another."""
+    from pytest_robustness.evaluate import devices
+
+    device = devices.pick_device()
+    devices.settle(device, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    return device
+
+
+class NoSuite:
+    """A project without a suite pays for nothing but options; a test that asks for a case hears why it gets none."""
+
+    ASKING = frozenset({"robustness", "robustness_case", "robustness_health", "robustness_model"})
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if self.ASKING.intersection(metafunc.fixturenames):
+            try:
+                _ = self.settings.suite
+            except RobustnessError as error:
+                raise pytest.Collector.CollectError(str(error)) from None
 
 
 @pytest.hookimpl(tryfirst=True)

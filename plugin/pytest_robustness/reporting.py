@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.settings import Settings
-from pytest_robustness.suite import Suite
 
 if TYPE_CHECKING:
     from pytest_robustness.controller import Controller
     from pytest_robustness.report.build import Run
     from pytest_robustness.report.data import Report
+    from pytest_robustness.suite import Suite
 
 #: Where GitHub Actions wants the summary of a step.
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"

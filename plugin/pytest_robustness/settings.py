@@ -7,17 +7,17 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.attacks.registry import plan
 from pytest_robustness.folders import ENVIRONMENT, with_images
-from pytest_robustness.gate.anchor import Anchor
-from pytest_robustness.gate.published import load_published
-from pytest_robustness.gate.store import BaselineStore
-from pytest_robustness.suite import Suite, load_suite
+
+if TYPE_CHECKING:
+    from pytest_robustness.gate.anchor import Anchor
+    from pytest_robustness.gate.store import BaselineStore
+    from pytest_robustness.suite import Suite
 
 Recording = Literal["none", "missing", "all"]
 
@@ -127,6 +127,10 @@ class Settings:
             raise RobustnessError(
                 "no suite: name one by the ini key robustness_suite or by --robustness-suite, a TOML file"
             )
+        from pytest_robustness.evaluate.attacks.registry import plan
+        from pytest_robustness.gate.published import load_published
+        from pytest_robustness.suite import load_suite
+
         suite = load_suite(self.suite_path)
         suite = with_images(suite, self.images, self.invocation)
         if self.candidate:
@@ -135,6 +139,8 @@ class Settings:
             plan(case)
         load_published(suite)
         if self.anchors:
+            from pytest_robustness.gate.anchor import Anchor
+
             Anchor(self.anchors, suite).promise()
         return suite
 
@@ -147,11 +153,17 @@ class Settings:
 
     @property
     def store(self) -> BaselineStore:
+        from pytest_robustness.gate.store import BaselineStore
+
         return BaselineStore(self.baselines, self.suite.name)
 
     @property
     def anchor(self) -> Anchor | None:
-        return Anchor(self.anchors, self.suite) if self.anchors else None
+        if self.anchors is None:
+            return None
+        from pytest_robustness.gate.anchor import Anchor
+
+        return Anchor(self.anchors, self.suite)
 
     def recording_command(self, nodeid: str) -> str:
         """What records the baseline of one test, typed where this run was started."""

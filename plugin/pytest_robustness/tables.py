@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from pytest_robustness.folders import is_file
 from pytest_robustness.records import Preprocessing
 
 #: Sources that are a library's models and not a module's factory: ``torchvision:vgg11``.
@@ -33,11 +33,6 @@ WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 def beside_suite(value: Any, info: ValidationInfo) -> Any:
     """Paths in a suite are relative to the suite file."""
     return info.context / value if isinstance(value, str | Path) and isinstance(info.context, Path) else value
-
-
-def is_file(path: Path) -> bool:
-    """Whether it is there. A Path's own raises where its name is too long for one."""
-    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _existing(path: Path) -> Path:

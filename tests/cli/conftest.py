@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import pkgutil
 import re
 import runpy
 import shlex
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_robustness
 from pytest_robustness.records import Evidence, Measurement
 
 TINYZOO = Path(__file__).with_name("tinyzoo.py")
@@ -152,12 +154,19 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def tiny_images(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An image set that each model gets right, weakened or not. Imports all that runs in this process share."""
+def imported() -> None:
+    """All that runs in this process share: each forgets what it imported itself, and torch bears no second import."""
+    own = (module.name for module in pkgutil.walk_packages(pytest_robustness.__path__, "pytest_robustness."))
+    for module in ("torch", "torchattacks", "scipy.stats", *own):
+        if not module.endswith("__main__"):
+            importlib.import_module(module)
+
+
+@pytest.fixture(scope="session")
+def tiny_images(imported: None, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An image set that each model gets right, weakened or not."""
     import torch
 
-    for module in ("torchattacks", "scipy.stats", "pytest_robustness.evaluate.measure", "pytest_robustness.gate.judge"):
-        importlib.import_module(module)
     tinyzoo = runpy.run_path(str(TINYZOO))
     build, half = tinyzoo["build"], tinyzoo["SIZE"] // 2
 
