@@ -98,7 +98,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--images", type=int, default=64, help="of 32 x 32, one batch")
     parser.add_argument("--large-images", type=int, default=4, help="of 224 x 224, one batch")
-    parser.add_argument("--patience", type=float, default=12, help="CPU seconds after which a peer takes no more turns")
+    parser.add_argument("--patience", type=float, default=10, help="CPU seconds after which a peer takes no more turns")
     parser.add_argument("--mobilenet-weights", type=Path, help="torchvision's MobileNetV2; random without")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="(default: %(default)s)")
     arguments = parser.parse_args()

@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
@@ -27,6 +28,7 @@ from speed_parts import inside, starts  # noqa: E402
 from speed_parts.processes import Process, run  # noqa: E402
 
 OBVIOUS = "the obvious loop"
+PARTS = ("starts", "growth", "runs")
 TABLES = ("starts", "workers", "profile", "growth", "runs", "results")
 Rows = list[Mapping[str, Any]]
 
@@ -119,36 +121,38 @@ def starts_table(seconds: Mapping[str, float], over: Mapping[str, float]) -> str
 
 def main() -> None:
     arguments = parsed()
-    docs = None if arguments.models else arguments.docs / "performance.md"
     models, suite = arguments.models, load_suite(arguments.suite)
-
+    docs = None if models else arguments.docs / "performance.md"
+    if find_spec("skimage") is None:
+        raise SystemExit("no scikit-image: pip install -c constraints.txt scikit-image")
     if docs:
         pages.require(docs, [f"suite_speed: {table}" for table in TABLES])
 
     def shown(name: str, text: str) -> None:
         pages.shown(f"suite_speed: {name}", text, docs)
 
-    shown("starts", starts_table(*starts.starts()))
-    double, dealt = gate(2, models)
+    if "starts" in arguments.parts:
+        shown("starts", starts_table(*starts.starts()))
+    if "growth" in arguments.parts:
+        shown("growth", growth_table(lines(run(["-m", "speed_parts.growth", str(arguments.suite)]))))
+    if "runs" not in arguments.parts:
+        return
+    runs = {OBVIOUS: run(["-m", "speed_parts.obvious", str(arguments.suite), *models])}  # on as many threads as cores
+    theirs = lines(runs[OBVIOUS])
+    shown("results", results_table(suite, theirs, BaselineStore(arguments.baselines, suite.name)))
+    runs["`pytest robustness_tests -n 2`"], dealt = gate(2, models)
     shown("workers", workers_sentence(dealt["benchmarks"]))
-    single, parts = gate(0, models, profiled=True)
+    runs["`pytest robustness_tests`"], parts = gate(0, models, profiled=True)
     shown("profile", profile_table(parts))
     unchanged, _ = gate(0, models, "--robustness-changed")
-    shown("growth", growth_table(lines(run(["-m", "speed_parts.growth", str(arguments.suite)]))))
-    loop = run(["-m", "speed_parts.obvious", str(arguments.suite), *models])  # on as many threads as torch takes
-    runs = {
-        OBVIOUS: loop,
-        "`pytest robustness_tests`": single,
-        "`pytest robustness_tests -n 2`": double,
-        "`pytest robustness_tests --robustness-changed`, nothing changed": unchanged,
-    }
+    runs["`pytest robustness_tests --robustness-changed`, nothing changed"] = unchanged
     shown("runs", runs_table(runs))
-    shown("results", results_table(suite, lines(loop), BaselineStore(arguments.baselines, suite.name)))
 
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", nargs="*", default=[], help="only these; writes nothing")
+    parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="only these (default: all)")
     parser.add_argument("--suite", type=Path, default=ROOT / "robustness_tests/zoo.toml")
     parser.add_argument("--baselines", type=Path, default=ROOT / "baselines", help="(default: %(default)s)")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="(default: %(default)s)")

@@ -12,7 +12,7 @@ from speed_parts.contestants import Result, Run
 #: CPU seconds that a turn takes at least: a case of as many batches as it needs.
 TURN = 1.0
 #: Times the pairs asked for that a row has at most. What is fast is also what the machine disturbs most.
-MORE = 3
+MORE = 2
 
 
 @dataclass(frozen=True)

@@ -40,4 +40,5 @@ def run(command: Sequence[str], **environment: str) -> Process:
         raise SystemExit(
             f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
         )
+    print(f"{wall:.1f} s: {' '.join(command)[:120]}", flush=True)
     return Process(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout)
