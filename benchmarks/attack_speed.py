@@ -80,7 +80,7 @@ def main() -> None:
             subject, cw_steps = subjects.zoo(name, arguments.images), 50
         else:
             weights = arguments.mobilenet_weights if name == "mobilenet_v2" else None
-            subject, cw_steps = subjects.large(name, arguments.large_images, weights), 10
+            subject, cw_steps = subjects.large(name, arguments.large_images, weights), 5
         for one in compared(subject, cw_steps, arguments):
             rows.append(one.row())
             print(" | ".join(rows[-1]), flush=True)

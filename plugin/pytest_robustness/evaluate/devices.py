@@ -11,6 +11,8 @@ from typing import Protocol
 
 import torch
 
+from pytest_robustness.evaluate import memory
+
 
 class Clock(Protocol):
     """Seconds a piece of work costs its device."""
@@ -53,9 +55,10 @@ def pick_device() -> torch.device:
 
 
 def settle(device: torch.device, workers: int) -> None:
-    """Share a CPU's cores among the workers; warm a GPU up."""
+    """Share a CPU's cores among the workers, and keep its memory; warm a GPU up."""
     if device.type == "cpu":
         torch.set_num_threads(max(1, available_cores() // workers))
+        memory.keep()
     else:
         tiny = torch.randn(1, 3, 8, 8, device=device)
         torch.nn.functional.conv2d(tiny, tiny)

@@ -74,12 +74,13 @@ class CW(torchattacks.CW):  # type: ignore[misc]
                 adversarial[which] = candidates[better]
 
                 # by the chain rule, dx'/dw = 2 x' (1 - x')
-                gradient = (gradient * self.c + difference * 2) * (candidates * (1 - candidates) * 2)
-                mean = mean * BETA_1 + gradient * (1 - BETA_1)
-                square = square * BETA_2 + gradient.square() * (1 - BETA_2)
+                slope = (1 - candidates).mul_(candidates).mul_(2)
+                gradient = (gradient * self.c).add_(difference.mul_(2)).mul_(slope)
+                square.mul_(BETA_2).add_(gradient.square().mul_(1 - BETA_2))
+                mean.mul_(BETA_1).add_(gradient.mul_(1 - BETA_1))
                 rate = self.lr / (1 - BETA_1**step)
-                change = mean / ((square / (1 - BETA_2**step)).sqrt() + EPSILON) * -rate
-                odds = (odds * exponential(change * 2)).clamp(*ODDS)
+                change = (mean / (square / (1 - BETA_2**step)).sqrt_().add_(EPSILON)).mul_(-rate)
+                odds.mul_(exponential(change.mul_(2))).clamp_(*ODDS)
 
                 done = best[rows].isfinite() & (step - improved[rows] >= self.patience)
                 if self.patience and bool(done.any()):
@@ -110,8 +111,11 @@ def exponential(z: Tensor) -> Tensor:
 
     Steps of a size at which the series fails are cut to the largest at which it does not.
     """
-    z = z.clamp(-8, 8) / 8
-    power = ((((z / 120 + 1 / 24) * z + 1 / 6) * z + 1 / 2) * z + 1) * z + 1
+    z = z.clamp(-8, 8).div_(8)
+    power = z / 120
+    for term in (1 / 24, 1 / 6, 1 / 2, 1):
+        power.add_(term).mul_(z)
+    power.add_(1)
     for _ in range(3):
-        power = power * power
+        power.mul_(power)
     return power
