@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from pytest_robustness.evaluate import memory
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for robustness_tests
@@ -73,6 +74,7 @@ def main() -> None:
     if docs:
         pages.require(docs, ["attack_speed"])
     torch.set_num_threads(1)
+    memory.keep()  # as workers do, for all contestants: less to disturb them
     started = time.monotonic()
     rows = []
     for name in arguments.models or (*subjects.ZOO, *subjects.LARGE):
@@ -96,7 +98,7 @@ def parsed() -> argparse.Namespace:
     names = (*subjects.ZOO, *subjects.LARGE)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(names)}; writes nothing")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--images", type=int, default=64, help="of 32 x 32, one batch")
+    parser.add_argument("--images", type=int, default=100, help="of 32 x 32, one batch; the zoo's suite has 100")
     parser.add_argument("--large-images", type=int, default=4, help="of 224 x 224, one batch")
     parser.add_argument("--patience", type=float, default=10, help="CPU seconds after which a peer takes no more turns")
     parser.add_argument("--mobilenet-weights", type=Path, help="torchvision's MobileNetV2; random without")

@@ -11,8 +11,6 @@ from speed_parts.contestants import Result, Run
 
 #: CPU seconds that a turn takes at least: a case of as many batches as it needs.
 TURN = 1.0
-#: Times the pairs asked for that a row has at most. What is fast is also what the machine disturbs most.
-MORE = 2
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,11 @@ class Ratio:
 def alternating(runs: Mapping[str, Run], pairs: int, patience: float, floor: Run) -> dict[str, Timed]:
     """Each contestant once per turn, in turns, after one run each to warm up, which is not counted.
 
-    There are ``pairs`` turns, and up to ``MORE`` times as many as long as the first contestant has not used up
-    ``patience`` CPU seconds. It, the second and the floor take part in every turn, a peer only until it has used up
-    its own; one that does so while it warms up is timed by that.
+    The floor, the first contestant and the second take part in all ``pairs`` turns, a peer only until it has used up
+    ``patience`` CPU seconds; one that does so while it warms up is timed by that.
     """
     every = {"floor": floor, **runs}
-    kept, mine = set(list(every)[:3]), next(iter(runs))
+    kept = set(list(every)[:3])
     results: dict[str, Result] = {}
     seconds: dict[str, list[float]] = {}
     batches: dict[str, int] = {}
@@ -54,9 +51,7 @@ def alternating(runs: Mapping[str, Run], pairs: int, patience: float, floor: Run
         batches[name] = max(1, round(TURN / max(spent, 1e-9)))
         early = spent > patience and name not in kept
         seconds[name], used[name] = ([spent], spent) if early else ([], 0.0)
-    for turn in range(MORE * pairs):
-        if turn >= pairs and used[mine] > patience:
-            break
+    for _ in range(pairs):
         for name, run in every.items():
             if name in kept or used[name] <= patience:
                 spent, results[name] = _timed(run, batches[name])
