@@ -82,7 +82,7 @@ def main() -> None:
             subject, cw_steps = subjects.zoo(name, arguments.images), 50
         else:
             weights = arguments.mobilenet_weights if name == "mobilenet_v2" else None
-            subject, cw_steps = subjects.large(name, arguments.large_images, weights), 5
+            subject, cw_steps = subjects.large(name, arguments.large_images, weights), 10
         for one in compared(subject, cw_steps, arguments):
             rows.append(one.row())
             print(" | ".join(rows[-1]), flush=True)
@@ -98,9 +98,9 @@ def parsed() -> argparse.Namespace:
     names = (*subjects.ZOO, *subjects.LARGE)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(names)}; writes nothing")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--images", type=int, default=100, help="of 32 x 32, one batch; the zoo's suite has 100")
-    parser.add_argument("--large-images", type=int, default=4, help="of 224 x 224, one batch")
-    parser.add_argument("--patience", type=float, default=10, help="CPU seconds after which a peer takes no more turns")
+    parser.add_argument("--images", type=int, default=64, help="of 32 x 32, one batch")
+    parser.add_argument("--large-images", type=int, default=2, help="of 224 x 224, one batch")
+    parser.add_argument("--patience", type=float, default=3, help="CPU seconds after which a peer takes no more turns")
     parser.add_argument("--mobilenet-weights", type=Path, help="torchvision's MobileNetV2; random without")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="(default: %(default)s)")
     arguments = parser.parse_args()
