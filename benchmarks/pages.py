@@ -8,7 +8,6 @@ from pathlib import Path
 
 Row = Sequence[str]
 
-
 END = "<!-- end -->"
 
 

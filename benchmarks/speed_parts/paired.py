@@ -23,12 +23,11 @@ class Timed:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of CPU times, pair by pair: (median, least, most) and of how many pairs."""
+    """Of CPU times, pair by pair."""
 
     median: float
     least: float
     most: float
-    pairs: int
 
     def __str__(self) -> str:
         return f"{self.median:.2f} [{self.least:.2f}, {self.most:.2f}]"
@@ -70,4 +69,4 @@ def _timed(run: Run, batches: int) -> tuple[float, Result]:
 def ratio(one: Timed, other: Timed) -> Ratio:
     """Of the turns that both took part in."""
     ratios = [a / b for a, b in zip(one.seconds, other.seconds, strict=False)]
-    return Ratio(median(ratios), min(ratios), max(ratios), len(ratios))
+    return Ratio(median(ratios), min(ratios), max(ratios))
