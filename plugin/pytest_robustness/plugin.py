@@ -9,7 +9,7 @@ import pytest
 
 from pytest_robustness import reporting
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.settings import Settings, add_options, check_ci
+from pytest_robustness.settings import NO_SUITE, Settings, add_options, check_ci
 from pytest_robustness.stash import SETTINGS, WANTED
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
         check_ci(config, settings)
         wanted.check(settings)
     if settings.suite_path is None:
-        manager.register(NoSuite(settings), "robustness-no-suite")
+        manager.register(NoSuite(), "robustness-no-suite")
         return
 
     from pytest_robustness import benchmark, collection, fixtures, health, lost_device, progress, recorder
@@ -70,15 +70,9 @@ class NoSuite:
 
     ASKING = frozenset({"robustness", "robustness_case", "robustness_health", "robustness_model"})
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if self.ASKING.intersection(metafunc.fixturenames):
-            try:
-                _ = self.settings.suite
-            except RobustnessError as error:
-                raise pytest.Collector.CollectError(str(error)) from None
+            raise pytest.Collector.CollectError(NO_SUITE)
 
 
 @pytest.hookimpl(tryfirst=True)

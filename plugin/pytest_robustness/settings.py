@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Recording = Literal["none", "missing", "all"]
 
+NO_SUITE = "no suite: name one by the ini key robustness_suite or by --robustness-suite, a TOML file"
+
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("robustness", "adversarial robustness of image classifiers")
@@ -124,9 +126,7 @@ class Settings:
         Raises RobustnessError.
         """
         if self.suite_path is None:
-            raise RobustnessError(
-                "no suite: name one by the ini key robustness_suite or by --robustness-suite, a TOML file"
-            )
+            raise RobustnessError(NO_SUITE)
         from pytest_robustness.evaluate.attacks.registry import plan
         from pytest_robustness.gate.published import load_published
         from pytest_robustness.suite import load_suite
