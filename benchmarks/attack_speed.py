@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))  # for robustness_tests
 
 import pages  # noqa: E402
 from speed_parts import contestants, subjects  # noqa: E402
-from speed_parts.contestants import OURS, PLAIN, Attacked  # noqa: E402
+from speed_parts.contestants import FLOOR, OURS, PLAIN, Attacked  # noqa: E402
 from speed_parts.paired import Timed, alternating, ratio  # noqa: E402
 from speed_parts.subjects import Subject  # noqa: E402
 
@@ -52,7 +52,7 @@ class Compared:
     def _floors(self) -> str:
         """CPU time over that of the forward and backward passes of as many images as were computed."""
         mine = self.timed[OURS]
-        found = ratio(mine, self.timed["floor"])
+        found = ratio(mine, self.timed[FLOOR])
         return f"{found.median / (mine.result.computed or 1):.2f}"
 
     def _against(self, peer: str) -> str:
@@ -63,9 +63,8 @@ class Compared:
 
 def compared(subject: Subject, cw_steps: int, arguments: argparse.Namespace) -> Iterator[Compared]:
     for attack in contestants.attacks(cw_steps):
-        with contestants.contestants(subject, attack) as runs:
-            timed = alternating(runs, arguments.pairs, arguments.patience, contestants.floor(subject))
-        yield Compared(subject, attack, timed)
+        every = contestants.contestants(subject, attack)
+        yield Compared(subject, attack, alternating(every, arguments.pairs, arguments.patience, kept=3))
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ Epsilon, step size, steps, learning rate and c are the same everywhere; where a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ from speed_parts.subjects import Subject
 
 EPS, ALPHA, STEPS = 0.01, 0.0025, 10
 C, LR = 1.0, 0.01
-OURS, PLAIN = "pytest-robustness", "torchattacks"
+OURS, FLOOR, PLAIN = "pytest-robustness", "floor", "torchattacks"
 ROW_FLOOR = 16  # of a suite that does not set it; a batch of fewer images is its own
 
 
@@ -37,8 +37,8 @@ class Result:
     computed: float | None = None
 
 
-#: A run of so many batches.
-Run = Callable[[int], Result]
+#: Attacks a batch, once a call. What is done once for all batches is done as the block begins and ends.
+Contestant = Callable[[], AbstractContextManager[Callable[[], Result]]]
 
 
 @dataclass(frozen=True)
@@ -72,28 +72,28 @@ def attacks(cw_steps: int) -> list[Attacked]:
 Peer = Callable[[Subject, Attacked], Result]
 
 
-@contextmanager
-def contestants(subject: Subject, attack: Attacked) -> Iterator[dict[str, Run]]:
-    """By name; this package first. Peers that are not installed are left out."""
-    runs: dict[str, Run] = {OURS: partial(ours, subject, attack), PLAIN: _each(torchattacks, subject, attack)}
+def contestants(subject: Subject, attack: Attacked) -> dict[str, Contestant]:
+    """By name; this package first, then its floor. Peers that are not installed are left out."""
+    found: dict[str, Contestant] = {
+        OURS: partial(ours, subject.twin(), attack),
+        FLOOR: partial(floor, subject.twin()),
+        PLAIN: _each(torchattacks, subject, attack),
+    }
     if attack.stop != "first-success":  # what is left of it is told from our own
-        runs |= {
+        found |= {
             name: _each(peer, subject, attack)
             for name, (module, peer) in PEERS.items()
             if find_spec(module) is not None and (name, attack.kind) not in MISSING
         }
-    yield runs
-    subject.model.requires_grad_(True)
+    return found
 
 
-def _each(peer: Peer, subject: Subject, attack: Attacked) -> Run:
-    def run(batches: int) -> Result:
-        return [peer(subject, attack) for _ in range(batches)][-1]
-
-    return run
+def _each(peer: Peer, subject: Subject, attack: Attacked) -> Contestant:
+    return lambda: nullcontext(partial(peer, subject, attack))
 
 
-def ours(subject: Subject, attack: Attacked, batches: int) -> Result:
+@contextmanager
+def ours(subject: Subject, attack: Attacked) -> Iterator[Callable[[], Result]]:
     """Rounds as a case runs them, but for noise rates and gradient units, which peers do not have."""
     suite = Suite.model_construct(
         path=None,
@@ -116,9 +116,13 @@ def ours(subject: Subject, attack: Attacked, batches: int) -> Result:
             row_floor=min(ROW_FLOOR, count),
             seed=0,
         )
-        every = [_Untimed(setting, slice(0, count), torch.ones(count, dtype=torch.bool), _none) for _ in range(batches)]
-        rounds.run_plainly(every)
-    return Result(float(every[-1].outcome.success.double().mean()), every[-1].outcome.rows / count)
+
+        def run() -> Result:
+            one = _Untimed(setting, slice(0, count), torch.ones(count, dtype=torch.bool), _none)
+            rounds.run_plainly([one])
+            return Result(float(one.outcome.success.double().mean()), one.outcome.rows / count)
+
+        yield run
 
 
 class _Untimed(Round):
@@ -132,23 +136,22 @@ def _none(done: int) -> None:
     """Nobody is told."""
 
 
-def floor(subject: Subject) -> Run:
+@contextmanager
+def floor(subject: Subject) -> Iterator[Callable[[], Result]]:
     """One gradient unit a batch: a forward and backward to the input, parameters frozen."""
+    with subject.classifier() as classifier:
 
-    def run(batches: int) -> Result:
-        with subject.classifier() as classifier:
-            for _ in range(batches):
-                inputs = subject.images.clone().requires_grad_()
-                torch.autograd.grad(functional.cross_entropy(classifier(inputs), subject.labels), inputs)
-        return Result(0.0)
+        def run() -> Result:
+            inputs = subject.images.clone().requires_grad_()
+            torch.autograd.grad(functional.cross_entropy(classifier(inputs), subject.labels), inputs)
+            return Result(0.0)
 
-    return run
+        yield run
 
 
 def torchattacks(subject: Subject, attack: Attacked) -> Result:
     import torchattacks as library
 
-    subject.model.requires_grad_(True)
     model = subject.plain
     adversarial = getattr(library, attack.kind)(model, **attack.keys)(subject.images, subject.labels)
     return _checked(model, adversarial, subject)
@@ -163,7 +166,6 @@ def foolbox(subject: Subject, attack: Attacked) -> Result:
     import foolbox.attacks as library
     from foolbox import PyTorchModel
 
-    subject.model.requires_grad_(True)
     model = PyTorchModel(subject.plain, bounds=(0, 1), device="cpu")
     found = {
         "FGSM": lambda: library.FGSM(),
@@ -178,7 +180,6 @@ def art(subject: Subject, attack: Attacked) -> Result:
     import art.attacks.evasion as library
     from art.estimators.classification import PyTorchClassifier
 
-    subject.model.requires_grad_(True)
     model, count = subject.plain, len(subject.labels)
     shape = tuple(subject.images.shape[1:])
     estimator = PyTorchClassifier(
@@ -212,7 +213,6 @@ def art(subject: Subject, attack: Attacked) -> Result:
 def adv_lib(subject: Subject, attack: Attacked) -> Result:
     from adv_lib import attacks as library
 
-    subject.model.requires_grad_(True)
     model, given = subject.plain, (subject.images, subject.labels)
     if attack.kind == "CW":
         adversarial = library.carlini_wagner_l2(

@@ -1,21 +1,22 @@
-"""Process CPU time of several contestants, one after the other and again, so that all meet the same machine."""
+"""Process CPU time of several contestants, batch after batch in turns, so that all meet the same machine."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
-from speed_parts.contestants import Result, Run
+from speed_parts.contestants import Contestant, Result
 
-#: CPU seconds that a turn takes at least: a case of as many batches as it needs.
-TURN = 1.0
+#: CPU seconds that the first contestant's batches of a turn take at least.
+TURN = 2.0
 
 
 @dataclass(frozen=True)
 class Timed:
-    """CPU seconds of each turn, in the order of the turns, and what the last one achieved."""
+    """CPU seconds a batch in each turn, in the order of the turns, and what the last batch achieved."""
 
     seconds: tuple[float, ...]
     result: Result
@@ -23,7 +24,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of CPU times, pair by pair."""
+    """Of CPU times, turn by turn."""
 
     median: float
     least: float
@@ -33,37 +34,57 @@ class Ratio:
         return f"{self.median:.2f} [{self.least:.2f}, {self.most:.2f}]"
 
 
-def alternating(runs: Mapping[str, Run], pairs: int, patience: float, floor: Run) -> dict[str, Timed]:
-    """Each contestant once per turn, in turns, after one run each to warm up, which is not counted.
+def alternating(contestants: Mapping[str, Contestant], pairs: int, patience: float, kept: int) -> dict[str, Timed]:
+    """``pairs`` turns of as many batches of each contestant, after one batch each to warm up, which is not counted.
 
-    The floor, the first contestant and the second take part in all ``pairs`` turns, a peer only until it has used up
-    ``patience`` CPU seconds; one that does so while it warms up is timed by that.
+    The machine's speed changes within a second. So contestants take turns batch by batch, every other time in the
+    opposite order; a turn's figure is the mean of its batches and of what its contestant does once.
+
+    The first ``kept`` contestants take part in all turns, the others only until they have used up ``patience`` CPU
+    seconds; one that does so while it warms up is timed by that.
     """
-    every = {"floor": floor, **runs}
-    kept = set(list(every)[:3])
-    results: dict[str, Result] = {}
-    seconds: dict[str, list[float]] = {}
-    batches: dict[str, int] = {}
-    used = dict.fromkeys(every, 0.0)
-    for name, run in every.items():
-        spent, results[name] = _timed(run, 1)
-        batches[name] = max(1, round(TURN / max(spent, 1e-9)))
-        early = spent > patience and name not in kept
-        seconds[name], used[name] = ([spent], spent) if early else ([], 0.0)
+    warm = {name: _turn({name: contestant}, 1)[name] for name, contestant in contestants.items()}
+    batches = max(1, round(TURN / max(warm[next(iter(contestants))].seconds[0], 1e-9)))
+    always = list(contestants)[:kept]
+    late = {name for name, timed in warm.items() if name not in always and timed.seconds[0] > patience}
+    seconds = {name: list(warm[name].seconds) if name in late else [] for name in contestants}
+    results = {name: timed.result for name, timed in warm.items()}
     for _ in range(pairs):
-        for name, run in every.items():
-            if name in kept or used[name] <= patience:
-                spent, results[name] = _timed(run, batches[name])
-                seconds[name].append(spent)
-                used[name] += spent * batches[name]
-    return {name: Timed(tuple(spent), results[name]) for name, spent in seconds.items()}
+        going = {
+            name: contestant
+            for name, contestant in contestants.items()
+            if name in always or (name not in late and batches * sum(seconds[name]) <= patience)
+        }
+        for name, timed in _turn(going, batches).items():
+            seconds[name] += timed.seconds
+            results[name] = timed.result
+    return {name: Timed(tuple(seconds[name]), results[name]) for name in contestants}
 
 
-def _timed(run: Run, batches: int) -> tuple[float, Result]:
-    """CPU seconds a batch, and what the last one achieved."""
+def _turn(contestants: Mapping[str, Contestant], batches: int) -> dict[str, Timed]:
+    spent = dict.fromkeys(contestants, 0.0)
+    stacks = {name: ExitStack() for name in contestants}
+    runs, results = {}, {}
+    for name, contestant in contestants.items():
+        with _charged(spent, name):
+            runs[name] = stacks[name].enter_context(contestant())
+    order = list(contestants)
+    for _ in range(batches):
+        for name in order:
+            with _charged(spent, name):
+                results[name] = runs[name]()
+        order.reverse()
+    for name, stack in stacks.items():
+        with _charged(spent, name):
+            stack.close()
+    return {name: Timed((spent[name] / batches,), results[name]) for name in contestants}
+
+
+@contextmanager
+def _charged(spent: dict[str, float], name: str) -> Iterator[None]:
     started = time.process_time()
-    result = run(batches)
-    return (time.process_time() - started) / batches, result
+    yield
+    spent[name] += time.process_time() - started
 
 
 def ratio(one: Timed, other: Timed) -> Ratio:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import torch
 from pytest_robustness.evaluate.classifier import Classifier
@@ -57,6 +59,10 @@ class Subject:
 
     def classifier(self) -> Classifier:
         return Classifier(self.model, mean=self.mean, std=self.std)
+
+    def twin(self) -> Self:
+        """With a model of its own: it may be frozen while another is not."""
+        return replace(self, model=deepcopy(self.model))
 
 
 def zoo(name: str, count: int) -> Subject:

@@ -171,7 +171,10 @@ def seeded(seed: int, place: int | str) -> Iterator[None]:
     value = int.from_bytes(digest[:8], "big")
     python_state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(value)
+        # torch.manual_seed(value) but for its walk of the stack for each kind of device: 1.6 ms a batch under pytest
+        torch.default_generator.manual_seed(value)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(value)
         random.seed(value)
         np.random.seed(value % 2**32)
         try:
