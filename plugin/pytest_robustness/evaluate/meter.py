@@ -125,13 +125,15 @@ class Meter(Frozen):
         first = (logits.argmax(1) != self.labels[rows]) & self._open[rows]
         index = first.nonzero().squeeze(1)
         if len(index):
-            inside = self.ball(inputs[index], self.images[rows[index]])
-            first[index[~inside]] = False
+            found = inputs[index]
+            inside = self.ball(found, self.images[rows[index]])
+            first[index] = inside
             index = index[inside]
+            own = rows[index]
             check_logits(logits[index])
-            self.effort[rows[index]] = self.gradients
-            self.adversarial[rows[index]] = inputs[index].detach()
-            self._open[rows[index]] = False
+            self.effort[own] = self.gradients
+            self.adversarial[own] = found[inside]
+            self._open[own] = False
         return first
 
     def _counted(self, logits: Tensor) -> Tensor:
