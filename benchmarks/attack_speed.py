@@ -61,8 +61,8 @@ class Compared:
         return str(ratio(self.timed[OURS], self.timed[peer]))
 
 
-def compared(subject: Subject, cw_steps: int, arguments: argparse.Namespace) -> Iterator[Compared]:
-    for attack in contestants.attacks(cw_steps):
+def compared(subject: Subject, arguments: argparse.Namespace) -> Iterator[Compared]:
+    for attack in contestants.ATTACKS:
         every = contestants.contestants(subject, attack)
         yield Compared(subject, attack, alternating(every, arguments.pairs, arguments.patience, kept=3))
 
@@ -78,11 +78,11 @@ def main() -> None:
     rows = []
     for name in arguments.models or (*subjects.ZOO, *subjects.LARGE):
         if name in subjects.ZOO:
-            subject, cw_steps = subjects.zoo(name, arguments.images), 50
+            subject = subjects.zoo(name, arguments.images)
         else:
             weights = arguments.mobilenet_weights if name == "mobilenet_v2" else None
-            subject, cw_steps = subjects.large(name, arguments.large_images, weights), 10
-        for one in compared(subject, cw_steps, arguments):
+            subject = subjects.large(name, arguments.large_images, weights)
+        for one in compared(subject, arguments):
             rows.append(one.row())
             print(" | ".join(rows[-1]), flush=True)
     head = ("model", "attack", "ms an image", "computed", "over floor", *(f"over {peer}" for peer in PEERS))

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from speed_parts.subjects import Subject
 
-EPS, ALPHA, STEPS = 0.01, 0.0025, 10
+EPS, ALPHA = 0.01, 0.0025
 C, LR = 1.0, 0.01
 OURS, FLOOR, PLAIN = "pytest-robustness", "floor", "torchattacks"
 ROW_FLOOR = 16  # of a suite that does not set it; a batch of fewer images is its own
@@ -59,13 +59,12 @@ class Attacked:
         return {"c": C, "kappa": 0, "steps": self.steps, "lr": LR}
 
 
-def attacks(cw_steps: int) -> list[Attacked]:
-    return [
-        Attacked("FGSM", "FGSM", "full", 1),
-        Attacked(f"PGD-{STEPS}, all steps", "PGD", "full", STEPS),
-        Attacked(f"PGD-{STEPS}, first success", "PGD", "first-success", STEPS),
-        Attacked(f"C&W-{cw_steps}", "CW", "patience", cw_steps),
-    ]
+ATTACKS = (
+    Attacked("FGSM", "FGSM", "full", 1),
+    Attacked("PGD-10, all steps", "PGD", "full", 10),
+    Attacked("PGD-10, first success", "PGD", "first-success", 10),
+    Attacked("C&W-50", "CW", "patience", 50),
+)
 
 
 #: Attacks one batch, as its library's users do.

@@ -41,11 +41,12 @@ def check(adversarial: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> 
     if not isinstance(adversarial, Tensor) or adversarial.shape != clean.shape:
         shape = tuple(adversarial.shape) if isinstance(adversarial, Tensor) else type(adversarial).__name__
         raise RobustnessError(f"the attack returned {shape}, not images of {tuple(clean.shape)}")
+    if bool(within(adversarial, clean, norm, eps).all()):
+        return
     low, high = (float(end) for end in adversarial.detach().aminmax())
     if not (isfinite(low) and isfinite(high)):
         raise RobustnessError("the attack returned images that are not finite")
     if low < 0 or high > 1:
         raise RobustnessError(f"the attack returned images in [{low:g}, {high:g}], outside [0, 1]")
-    if not bool(within(adversarial, clean, norm, eps).all()):
-        largest = _distance(adversarial, clean, norm or "inf").max()
-        raise RobustnessError(f"the attack left its L{norm} ball: {float(largest):g} is more than eps = {eps:g}")
+    largest = _distance(adversarial, clean, norm or "inf").max()
+    raise RobustnessError(f"the attack left its L{norm} ball: {float(largest):g} is more than eps = {eps:g}")
