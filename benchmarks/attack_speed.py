@@ -97,7 +97,7 @@ def parsed() -> argparse.Namespace:
     names = (*subjects.ZOO, *subjects.LARGE)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(names)}; writes nothing")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--images", type=int, default=64, help="of 32 x 32, one batch")
+    parser.add_argument("--images", type=int, default=100, help="of 32 x 32, one batch, as suites have it")
     parser.add_argument("--large-images", type=int, default=2, help="of 224 x 224, one batch")
     parser.add_argument("--patience", type=float, default=3, help="CPU seconds after which a peer takes no more turns")
     parser.add_argument("--mobilenet-weights", type=Path, help="torchvision's MobileNetV2; random without")
