@@ -63,8 +63,9 @@ def test_the_papers_suite_without_images_ends_in_one_line(checkout, command):
 
 
 def evidence(row):
-    """The words of a row up to its time, which is the machine's."""
-    return row.split()[:7]
+    """The words of a row up to its time, which is the machine's, and its noise rate as a number."""
+    *words, noise, effort = row.split()[:7]
+    return [*words, effort], float(noise)
 
 
 @pytest.mark.parametrize("command", [one for one in commands("pytest robustness_tests") if "imagenet" not in one])
@@ -93,7 +94,9 @@ def test_the_gate_on_the_zoo(checkout, command):
     attack = "pgd" if "-k" in command else "fgsm"
     (row,) = (line for line in result.outlines if line.split()[:2] == ["vgg11", attack])
     if not (candidate or "missing" in command or "changed" in command):
-        assert evidence(row) in [evidence(line) for line in README.splitlines()]
+        (told,) = (line for line in README.splitlines() if line.split()[:2] == ["vgg11", attack])
+        # the noise rate of vgg11/pgd is 0.005233 or 0.005235, by the kind of CPU: 0.00523 or 0.00524 in the table
+        assert evidence(row) == (evidence(told)[0], pytest.approx(evidence(told)[1], rel=0, abs=1.1e-5))
     assert case.exists()
     if "missing" not in command:
         assert case.read_bytes() == before
