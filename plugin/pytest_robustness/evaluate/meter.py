@@ -125,12 +125,11 @@ class Meter(Frozen):
         first = (logits.argmax(1) != self.labels[rows]) & self._open[rows]
         index = first.nonzero().squeeze(1)
         if len(index):
-            found = inputs[index]
-            inside = self.ball(found, self.images[rows[index]])
+            found, own = inputs[index], rows[index]
+            inside = self.ball(found, self.images[own])
             first[index] = inside
-            index = index[inside]
-            own = rows[index]
-            check_logits(logits[index])
+            check_logits(logits[first])
+            own = own[inside]
             self.effort[own] = self.gradients
             self.adversarial[own] = found[inside]
             self._open[own] = False
