@@ -64,7 +64,7 @@ class Compared:
 def compared(subject: Subject, arguments: argparse.Namespace) -> Iterator[Compared]:
     for attack in contestants.ATTACKS:
         every = contestants.contestants(subject, attack)
-        yield Compared(subject, attack, alternating(every, arguments.pairs, arguments.patience, kept=3))
+        yield Compared(subject, attack, alternating(every, arguments.pairs, arguments.patience, (OURS, FLOOR, PLAIN)))
 
 
 def main() -> None:

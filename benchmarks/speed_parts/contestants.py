@@ -72,7 +72,7 @@ Peer = Callable[[Subject, Attacked], Result]
 
 
 def contestants(subject: Subject, attack: Attacked) -> dict[str, Contestant]:
-    """By name; this package first, then its floor. Peers that are not installed are left out."""
+    """By name. Peers that are not installed are left out."""
     found: dict[str, Contestant] = {
         OURS: partial(ours, subject.twin(), attack),
         FLOOR: partial(floor, subject.twin()),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
 from speed_parts.contestants import Contestant, Result
 
-#: CPU seconds that the first contestant's batches of a turn take at least.
+#: CPU seconds a turn takes its first contestant, about.
 TURN = 2.0
 
 
@@ -34,31 +34,34 @@ class Ratio:
         return f"{self.median:.2f} [{self.least:.2f}, {self.most:.2f}]"
 
 
-def alternating(contestants: Mapping[str, Contestant], pairs: int, patience: float, kept: int) -> dict[str, Timed]:
+def alternating(
+    contestants: Mapping[str, Contestant], pairs: int, patience: float, always: Sequence[str]
+) -> dict[str, Timed]:
     """``pairs`` turns of as many batches of each contestant, after one batch each to warm up, which is not counted.
 
     The machine's speed changes within a second. So contestants take turns batch by batch, every other time in the
     opposite order; a turn's figure is the mean of its batches and of what its contestant does once.
 
-    The first ``kept`` contestants take part in all turns, the others only until they have used up ``patience`` CPU
-    seconds; one that does so while it warms up is timed by that.
+    ``always`` take part in all turns, which last as the first of them needs; the others only until they have used up
+    ``patience`` CPU seconds. One that does so while it warms up is timed by that.
     """
     warm = {name: _turn({name: contestant}, 1)[name] for name, contestant in contestants.items()}
-    batches = max(1, round(TURN / max(warm[next(iter(contestants))].seconds[0], 1e-9)))
-    always = list(contestants)[:kept]
-    late = {name for name, timed in warm.items() if name not in always and timed.seconds[0] > patience}
-    seconds = {name: list(warm[name].seconds) if name in late else [] for name in contestants}
+    batches = max(1, round(TURN / max(sum(warm[always[0]].seconds), 1e-9)))
+    seconds = {
+        name: timed.seconds if name not in always and sum(timed.seconds) > patience else ()
+        for name, timed in warm.items()
+    }
     results = {name: timed.result for name, timed in warm.items()}
     for _ in range(pairs):
         going = {
             name: contestant
             for name, contestant in contestants.items()
-            if name in always or (name not in late and batches * sum(seconds[name]) <= patience)
+            if name in always or batches * sum(seconds[name]) <= patience
         }
         for name, timed in _turn(going, batches).items():
             seconds[name] += timed.seconds
             results[name] = timed.result
-    return {name: Timed(tuple(seconds[name]), results[name]) for name in contestants}
+    return {name: Timed(seconds[name], results[name]) for name in contestants}
 
 
 def _turn(contestants: Mapping[str, Contestant], batches: int) -> dict[str, Timed]:
