@@ -10,7 +10,7 @@ import pytest
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.pooled import judge_pooled
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite import load_suite
 from scipy.stats import binomtest
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pytest_robustness.records import NOISE_DIGITS, Evidence, Measurement
+from pytest_robustness.records.evidence import NOISE_DIGITS, Evidence
+from pytest_robustness.records.measurement import Measurement
 
 #: In place of an effort or noise rate that an image does not have.
 NONE = -1

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from pytest_robustness.gate.store import BaselineStore
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite import Case, Images, Suite, load_suite
 
 PROCESSES = 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 
 from gate_power_parts.evidence import Side, bootstrapped, sampled, swapped
 from gate_power_parts.rules import Gate, check, metric_of, naive, unpaired

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 
 from gate_power_parts.evidence import Side, bootstrapped
 from gate_power_parts.measuring import Lab, Task, by_change, comparable, in_order

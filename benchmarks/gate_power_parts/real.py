@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 
 from gate_power_parts.evidence import Side
 from gate_power_parts.measuring import Lab, Task, by_change, comparable, in_order

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 
 from gate_power_parts.attacks import Powers, powers
 from gate_power_parts.evidence import Side

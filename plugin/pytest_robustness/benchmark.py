@@ -18,7 +18,7 @@ from pytest_robustness.collection import case_of
 
 if TYPE_CHECKING:
     from pytest_robustness.evaluate.rounds import Round
-    from pytest_robustness.records import Measurement
+    from pytest_robustness.records.measurement import Measurement
 
 ATTRIBUTE = "_robustness_benchmark"
 

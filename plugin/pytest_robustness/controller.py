@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
@@ -16,8 +15,10 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
 from pytest_robustness.gate.pooled import judge_models
 from pytest_robustness.gate.update import Update, due, line
-from pytest_robustness.gate.verdicts import MetricVerdict
-from pytest_robustness.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE, Result
+from pytest_robustness.git import commit_of
+from pytest_robustness.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
+from pytest_robustness.records.result import Result
+from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.settings import Settings
 
 
@@ -205,12 +206,3 @@ def _said(report: pytest.TestReport) -> str:
     text = str(crash.message if crash else report.longreprtext)
     # pytest.fail's own name, and what xdist says of the worker before it says what happened
     return re.sub(r"^(\[gw\d+\] .*\n|Failed: )", "", text)
-
-
-def commit_of(folder: Path) -> str | None:
-    """The commit checked out, if any."""
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return found.stdout.strip() or None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_robustness.gate.averages import group_facts, model_facts
 from pytest_robustness.gate.published import beside, load_published
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.report.facts import NOTE, models_table, published_table
 from pytest_robustness.suite import Suite
 

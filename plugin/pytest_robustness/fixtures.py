@@ -9,10 +9,11 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.lost_device import failing
+from pytest_robustness.outputs import Wanted
 from pytest_robustness.progress import Progress
-from pytest_robustness.recorder import Result, properties
+from pytest_robustness.recorder import properties
+from pytest_robustness.records.result import Result
 from pytest_robustness.report.plain import plain
-from pytest_robustness.reporting import Wanted
 from pytest_robustness.settings import Settings
 from pytest_robustness.stash import RESULT, SETTINGS, WANTED
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from pytest_robustness.evaluate.clean import Memory
     from pytest_robustness.evaluate.rounds import Round
     from pytest_robustness.gate.metrics import Rules
-    from pytest_robustness.gate.verdicts import Verdict
-    from pytest_robustness.records import Measurement
+    from pytest_robustness.records.measurement import Measurement
+    from pytest_robustness.records.verdict import Verdict
 
 #: Set in the environment of workers that share their GPU with another.
 SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"

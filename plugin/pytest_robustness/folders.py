@@ -15,24 +15,19 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.files import is_file
+from pytest_robustness.suite import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from pytest_robustness.suite import Suite
     from pytest_robustness.tables import Images
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 HEADER = ("path", "label", "sha256")
-ENVIRONMENT = "PYTEST_ROBUSTNESS_IMAGES"
 #: Of torchvision's ImageNet, whose root holds these besides archives.
 SPLITS = ("val", "validation")
 #: Characters that end a line, move a cursor or are no text at all.
 UNWRITABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 WNID = re.compile(r"(n\d{8})(?:_|$)")
-
-
-def is_file(path: Path) -> bool:
-    """Whether it is there. A Path's own raises where its name is too long for one."""
-    return os.path.isfile(path)  # noqa: PTH113
 
 
 @dataclass(frozen=True)
@@ -207,19 +202,6 @@ def write_list(path: Path, photographs: Iterable[Photograph]) -> None:
             writer.writerows((one.path, one.label, one.sha256) for one in photographs)
         temporary.chmod(0o644)
         temporary.replace(path)
-
-
-def with_images(suite: Suite, chosen: str | None, invocation: Path) -> Suite:
-    """The suite with the folder of the command line, else of the environment, else its own.
-
-    Raises RobustnessError for a suite whose images are no folder.
-    """
-    if suite.images.folder is None:
-        if chosen:
-            raise RobustnessError(f"--robustness-images {chosen}: the images of {suite.path} are a file, no folder")
-        return suite  # the environment is every suite's
-    named = chosen or os.environ.get(ENVIRONMENT)
-    return suite.with_folder(invocation / Path(named).expanduser()) if named else suite
 
 
 def problem(images: Images, select: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness import reporting
+from pytest_robustness import outputs, reporting
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.settings import NO_SUITE, Settings, add_options, check_ci
 from pytest_robustness.stash import SETTINGS, WANTED
@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = Settings.of(config)
-    wanted = config.stash[WANTED] = reporting.Wanted.of(config)
+    wanted = config.stash[WANTED] = outputs.Wanted.of(config)
     worker = hasattr(config, "workerinput")
     manager = config.pluginmanager
     if not worker:

@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
-from pydantic import BaseModel, ConfigDict
 
 from pytest_robustness.collection import case_of
-from pytest_robustness.gate.verdicts import Verdict
-from pytest_robustness.pictures import Gallery
-from pytest_robustness.records import Estimate, Measurement
+from pytest_robustness.records.result import Result
 from pytest_robustness.stash import RESULT
 
 #: Of a TestReport: strings, so that they can be sent from any worker. The result is JSON.
 CASE_ATTRIBUTE, RESULT_ATTRIBUTE = "_robustness_case", "_robustness_result"
-
-
-class Result(BaseModel):
-    """A case's measurement, what its worker says of it, and pictures where they are wanted."""
-
-    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
-
-    measurement: Measurement
-    verdict: Verdict
-    gallery: Gallery | None = None
-    estimate: Estimate | None = None  # of a trial
 
 
 def properties(result: Result) -> list[tuple[str, object]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.folders import ENVIRONMENT, with_images
+from pytest_robustness.suite import ENVIRONMENT, with_images
 
 if TYPE_CHECKING:
     from pytest_robustness.gate.anchor import Anchor

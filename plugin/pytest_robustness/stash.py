@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_robustness.reporting import Wanted
+from pytest_robustness.outputs import Wanted
 from pytest_robustness.settings import Settings
 
 SETTINGS = pytest.StashKey[Settings]()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -22,9 +23,14 @@ from pydantic import (
 )
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import Preprocessing
+from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.tables import File, Images, Model, Normalisation, Place, Table
 from pytest_robustness.toml import read_toml
+
+if TYPE_CHECKING:
+    from pytest_robustness.tables import Images
+
+ENVIRONMENT = "PYTEST_ROBUSTNESS_IMAGES"
 
 #: Names become folder and file names of baselines, and parts of test ids.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
@@ -301,3 +307,16 @@ def _fields(table: Any, location: tuple[int | str, ...]) -> list[str]:
 
 def _optional(table: Any) -> bool:
     return type(None) in get_args(table)
+
+
+def with_images(suite: Suite, chosen: str | None, invocation: Path) -> Suite:
+    """The suite with the folder of the command line, else of the environment, else its own.
+
+    Raises RobustnessError for a suite whose images are no folder.
+    """
+    if suite.images.folder is None:
+        if chosen:
+            raise RobustnessError(f"--robustness-images {chosen}: the images of {suite.path} are a file, no folder")
+        return suite  # the environment is every suite's
+    named = chosen or os.environ.get(ENVIRONMENT)
+    return suite.with_folder(invocation / Path(named).expanduser()) if named else suite

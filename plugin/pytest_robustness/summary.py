@@ -9,8 +9,8 @@ import pytest
 
 from pytest_robustness.gate.known import UNCHANGED
 from pytest_robustness.gate.variants import Contrast
-from pytest_robustness.gate.verdicts import MetricVerdict
-from pytest_robustness.recorder import Result
+from pytest_robustness.records.result import Result
+from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.report.facts import trial_table
 from pytest_robustness.report.plain import plain
 from pytest_robustness.report.table import LEGEND, Row, table, variants_table

@@ -20,8 +20,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pytest_robustness.folders import is_file
-from pytest_robustness.records import Preprocessing
+from pytest_robustness.files import is_file
+from pytest_robustness.records.protocol import Preprocessing
 
 #: Sources that are a library's models and not a module's factory: ``torchvision:vgg11``.
 LIBRARIES = ("torchvision", "timm")

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_robustness
-from pytest_robustness.records import Evidence, Measurement
+from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.measurement import Measurement
 
 TINYZOO = Path(__file__).with_name("tinyzoo.py")
 IMAGES = 40

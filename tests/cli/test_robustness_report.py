@@ -7,8 +7,8 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from pytest_robustness.outputs import Wanted
 from pytest_robustness.report.data import Report
-from pytest_robustness.reporting import Wanted
 
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 ALL = ("--robustness-report", "page.html", "--robustness-json", "run.json", "--robustness-markdown", "comment.md")
@@ -169,7 +169,7 @@ def test_a_report_that_cannot_be_written_at_the_end_fails_the_run(recorded, monk
     def full(path, text):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("pytest_robustness.gate.store.write_whole", full)
+    monkeypatch.setattr("pytest_robustness.files.write_whole", full)
     result = recorded.run("--robustness-json", "run.json", "-k", "small and fgsm")
     assert result.ret == FAILED
     result.stdout.fnmatch_lines(["FAILED: *run.json: cannot be written: No space left on device"])

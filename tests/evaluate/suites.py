@@ -16,7 +16,7 @@ from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.rounds import Round, Setting
 from pytest_robustness.evaluate.sources import normalisation_of
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite import Case, load_suite
 from torch import Tensor, nn
 

@@ -18,7 +18,7 @@ from pytest_robustness.evaluate.attacks import registry
 from pytest_robustness.evaluate.attacks.registry import KINDS, Kind, plan
 from pytest_robustness.evaluate.noise import noise_rate
 from pytest_robustness.evaluate.rounds import seeded
-from pytest_robustness.records import NOISE_DIGITS
+from pytest_robustness.records.evidence import NOISE_DIGITS
 from torch import Tensor, nn
 
 from tests.evaluate import nets

@@ -26,7 +26,7 @@ from pytest_robustness.evaluate.photographs import (
 )
 from pytest_robustness.evaluate.selection import sealed
 from pytest_robustness.folders import Photograph, problem, read_list, scan, write_list
-from pytest_robustness.records import Preprocessing
+from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite import Suite, load_suite
 
 SQUARE = Preprocessing(resize=8, crop=8)

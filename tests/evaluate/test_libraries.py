@@ -17,7 +17,7 @@ from pytest_robustness.evaluate.libraries.library import library
 from pytest_robustness.evaluate.libraries.timm_models import TimmEntry
 from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.sources import missing_weights, normalisation_of, preprocessing_of
-from pytest_robustness.records import Preprocessing
+from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite import Case, Suite, load_suite
 from safetensors.torch import save_file
 from timm.models import PretrainedCfg

@@ -17,7 +17,7 @@ from pytest_robustness.evaluate import clean
 from pytest_robustness.evaluate import measure as measuring
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.rounds import Round, run_plainly, seeded
-from pytest_robustness.records import Evidence
+from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.suite import load_suite
 
 from tests.evaluate import nets

@@ -14,7 +14,7 @@ from PIL import Image
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.libraries.library import library
 from pytest_robustness.evaluate.preprocessing import decode, prepare
-from pytest_robustness.records import Preprocessing
+from pytest_robustness.records.protocol import Preprocessing
 from torchvision.models import get_weight
 
 SIZES = [(300, 200), (200, 301), (97, 453), (256, 256), (31, 40), (1000, 7)]

@@ -7,7 +7,10 @@ from itertools import accumulate
 
 import pytest
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import Evidence, ImageSetId, Measurement, Protocol, Provenance, Timing
+from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.measurement import Measurement, Timing
+from pytest_robustness.records.protocol import ImageSetId, Protocol
+from pytest_robustness.records.provenance import Provenance
 
 BUDGET = 10
 WRONG, WITHSTOOD, FOOLED = "-.!"

@@ -4,7 +4,10 @@ from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from pytest_robustness.records import Evidence, ImageSetId, Measurement, Protocol, Provenance, Timing
+from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.measurement import Measurement, Timing
+from pytest_robustness.records.protocol import ImageSetId, Protocol
+from pytest_robustness.records.provenance import Provenance
 
 from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG, measurement
 

@@ -7,7 +7,7 @@ from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.gate.update import Update, line
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite import Tolerances, load_suite
 
 from tests.gate.examples import measurement, refusal

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.statistics import paired_rates
-from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
-from pytest_robustness.records import Evidence
+from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement, tail

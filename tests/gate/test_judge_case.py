@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import ALLOWED_REACH, LEAST_BATCHES, Rules
 from pytest_robustness.gate.statistics import relative_change
-from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.suite import Tolerances
 
 from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG, flips, measurement, tail

@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
-from pytest_robustness.records import Evidence, Measurement
+from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.suite import Tolerances
 from scipy.stats import binomtest
 

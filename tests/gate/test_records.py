@@ -14,7 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import Aggregates, Evidence, ImageSetId, Measurement, Protocol
+from pytest_robustness.records.evidence import Aggregates, Evidence
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.protocol import ImageSetId, Protocol
 
 from tests.gate.examples import evidence, measurement, refusal
 from tests.gate.strategies import evidences, hexadecimals, measurements, modest

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from pytest_robustness.gate.store import BaselineStore
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 
 from tests.gate.examples import measurement, refusal
 
@@ -250,7 +250,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from pytest_robustness.gate.store import BaselineStore
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 root, text, first, last = sys.argv[1:]
 one = Measurement.from_json(Path(text).read_text())
 store = BaselineStore(Path(root), "zoo")

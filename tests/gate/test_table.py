@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.statistics import paired_rates, wilson
-from pytest_robustness.records import Measurement, Timing
+from pytest_robustness.records.measurement import Measurement, Timing
 from pytest_robustness.report.table import HEADER, LEGEND, Row, table
 from pytest_robustness.suite import Tolerances
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from pytest_robustness.gate.variants import Contrast, contrasts
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.report.table import VARIANTS, variants_table
 from pytest_robustness.suite import Suite
 

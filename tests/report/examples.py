@@ -6,8 +6,11 @@ import numpy as np
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.pooled import judge_models
-from pytest_robustness.pictures import Gallery, Guess, Picture
-from pytest_robustness.records import Evidence, ImageSetId, Measurement, Protocol, Provenance, Timing
+from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.gallery import Gallery, Guess, Picture
+from pytest_robustness.records.measurement import Measurement, Timing
+from pytest_robustness.records.protocol import ImageSetId, Protocol
+from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.report.build import Run, build
 from pytest_robustness.report.data import Report
 from pytest_robustness.suite import Case, Suite

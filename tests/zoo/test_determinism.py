@@ -14,7 +14,7 @@ import pytest
 import torch
 from pytest_robustness.evaluate.clean import Memory
 from pytest_robustness.evaluate.measure import evaluate
-from pytest_robustness.records import Evidence
+from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.suite import Suite, load_suite
 
 from robustness_tests.zoo import IMAGES, SUITE

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pytest_robustness.records import Architecture
+from pytest_robustness.records.provenance import Architecture
 
 #: Of PyTorch's operators, by the field's names; ``relu_`` and the like are the same in place.
 LAYERS = frozenset({"convolution", "addmm", "mm", "mkldnn_convolution", "cudnn_convolution"})

@@ -14,7 +14,7 @@ from pytest_robustness.evaluate.architecture import architecture
 from pytest_robustness.evaluate.classifier import Classifier, padded
 from pytest_robustness.evaluate.digests import code_digest, state_digest
 from pytest_robustness.evaluate.images import ImageSet
-from pytest_robustness.records import Architecture
+from pytest_robustness.records.provenance import Architecture
 from pytest_robustness.suite import Case
 
 T = TypeVar("T")

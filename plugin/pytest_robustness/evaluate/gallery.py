@@ -15,8 +15,8 @@ from pytest_robustness.evaluate.classifier import padded
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.photographs import attacked_images, class_names
 from pytest_robustness.evaluate.rounds import Round, run_plainly
-from pytest_robustness.pictures import Gallery, Guess, Picture, Why, amplification, chosen, named
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.gallery import Gallery, Guess, Picture, Why, amplification, chosen, named
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite import Case
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import ImageSetId
+from pytest_robustness.records.protocol import ImageSetId
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pytest_robustness.evaluate.preprocessing import Pixels, decode, prepare, qu
 from pytest_robustness.evaluate.rounds import seeded
 from pytest_robustness.evaluate.sources import normalisation_of, preprocessing_of
 from pytest_robustness.folders import Photograph
-from pytest_robustness.records import Preprocessing
+from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite import Case, Suite, load_suite
 
 #: Images a process is given at a time: enough that loading a model hardly counts.

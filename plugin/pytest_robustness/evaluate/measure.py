@@ -27,7 +27,10 @@ from pytest_robustness.evaluate.photographs import attacked_images, decoder, uns
 from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly, seeded
 from pytest_robustness.evaluate.sources import normalisation_of, preprocessing_of
 from pytest_robustness.evaluate.trial import Stopwatch
-from pytest_robustness.records import NOISE_DIGITS, Evidence, Measurement, Parameter, Protocol, Provenance, Timing
+from pytest_robustness.records.evidence import NOISE_DIGITS, Evidence
+from pytest_robustness.records.measurement import Measurement, Timing
+from pytest_robustness.records.protocol import Parameter, Protocol
+from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.suite import Case
 
 DTYPE = torch.float32

@@ -18,7 +18,7 @@ from pytest_robustness.evaluate.devices import available_cores
 from pytest_robustness.evaluate.images import ImageSet, load_images
 from pytest_robustness.evaluate.sources import preprocessing_of
 from pytest_robustness.folders import Photograph, Scan, list_images, read_list, scan
-from pytest_robustness.records import ImageSetId, Preprocessing
+from pytest_robustness.records.protocol import ImageSetId, Preprocessing
 from pytest_robustness.suite import Case
 from pytest_robustness.tables import IMAGENET, Images
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.guard import first_line
-from pytest_robustness.records import Preprocessing
+from pytest_robustness.records.protocol import Preprocessing
 
 Pixels = NDArray[np.uint8]
 INTERPOLATIONS = {one.name.lower(): one for one in Image.Resampling}

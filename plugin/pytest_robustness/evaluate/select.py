@@ -15,8 +15,8 @@ from pytest_robustness.evaluate.devices import available_cores
 from pytest_robustness.evaluate.jury import Jury
 from pytest_robustness.evaluate.photographs import scan_images
 from pytest_robustness.evaluate.selection import Selection, draw, sealed, select
-from pytest_robustness.folders import Scan, with_images, write_list
-from pytest_robustness.suite import Suite, load_suite
+from pytest_robustness.folders import Scan, write_list
+from pytest_robustness.suite import Suite, load_suite, with_images
 
 SHOWN = 20  # names of a list
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytest_robustness.records import Estimate
+from pytest_robustness.records.measurement import Estimate
 
 
 class Stopwatch:

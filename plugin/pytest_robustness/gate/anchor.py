@@ -14,11 +14,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.files import write_whole
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.gate.store import BaselineStore, write_whole
-from pytest_robustness.gate.verdicts import Verdict
-from pytest_robustness.records import Measurement
+from pytest_robustness.gate.store import BaselineStore
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import Verdict
 from pytest_robustness.suite import Suite, Tolerances, load_suite
 
 ERODED = "eroded"

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pytest_robustness.records import Architecture, Measurement
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.provenance import Architecture
 from pytest_robustness.suite import Suite
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pytest_robustness.gate.metrics import Rules, compare
-from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict, Verdict
 
 #: The first of these that a metric has is the case's.
 MOST_TELLING = ("regressed", "over limit", "inconclusive", "improved", "same")

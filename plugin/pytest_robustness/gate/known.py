@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.gate.verdicts import Verdict
-from pytest_robustness.records import Measurement, Protocol, Provenance
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.protocol import Protocol
+from pytest_robustness.records.provenance import Provenance
+from pytest_robustness.records.verdict import Verdict
 
 UNCHANGED = "unchanged, not measured"
 #: Of the provenance, what evidence does not depend on. The product may be another, its kind may not.

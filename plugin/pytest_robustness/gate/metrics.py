@@ -15,8 +15,9 @@ from pytest_robustness.gate.statistics import (
     relative_change,
     sign_flip,
 )
-from pytest_robustness.gate.verdicts import MetricVerdict, Outcome
-from pytest_robustness.records import NOISE_DIGITS, Measurement, Timing
+from pytest_robustness.records.evidence import NOISE_DIGITS
+from pytest_robustness.records.measurement import Measurement, Timing
+from pytest_robustness.records.verdict import MetricVerdict, Outcome
 from pytest_robustness.suite import Case, Suite, Tolerances
 
 #: A change of exactly the tolerance is within it.

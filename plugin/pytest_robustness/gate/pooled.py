@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pytest_robustness.gate.metrics import Rules, pooled, success_differences
-from pytest_robustness.gate.verdicts import MetricVerdict
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite import Suite
 
 Pair = tuple[Measurement, Measurement]

@@ -13,7 +13,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import Measurement
+from pytest_robustness.files import write_whole
+from pytest_robustness.records.measurement import Measurement
 
 
 class BaselineStore:
@@ -94,25 +95,3 @@ class BaselineStore:
         digest = sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
         user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
         return FileLock(Path(tempfile.gettempdir(), f"pytest-robustness-{user}-{digest}.lock"))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """The old file or the new one, also after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pytest_robustness.gate.metrics import Rules, compare
 from pytest_robustness.gate.pooled import Pair, pool
-from pytest_robustness.gate.verdicts import MetricVerdict
-from pytest_robustness.records import Measurement
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite import Suite, Variant
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.gate.store import write_whole
+from pytest_robustness.files import write_whole
 from pytest_robustness.report.data import Report, json_schema
 
 

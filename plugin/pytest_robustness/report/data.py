@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.gate.verdicts import MetricVerdict
-from pytest_robustness.pictures import Gallery
-from pytest_robustness.records import Protocol, first_problem, versioned
+from pytest_robustness.records.base import first_problem, versioned
+from pytest_robustness.records.gallery import Gallery
+from pytest_robustness.records.protocol import Protocol
+from pytest_robustness.records.verdict import MetricVerdict
 
 #: Changes whenever a reader of the older one would misread the newer.
 SCHEMA: Literal[1] = 1

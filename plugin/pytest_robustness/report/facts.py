@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_robustness.gate.averages import Averages, GroupFacts, ModelFacts
 from pytest_robustness.gate.published import Beside
-from pytest_robustness.records import Estimate, Measurement
+from pytest_robustness.records.measurement import Estimate, Measurement
 from pytest_robustness.report.table import aligned
 
 AVERAGES = ("success rate", "noise rate", "s/attempt", "units", "top-1", "top-5")

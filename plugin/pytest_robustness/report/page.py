@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import jinja2
 
-from pytest_robustness.gate.verdicts import MetricVerdict
-from pytest_robustness.pictures import Gallery
+from pytest_robustness.records.gallery import Gallery
+from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.report import figures
 from pytest_robustness.report.charts import COLOURS, BeforeAfter, Span, before_after, spans
 from pytest_robustness.report.data import Case, Contrast, Model, Report

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pytest_robustness.gate.metrics import percent, points
 from pytest_robustness.gate.statistics import wilson
 from pytest_robustness.gate.variants import Contrast
-from pytest_robustness.gate.verdicts import MetricVerdict, Verdict
-from pytest_robustness.records import Aggregates, Measurement
+from pytest_robustness.records.evidence import Aggregates
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.report.plain import columns, plain
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")

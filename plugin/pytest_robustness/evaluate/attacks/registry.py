@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records import Parameter
+from pytest_robustness.records.protocol import Parameter
 from pytest_robustness.suite import Attack, Case
 
 Budget = Callable[[Mapping[str, Any]], int]

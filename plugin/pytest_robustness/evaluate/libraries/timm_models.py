@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.libraries.hub import Remote
 from pytest_robustness.evaluate.libraries.library import Expected
-from pytest_robustness.records import Preprocessing
+from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.tables import Normalisation
 
 HUB_FILE = "model.safetensors"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from pytest_robustness.records.base import Record
 
 Outcome = Literal["same", "improved", "regressed", "inconclusive", "not judged", "over limit"]
 
 
-class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class MetricVerdict(_Said):
+class MetricVerdict(Record):
     """One metric, before and after.
 
     ``change`` is in points for rates and accuracies (after - before), relative for the others (after / before - 1), and
@@ -41,15 +39,15 @@ class MetricVerdict(_Said):
         return self.outcome in ("improved", "regressed", "inconclusive")
 
 
-class Verdict(_Said):
+class Verdict(Record):
     """What is said of one case, or of several together: passed or failed, and why in one line."""
 
     case: str
     passed: bool
     word: str
     reason: str
-    metrics: list[MetricVerdict] = []
-    changes: list[str] = []  # of the model since its baseline
+    metrics: list[MetricVerdict] = Field(default=[])
+    changes: list[str] = Field(default=[], description="of the model since its baseline")
 
     @property
     def moved(self) -> list[MetricVerdict]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, StringConstraints
+from pydantic import Field, NonNegativeInt, StringConstraints
 
-from pytest_robustness.records import Evidence
+from pytest_robustness.records.base import Record
+from pytest_robustness.records.evidence import Evidence
 
 #: Of each kind, so many are shown.
 SHOWN = 3
@@ -18,11 +19,7 @@ Png = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Shown(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Guess(_Shown):
+class Guess(Record):
     """What the model takes an image for, and how sure it is: the softmax of its logits, in [0, 1]."""
 
     label: str
@@ -30,7 +27,7 @@ class Guess(_Shown):
     truth: Confidence = Field(description="confidence in the true label")
 
 
-class Picture(_Shown):
+class Picture(Record):
     """One image: clean, adversarial, and the perturbation around mid-grey. PNG, base64."""
 
     image: int = Field(description="id of the image in the image set")
@@ -45,13 +42,13 @@ class Picture(_Shown):
     perturbation: Png
 
 
-class Gallery(_Shown):
+class Gallery(Record):
     """The pictures of one case. ``factor`` is what its perturbations are multiplied by to be seen."""
 
     case: str
     factor: float = 1.0
     size: tuple[int, int] = (0, 0)  # height, width
-    pictures: list[Picture] = []
+    pictures: list[Picture] = Field(default=[])
     problem: str | None = Field(default=None, description="why there are none")
 
 

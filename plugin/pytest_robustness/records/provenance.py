@@ -1,0 +1,38 @@
+"""Where a measurement comes from, and what its model is."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeInt
+
+from pytest_robustness.records.base import Record, absent
+
+
+class Architecture(Record):
+    """What a model is made of, as its forward does it: heads that are for training only count as parameters alone."""
+
+    parameters: NonNegativeInt
+    layers: NonNegativeInt = Field(description="convolutions and fully connected layers, all branches counted")
+    activations: list[str] = Field(description="the most frequent first")
+
+
+class Provenance(Record):
+    """Where a measurement comes from. Never compared, but for the device and what the model is."""
+
+    device: str = Field(description="the product, with the vector instructions used")
+    device_kind: str = Field(description="cpu or cuda")
+    model: str = Field(description="the model's source")
+    weights_digest: str = Field(description="sha256 of all parameters and buffers, and of the normalisation")
+    code_digest: str | None = Field(description="sha256 of the operators; null where they cannot be followed")
+    plugin: str
+    torch: str
+    attacks: str = Field(description="the attack's library and version")
+    commit: str | None = None
+    images: str | None = Field(default=None, exclude_if=absent, description="what decoded a folder's images")
+    architecture: Architecture | None = Field(default=None, exclude_if=absent)
+
+    def changes(self, before: Provenance) -> list[str]:
+        """What of the model is known to differ. Code of different torch versions cannot be compared."""
+        digests = {"weights": (before.weights_digest, self.weights_digest)}
+        if self.torch == before.torch:
+            digests["code"] = (before.code_digest or "unknown", self.code_digest or "unknown")
+        return [f"{what} {then[:8]} -> {now[:8]}" for what, (then, now) in digests.items() if then != now]

@@ -1,0 +1,17 @@
+"""What a case comes to: its measurement, its verdict and its pictures."""
+
+from __future__ import annotations
+
+from pytest_robustness.records.base import Record
+from pytest_robustness.records.gallery import Gallery
+from pytest_robustness.records.measurement import Estimate, Measurement
+from pytest_robustness.records.verdict import Verdict
+
+
+class Result(Record):
+    """A case's measurement, what its worker says of it, and pictures where they are wanted."""
+
+    measurement: Measurement
+    verdict: Verdict
+    gallery: Gallery | None = None
+    estimate: Estimate | None = None  # of a trial
