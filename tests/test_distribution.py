@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from pytest_robustness import distribution
-from pytest_robustness.distribution import Distribution
-from pytest_robustness.fixtures import SHARED_DEVICE
+from pytest_robustness.plugin.stash import SHARED_DEVICE
+from pytest_robustness.plugin.xdist import workers
+from pytest_robustness.plugin.xdist.workers import Distribution
 
 WORKERS = Distribution(SimpleNamespace(suite_path=None))
 
@@ -70,8 +70,8 @@ def test_remote_workers_are_left_alone(gpus):
 def test_gpus_are_counted_without_starting_cuda(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     listing = "GPU 0: NVIDIA H100 (UUID: GPU-1)\n  MIG 1g.10gb Device 0\nGPU 1: NVIDIA H100 (UUID: GPU-2)\n"
-    monkeypatch.setattr(distribution.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=listing))
-    assert distribution.visible_devices() == ["0", "1"]
+    monkeypatch.setattr(workers.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=listing))
+    assert workers.visible_devices() == ["0", "1"]
 
 
 def test_no_driver_means_no_gpus(monkeypatch):
@@ -79,5 +79,5 @@ def test_no_driver_means_no_gpus(monkeypatch):
         raise FileNotFoundError("nvidia-smi")
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(distribution.subprocess, "run", missing)
-    assert distribution.visible_devices() == []
+    monkeypatch.setattr(workers.subprocess, "run", missing)
+    assert workers.visible_devices() == []

@@ -1,7 +1,7 @@
 """How much of a run is left is said by what is known, and only then."""
 
 import pytest
-from pytest_robustness.remaining import Expected, Remaining, duration
+from pytest_robustness.plugin.eta import Expected, Remaining, duration
 
 
 def remaining(workers=1, **seconds):

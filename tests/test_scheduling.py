@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_robustness.scheduling import ModelScheduling
+from pytest_robustness.plugin.xdist.scheduling import ModelScheduling
 
 
 class Worker:

@@ -71,7 +71,7 @@ clock = Clock()
 
 def first_case() -> None:
     """From the first case on."""
-    import pytest_robustness.benchmark as benchmark
+    from pytest_robustness.plugin import benchmark
 
     for part, module_name, name in PARTS:
         owner: Any = import_module(f"pytest_robustness.evaluate.{module_name}")

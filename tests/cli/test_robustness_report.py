@@ -7,7 +7,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from pytest_robustness.outputs import Wanted
+from pytest_robustness.plugin.outputs import Wanted
 from pytest_robustness.report.data import Report
 
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
@@ -149,7 +149,7 @@ def test_a_folder_that_is_not_writable_is_refused(project):
 
 
 def test_a_folder_that_is_not_writable_is_a_usage_error(project, monkeypatch):
-    monkeypatch.setattr("pytest_robustness.reporting.os.access", lambda *_: False)
+    monkeypatch.setattr("pytest_robustness.plugin.outputs.os.access", lambda *_: False)
     result = project.run("--robustness-json", "run.json")
     assert result.ret == USAGE
     assert "is not writable" in result.stderr.str()
@@ -157,7 +157,7 @@ def test_a_folder_that_is_not_writable_is_a_usage_error(project, monkeypatch):
 
 @pytest.mark.parametrize("module", ["jinja2", "PIL"])
 def test_what_is_not_installed_is_a_usage_error(project, monkeypatch, module):
-    monkeypatch.setattr("pytest_robustness.reporting.find_spec", lambda name: None if name == module else object())
+    monkeypatch.setattr("pytest_robustness.plugin.outputs.find_spec", lambda name: None if name == module else object())
     result = project.run("--robustness-report", "page.html")
     assert result.ret == USAGE
     assert f"needs {module}: pip install 'pytest-robustness[report]'" in result.stderr.str()
@@ -169,7 +169,7 @@ def test_a_report_that_cannot_be_written_at_the_end_fails_the_run(recorded, monk
     def full(path, text):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("pytest_robustness.files.write_whole", full)
+    monkeypatch.setattr("pytest_robustness.plugin.reporter.write_whole", full)
     result = recorded.run("--robustness-json", "run.json", "-k", "small and fgsm")
     assert result.ret == FAILED
     result.stdout.fnmatch_lines(["FAILED: *run.json: cannot be written: No space left on device"])
@@ -177,7 +177,8 @@ def test_a_report_that_cannot_be_written_at_the_end_fails_the_run(recorded, monk
 
 
 def test_the_options_are_known_without_torch(pytester):
-    code = "import sys; sys.modules['torch'] = None; import pytest_robustness.reporting, pytest_robustness.report.build"
+    modules = "pytest_robustness.plugin.reporter, pytest_robustness.report.build"
+    code = f"import sys; sys.modules['torch'] = None; import {modules}"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert Wanted({}, ("*",)).pictures_of("a/b", regressed=True) is False
 

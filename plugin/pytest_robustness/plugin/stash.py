@@ -2,8 +2,11 @@
 
 import pytest
 
-from pytest_robustness.outputs import Wanted
-from pytest_robustness.settings import Settings
+from pytest_robustness.plugin.outputs import Wanted
+from pytest_robustness.plugin.settings import Settings
+
+#: Set in the environment of workers that share their GPU with another.
+SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
 
 SETTINGS = pytest.StashKey[Settings]()
 WANTED = pytest.StashKey[Wanted]()

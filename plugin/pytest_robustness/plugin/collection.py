@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.settings import Settings
+from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.suite import ON_REQUEST, Case
 
 PARAMETER = "robustness_case"

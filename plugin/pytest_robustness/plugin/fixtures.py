@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.lost_device import failing
-from pytest_robustness.outputs import Wanted
-from pytest_robustness.progress import Progress
-from pytest_robustness.recorder import properties
+from pytest_robustness.plugin.lost_device import failing
+from pytest_robustness.plugin.outputs import Wanted
+from pytest_robustness.plugin.progress import Progress
+from pytest_robustness.plugin.recorder import properties
+from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.plugin.stash import RESULT, SETTINGS, SHARED_DEVICE, WANTED
 from pytest_robustness.records.result import Result
 from pytest_robustness.report.plain import plain
-from pytest_robustness.settings import Settings
-from pytest_robustness.stash import RESULT, SETTINGS, WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from pytest_robustness.gate.metrics import Rules
     from pytest_robustness.records.measurement import Measurement
     from pytest_robustness.records.verdict import Verdict
-
-#: Set in the environment of workers that share their GPU with another.
-SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
 
 
 class Rounds(Protocol):

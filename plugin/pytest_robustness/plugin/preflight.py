@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pytest_robustness import folders
-from pytest_robustness.collection import case_named, case_of
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.settings import Settings
+from pytest_robustness.plugin.collection import case_named, case_of
+from pytest_robustness.plugin.settings import Settings
 
 
 class Prerequisites:

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from pytest_robustness import facts, summary
-from pytest_robustness.collection import case_named, case_of
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
 from pytest_robustness.gate.pooled import judge_models
 from pytest_robustness.gate.update import Update, due, line
-from pytest_robustness.git import commit_of
-from pytest_robustness.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
+from pytest_robustness.plugin.collection import case_named, case_of
+from pytest_robustness.plugin.git import commit_of
+from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
+from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import MetricVerdict
-from pytest_robustness.settings import Settings
 
 
 class Controller:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScheduling
 
-from pytest_robustness.collection import case_named
+from pytest_robustness.plugin.collection import case_named
 
 
 class ModelScheduling(LoadScheduling):

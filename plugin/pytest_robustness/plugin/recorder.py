@@ -6,9 +6,9 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_robustness.collection import case_of
+from pytest_robustness.plugin.collection import case_of
+from pytest_robustness.plugin.stash import RESULT
 from pytest_robustness.records.result import Result
-from pytest_robustness.stash import RESULT
 
 #: Of a TestReport: strings, so that they can be sent from any worker. The result is JSON.
 CASE_ATTRIBUTE, RESULT_ATTRIBUTE = "_robustness_case", "_robustness_result"

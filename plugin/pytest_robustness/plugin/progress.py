@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from pytest_robustness.collection import case_named
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.remaining import Expected, Remaining
-from pytest_robustness.settings import Settings
-from pytest_robustness.stash import SETTINGS
+from pytest_robustness.plugin.collection import case_named
+from pytest_robustness.plugin.eta import Expected, Remaining
+from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.plugin.stash import SETTINGS
 from pytest_robustness.suite import Case
 
 INTERVAL = 0.5  # seconds

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.fixtures import SHARED_DEVICE
-from pytest_robustness.lost_device import ATTRIBUTE
-from pytest_robustness.scheduling import ModelScheduling
-from pytest_robustness.settings import Settings
+from pytest_robustness.plugin.lost_device import ATTRIBUTE
+from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.plugin.stash import SHARED_DEVICE
+from pytest_robustness.plugin.xdist.scheduling import ModelScheduling
 
 
 def visible_devices() -> list[str]:

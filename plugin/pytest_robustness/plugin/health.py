@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.lost_device import failing
-from pytest_robustness.settings import Settings
-from pytest_robustness.stash import SETTINGS
+from pytest_robustness.plugin.lost_device import failing
+from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.plugin.stash import SETTINGS
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.settings import Settings
+from pytest_robustness.plugin.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_robustness.suite import Suite
@@ -80,3 +80,19 @@ class Wanted:
                 raise pytest.UsageError(
                     f"--robustness-gallery: no case {pattern!r} in {suite.path}, such as {cases[0]}"
                 )
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("robustness")
+    group.addoption("--robustness-report", metavar="FILE.html", help="write what this run found as a page")
+    group.addoption("--robustness-json", metavar="FILE.json", help="write it as data, which can be rendered later")
+    group.addoption(
+        "--robustness-markdown", metavar="FILE.md", help="write the verdict as a comment for a pull request"
+    )
+    group.addoption(
+        "--robustness-gallery",
+        metavar="CASE",
+        action="append",
+        default=[],
+        help="have pictures of CASE in the report, beside those of regressed cases; a name or a pattern, repeatable",
+    )

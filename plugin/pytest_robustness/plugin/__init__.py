@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness import outputs, reporting
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.settings import NO_SUITE, Settings, add_options, check_ci
-from pytest_robustness.stash import SETTINGS, WANTED
+from pytest_robustness.plugin import outputs
+from pytest_robustness.plugin.settings import NO_SUITE, Settings, add_options, check_ci
+from pytest_robustness.plugin.stash import SETTINGS, WANTED
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
-    reporting.add_options(parser)
+    outputs.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.register(NoSuite(), "robustness-no-suite")
         return
 
-    from pytest_robustness import benchmark, collection, fixtures, health, lost_device, progress, recorder
+    from pytest_robustness.plugin import benchmark, collection, fixtures, health, lost_device, progress, recorder
 
     manager.register(collection.Collection(settings), "robustness-collection")
     manager.register(fixtures, "robustness-fixtures")
@@ -43,16 +43,16 @@ def pytest_configure(config: pytest.Config) -> None:
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)
     if not worker:
-        from pytest_robustness import controller, prerequisites
+        from pytest_robustness.plugin import controller, preflight, reporter
 
         gathered = controller.Controller(config, settings)
         manager.register(gathered, "robustness-controller")
-        manager.register(reporting.Reporter(config, wanted, gathered), "robustness-reporter")
-        manager.register(prerequisites.Prerequisites(settings), "robustness-prerequisites")
+        manager.register(reporter.Reporter(config, wanted, gathered), "robustness-reporter")
+        manager.register(preflight.Prerequisites(settings), "robustness-prerequisites")
         if manager.hasplugin("xdist"):
-            from pytest_robustness import distribution
+            from pytest_robustness.plugin.xdist import workers
 
-            manager.register(distribution.Distribution(settings), "robustness-distribution")
+            manager.register(workers.Distribution(settings), "robustness-distribution")
 
 
 @pytest.fixture(scope="session")

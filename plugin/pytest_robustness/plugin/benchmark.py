@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_robustness.collection import case_of
+from pytest_robustness.plugin.collection import case_of
 
 if TYPE_CHECKING:
     from pytest_robustness.evaluate.rounds import Round

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.outputs import Wanted
+from pytest_robustness.files import write_whole
+from pytest_robustness.plugin.git import commit_of
+from pytest_robustness.plugin.outputs import Wanted
 
 if TYPE_CHECKING:
-    from pytest_robustness.controller import Controller
+    from pytest_robustness.plugin.controller import Controller
     from pytest_robustness.report.build import Run
     from pytest_robustness.report.data import Report
 
@@ -21,22 +23,6 @@ if TYPE_CHECKING:
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 #: Exit codes of runs that did not judge anything.
 STILLBORN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
-
-
-def add_options(parser: pytest.Parser) -> None:
-    group = parser.getgroup("robustness")
-    group.addoption("--robustness-report", metavar="FILE.html", help="write what this run found as a page")
-    group.addoption("--robustness-json", metavar="FILE.json", help="write it as data, which can be rendered later")
-    group.addoption(
-        "--robustness-markdown", metavar="FILE.md", help="write the verdict as a comment for a pull request"
-    )
-    group.addoption(
-        "--robustness-gallery",
-        metavar="CASE",
-        action="append",
-        default=[],
-        help="have pictures of CASE in the report, beside those of regressed cases; a name or a pattern, repeatable",
-    )
 
 
 class Reporter:
@@ -74,7 +60,6 @@ class Reporter:
         return build(self._run(complete=complete))
 
     def _run(self, *, complete: bool) -> Run:
-        from pytest_robustness.git import commit_of
         from pytest_robustness.report.build import Run
 
         gathered, settings = self.gathered, self.gathered.settings
@@ -115,8 +100,6 @@ class Reporter:
         return shlex.join(words)
 
     def _write(self, report: Report) -> None:
-        from pytest_robustness.files import write_whole
-
         def texts() -> Iterable[tuple[Path, str]]:
             if self.wanted.json:
                 yield self.wanted.json, report.to_json()

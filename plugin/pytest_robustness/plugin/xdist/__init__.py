@@ -1,0 +1,1 @@
+"""Under pytest-xdist: which worker gets which device and which cases."""
