@@ -10,6 +10,7 @@ import re
 import time
 import warnings
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pytest_robustness.cli import report
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.registry import plan
 from pytest_robustness.evaluate.images import load_images
@@ -27,9 +29,8 @@ from pytest_robustness.evaluate.models import load_model
 from pytest_robustness.evaluate.photographs import class_names, scan_images
 from pytest_robustness.folders import Photograph, problem, write_list
 from pytest_robustness.gate.anchor import Anchor, Promise
-from pytest_robustness.gate.published import beside, load_published
 from pytest_robustness.gate.store import BaselineStore
-from pytest_robustness.report.command import report
+from pytest_robustness.report.published import beside, load_published
 from pytest_robustness.suite import load_suite
 from pytest_robustness.tables import Images
 from safetensors.torch import save
@@ -151,7 +152,7 @@ def read_weights(path: Path) -> None:
 
 def read_report(path: Path) -> None:
     for suffix in (".md", ".html"):
-        report([str(path), "-o", str(path.with_suffix(suffix))])
+        report.run(Namespace(file=path, output=path.with_suffix(suffix)))
 
 
 def read_rules(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pytest_robustness import __main__
+from pytest_robustness.cli import main
 
 from robustness_tests.zoo import cifar10, describe, select, train
 from tests.report import examples
@@ -155,7 +155,7 @@ def test_the_rendering_command(monkeypatch, tmp_path):
     suite = examples.suite(tmp_path, {"vgg": ["vgg11"]})
     (tmp_path / "report.json").write_text(examples.report(suite).to_json())
     monkeypatch.chdir(tmp_path)
-    assert __main__.main(shlex.split(command)[3:]) == 0
+    assert main.main(shlex.split(command)[3:]) == 0
     assert "All 3 cases of zoo" in (tmp_path / "report.html").read_text()
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pytest_robustness.__main__ import main
+from pytest_robustness.cli.main import main
 
 from tests.cli.conftest import COUNTED, SUITE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from pytest_robustness.__main__ import main
+from pytest_robustness.cli.main import main
 from pytest_robustness.folders import read_list
 
 from tests.cli.conftest import Project

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.facts import paragraphs
-from pytest_robustness.gate.averages import Averages, group_facts, model_facts
-from pytest_robustness.gate.published import Beside, beside, load_published
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.provenance import Architecture
+from pytest_robustness.report.averages import Averages, group_facts, model_facts
+from pytest_robustness.report.model_table import paragraphs
+from pytest_robustness.report.published import Beside, beside, load_published
 from pytest_robustness.suite import Suite, load_suite
 
 from tests.gate.examples import measurement

@@ -5,7 +5,7 @@ import shutil
 from base64 import b64decode
 
 import pytest
-from pytest_robustness.report.page import render
+from pytest_robustness.report.html.page import render
 
 from tests.report.examples import HOSTILE, gallery, report
 

@@ -5,11 +5,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_robustness.report.charts import BAR, Scale, Series, before_after, grouped_bars, lines, spans
 from pytest_robustness.report.data import Value
-from pytest_robustness.report.figures import curves, differences, families
-from pytest_robustness.report.heat import CIVIDIS, colour, heats, ink
-from pytest_robustness.report.units import UNITS
+from pytest_robustness.report.html.charts import BAR, Scale, Series, before_after, grouped_bars, lines, spans
+from pytest_robustness.report.html.figures import curves, differences, families
+from pytest_robustness.report.html.heat import CIVIDIS, colour, heats, ink
+from pytest_robustness.report.metric_format import UNITS
 
 from tests.gate.strategies import modest
 from tests.report.examples import FAMILIES, report, suite

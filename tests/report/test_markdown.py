@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_robustness.report.markdown import escaped, markdown
-from pytest_robustness.report.plain import columns, plain
+from pytest_robustness.report.text import columns, plain
 
 from tests.gate.strategies import modest
 from tests.report.examples import HOSTILE, report

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from pytest_robustness.report.page import render
+from pytest_robustness.report.html.page import render
 
 from tests.report.examples import HOSTILE, gallery, report, suite
 

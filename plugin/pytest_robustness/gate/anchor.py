@@ -6,8 +6,7 @@ and when the rules give way. ``python -m pytest_robustness anchor SUITE FOLDER``
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,7 +19,7 @@ from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import Verdict
-from pytest_robustness.suite import Suite, Tolerances, load_suite
+from pytest_robustness.suite import Suite, Tolerances
 
 ERODED = "eroded"
 
@@ -127,16 +126,3 @@ class Anchor:
             return verdict
         reason = f"{now.case}: since the anchor: {since.reason.removeprefix(f'{now.case}: ')}"
         return verdict.model_copy(update={"passed": False, "word": ERODED, "reason": reason})
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Record a suite's baselines and rules as the anchor of later runs."""
-    parser = argparse.ArgumentParser(prog="python -m pytest_robustness anchor", description=main.__doc__)
-    parser.add_argument("suite", type=Path, help="TOML file")
-    parser.add_argument("folder", type=Path, help="of anchors; --robustness-anchor or the ini file names it")
-    parser.add_argument("--baselines", type=Path, default=Path("baselines"), help="(default: %(default)s)")
-    options = parser.parse_args(arguments)
-    suite = load_suite(options.suite)
-    count = Anchor(options.folder, suite).record(BaselineStore(options.baselines, suite.name))
-    print(f"anchor of {suite.name} in {options.folder / suite.name}: {count} cases and the rules")
-    return 0

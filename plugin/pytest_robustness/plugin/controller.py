@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_robustness import facts, summary
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
 from pytest_robustness.gate.pooled import judge_models
@@ -20,6 +19,7 @@ from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import MetricVerdict
+from pytest_robustness.report import model_table, terminal
 
 
 class Controller:
@@ -169,25 +169,25 @@ class Controller:
         finally:
             self.summary().write(terminalreporter)
 
-    def summary(self) -> summary.Summary:
+    def summary(self) -> terminal.Summary:
         if not (self.results or self.troubles):
-            return summary.Summary(self.settings.title, [], [], [*self.notes, *self._not_run()], self.failures)
+            return terminal.Summary(self.settings.title, [], [], [*self.notes, *self._not_run()], self.failures)
         sound = {case: result for case, result in self.results.items() if case not in self.troubles}
         if self.settings.limit:
-            return summary.of_trial(self.settings.title, sound, self.troubles)
+            return terminal.of_trial(self.settings.title, sound, self.troubles)
         measurements = {case: one.measurement for case, one in sound.items()}
         contrasts = variants.contrasts(self.settings.suite, measurements)
         notes = [
             *self.notes,
             *self._not_run(),
-            *summary.not_measured(sound),
-            *summary.clean_accuracies(sound, always=self.settings.candidate is not None),
-            *summary.changed_models(sound),
-            *summary.not_judged(self.results),
+            *terminal.not_measured(sound),
+            *terminal.clean_accuracies(sound, always=self.settings.candidate is not None),
+            *terminal.changed_models(sound),
+            *terminal.not_judged(self.results),
         ]
-        rows = summary.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
-        paragraphs = facts.paragraphs(self.settings.suite, measurements)
-        return summary.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, paragraphs)
+        rows = terminal.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
+        paragraphs = model_table.paragraphs(self.settings.suite, measurements)
+        return terminal.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, paragraphs)
 
     def _not_run(self) -> list[str]:
         """What an interrupted run, or one that stopped early, says nothing about."""

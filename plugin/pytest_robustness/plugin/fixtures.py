@@ -15,7 +15,7 @@ from pytest_robustness.plugin.recorder import properties
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.stash import RESULT, SETTINGS, SHARED_DEVICE, WANTED
 from pytest_robustness.records.result import Result
-from pytest_robustness.report.plain import plain
+from pytest_robustness.report.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

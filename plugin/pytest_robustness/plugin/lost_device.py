@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_robustness.errors import DeviceLost, RobustnessError
-from pytest_robustness.report.plain import plain
+from pytest_robustness.report.text import plain
 
 LOST = pytest.StashKey[bool]()
 #: Of the report of the test in which it was lost.

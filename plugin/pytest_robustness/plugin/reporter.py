@@ -108,7 +108,7 @@ class Reporter:
 
                 yield self.wanted.markdown, markdown(report)
             if self.wanted.page:
-                from pytest_robustness.report.page import render
+                from pytest_robustness.report.html.page import render
 
                 yield self.wanted.page, render(report)
 

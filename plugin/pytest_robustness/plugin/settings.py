@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.suite import ENVIRONMENT, with_images
 
 if TYPE_CHECKING:
     from pytest_robustness.gate.anchor import Anchor
@@ -52,7 +51,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--robustness-images",
         metavar="DIR",
-        help=f"folder of the suite's photographs; default: environment variable {ENVIRONMENT}, then the suite's own",
+        help="folder of the suite's photographs; default: the variable PYTEST_ROBUSTNESS_IMAGES, then the suite's own",
     )
     group.addoption(
         "--robustness-limit",
@@ -128,8 +127,8 @@ class Settings:
         if self.suite_path is None:
             raise RobustnessError(NO_SUITE)
         from pytest_robustness.evaluate.attacks.registry import plan
-        from pytest_robustness.gate.published import load_published
-        from pytest_robustness.suite import load_suite
+        from pytest_robustness.report.published import load_published
+        from pytest_robustness.suite import load_suite, with_images
 
         suite = load_suite(self.suite_path)
         suite = with_images(suite, self.images, self.invocation)

@@ -11,13 +11,13 @@ from importlib.metadata import version
 from statistics import fmean
 
 from pytest_robustness.gate.metrics import time_reach
-from pytest_robustness.gate.published import beside, load_published
 from pytest_robustness.gate.statistics import mean_interval, wilson
 from pytest_robustness.gate.variants import contrasts
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.report import data
+from pytest_robustness.report.published import beside, load_published
 from pytest_robustness.report.sentence import sentence
 from pytest_robustness.suite import Case, Suite
 

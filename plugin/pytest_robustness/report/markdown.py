@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pytest_robustness.report.data import Case, Report
-from pytest_robustness.report.plain import plain
+from pytest_robustness.report.metric_format import UNITS
 from pytest_robustness.report.table import amount
-from pytest_robustness.report.units import UNITS
+from pytest_robustness.report.text import plain
 
 #: What Markdown would make something of: a backslash makes it text. Underscores within words are text anyway.
 PUNCTUATION = re.compile(r"[\\`*{}\[\]|~!$]|_(?!\w)|(?<!\w)_")

@@ -11,7 +11,7 @@ from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.records.evidence import Aggregates
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
-from pytest_robustness.report.plain import columns, plain
+from pytest_robustness.report.text import columns, plain
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
 LEGEND = (

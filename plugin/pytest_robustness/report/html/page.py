@@ -9,13 +9,13 @@ import jinja2
 
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.verdict import MetricVerdict
-from pytest_robustness.report import figures
-from pytest_robustness.report.charts import COLOURS, BeforeAfter, Span, before_after, spans
 from pytest_robustness.report.data import Case, Contrast, Model, Report
-from pytest_robustness.report.heat import CIVIDIS, heats
-from pytest_robustness.report.plain import plain
+from pytest_robustness.report.html import figures
+from pytest_robustness.report.html.charts import COLOURS, BeforeAfter, Span, before_after, spans
+from pytest_robustness.report.html.heat import CIVIDIS, heats
+from pytest_robustness.report.metric_format import UNITS
 from pytest_robustness.report.table import amount, two_sided
-from pytest_robustness.report.units import UNITS
+from pytest_robustness.report.text import plain
 
 #: Metrics whose change is in points, not relative.
 IN_POINTS = frozenset({"success rate", "clean accuracy"})
@@ -46,7 +46,7 @@ class Line:
 def render(report: Report) -> str:
     """The whole file."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pytest_robustness.report"),
+        loader=jinja2.PackageLoader("pytest_robustness.report.html"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -11,9 +11,9 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat, StringConstraints, ValidationError
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.gate.averages import ModelFacts, model_facts
 from pytest_robustness.gate.metrics import success_differences
 from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.report.averages import ModelFacts, model_facts
 from pytest_robustness.suite import Suite, explain
 from pytest_robustness.tables import Table
 from pytest_robustness.toml import read_toml

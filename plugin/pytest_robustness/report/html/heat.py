@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_robustness.report.data import Case, Report, Value
-from pytest_robustness.report.units import UNITS
+from pytest_robustness.report.metric_format import UNITS
 
 #: Matplotlib's cividis, which looks the same to colour-blind people: a dark blue, then greys, then a bright yellow.
 CIVIDIS = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_robustness.gate.averages import Averages, GroupFacts, ModelFacts
-from pytest_robustness.gate.published import Beside
 from pytest_robustness.records.measurement import Estimate, Measurement
+from pytest_robustness.report.averages import Averages, GroupFacts, ModelFacts, group_facts, model_facts
+from pytest_robustness.report.published import Beside, beside, load_published
 from pytest_robustness.report.table import aligned
+from pytest_robustness.suite import Suite
+
+#: Of one model its own row says it all.
+LEAST_MODELS = 2
 
 AVERAGES = ("success rate", "noise rate", "s/attempt", "units", "top-1", "top-5")
 MODELS = ("model", "parameters", "layers", "activation", "input", *AVERAGES, "memory")
@@ -93,3 +97,16 @@ def _value(one: Beside, value: float | str | None) -> str:
     if one.quantity.endswith("accuracy") or one.quantity == "success rate":
         return f"{value:.2%}"
     return f"{value:.5f}" if one.quantity == "noise rate" else f"{value:g}" if one.subject == "" else f"{value:.2f}"
+
+
+def paragraphs(suite: Suite, measurements: Mapping[str, Measurement]) -> list[Sequence[str]]:
+    """Tables, each with its header first."""
+    found: list[Sequence[str]] = []
+    models = model_facts(suite, measurements)
+    if len(models) >= LEAST_MODELS:
+        found.append([*models_table(models, group_facts(suite, models)), NOTE])
+    published = load_published(suite)
+    if published is not None and (lines := published_table(beside(published, suite, measurements), published.short)):
+        note = f"published: as {published.title} states it, not measured here; nothing is judged by it"
+        found.append([*lines, note])
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_robustness.report.data import Value
-from pytest_robustness.report.units import Unit
+from pytest_robustness.report.metric_format import Unit
 
 #: Colours of Okabe and Ito, which colour-blind people tell apart, in pairs of a dark and a light one.
 COLOURS = 8

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_robustness.report.charts import Chart, Series, grouped_bars, lines
 from pytest_robustness.report.data import Attack, Case, Contrast, Report, Value
-from pytest_robustness.report.heat import METRICS, value_of
-from pytest_robustness.report.units import UNITS
+from pytest_robustness.report.html.charts import Chart, Series, grouped_bars, lines
+from pytest_robustness.report.html.heat import METRICS, value_of
+from pytest_robustness.report.metric_format import UNITS
 
 #: Of an attack, what may differ between the points of one curve.
 SIZE = ("eps", "alpha")

@@ -1,4 +1,4 @@
-"""Choose a suite's images of a folder: ``python -m pytest_robustness select SUITE --images DIR``.
+"""Choose a suite's images from a folder of photographs.
 
 Writes the lists that the suite's [images] names: ``selected``, images of each class that every model classifies
 correctly, and ``unselected``, images drawn blindly. Commit them.
@@ -9,20 +9,37 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.devices import available_cores
-from pytest_robustness.evaluate.jury import Jury
-from pytest_robustness.evaluate.photographs import scan_images
-from pytest_robustness.evaluate.selection import Selection, draw, sealed, select
-from pytest_robustness.folders import Scan, write_list
-from pytest_robustness.suite import Suite, load_suite, with_images
+
+if TYPE_CHECKING:
+    from pytest_robustness.evaluate.selection import Selection
+    from pytest_robustness.folders import Scan
+    from pytest_robustness.suite import Suite
 
 SHOWN = 20  # names of a list
 
 
-def main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("suite", type=Path, help="TOML file")
+    parser.add_argument("--images", metavar="DIR", help="folder (default: PYTEST_ROBUSTNESS_IMAGES, then the suite's)")
+    parser.add_argument("--models", metavar="NAME,...", help="that have to be right (default: all of the suite)")
+    parser.add_argument("--per-class", type=_positive, default=1, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--unselected", type=_positive, default=1000, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    parser.add_argument("--workers", type=_positive, metavar="N", help="(default: one a GPU, else by the cores)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Choose the images, write the lists and say what was chosen and what was left out."""
+    from pytest_robustness.evaluate.jury import Jury
+    from pytest_robustness.evaluate.photographs import scan_images
+    from pytest_robustness.evaluate.selection import draw, sealed, select
+    from pytest_robustness.folders import write_list
+    from pytest_robustness.suite import load_suite, with_images
+
     suite = with_images(load_suite(options.suite), options.images, Path.cwd())
     images = suite.images
     if images.folder is None or images.selected is None:
@@ -33,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         raise RobustnessError(f"{images.folder}: no such folder; give --images DIR")
     models = _models(suite, options.models)
     found = scan_images(images)
-    with Jury(suite, options.workers) as jury:
+    with Jury(suite, options.workers or _workers()) as jury:
         selection = select(found, models, jury.correct, per_class=options.per_class, seed=options.seed)
         if not selection.chosen:
             raise RobustnessError(f"no image of {images.folder} is classified correctly by all of {', '.join(models)}")
@@ -46,20 +63,6 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pytest_robustness select", description=(__doc__ or "").splitlines()[0].rpartition(":")[0]
-    )
-    parser.add_argument("suite", type=Path, help="TOML file")
-    parser.add_argument("--images", metavar="DIR", help="folder (default: PYTEST_ROBUSTNESS_IMAGES, then the suite's)")
-    parser.add_argument("--models", metavar="NAME,...", help="that have to be right (default: all of the suite)")
-    parser.add_argument("--per-class", type=_positive, default=1, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--unselected", type=_positive, default=1000, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    parser.add_argument("--workers", type=_positive, default=_workers(), metavar="N", help="(default: %(default)s)")
-    return parser
-
-
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -70,6 +73,8 @@ def _positive(text: str) -> int:
 def _workers() -> int:
     """One a GPU, else few enough that each has several cores and room for a model."""
     import torch
+
+    from pytest_robustness.evaluate.devices import available_cores
 
     return torch.cuda.device_count() or max(1, min(4, available_cores() // 2))
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import pytest
+from typing import Protocol
 
 from pytest_robustness.gate.known import UNCHANGED
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import MetricVerdict
-from pytest_robustness.report.facts import trial_table
-from pytest_robustness.report.plain import plain
+from pytest_robustness.report.model_table import trial_table
 from pytest_robustness.report.table import LEGEND, Row, table, variants_table
+from pytest_robustness.report.text import plain
+
+
+class Terminal(Protocol):
+    """Where a summary is written: the part of pytest's terminal reporter that it needs."""
+
+    def section(self, title: str) -> None: ...
+
+    def write_line(self, line: str, **markup: bool) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Summary:
     failures: Sequence[str]
     paragraphs: Sequence[Sequence[str]] = ()  # further tables, each with its header first
 
-    def write(self, terminal: pytest.TerminalReporter) -> None:
+    def write(self, terminal: Terminal) -> None:
         if not (self.rows or self.notes or self.failures or self.paragraphs):
             return
         terminal.section(f"robustness: {plain(self.title)}")

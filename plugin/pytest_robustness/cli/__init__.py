@@ -1,0 +1,1 @@
+"""`python -m pytest_robustness COMMAND`: one file a command."""

@@ -1,0 +1,55 @@
+"""The command line: ``python -m pytest_robustness COMMAND``, for what is not a test run.
+
+A command is one file of this package with ``add(parser)``, which declares its arguments, and ``run(options)``, which
+returns the exit status; it is listed in ``COMMANDS``. Commands import what is heavy inside ``run``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from pytest_robustness.cli import anchor, report, schema, select
+from pytest_robustness.errors import RobustnessError
+
+#: By name; the first line of a command's docstring is its help.
+COMMANDS: dict[str, ModuleType] = {"anchor": anchor, "report": report, "schema": schema, "select": select}
+USAGE_ERROR = 4  # as pytest's
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors end the process with pytest's exit status for usage errors."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE_ERROR, f"{self.prog}: error: {message}\n")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command that the arguments name and return its exit status; 4 for a usage error."""
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.run(options))
+    except SystemExit as ended:  # argparse has said why, or shown its help
+        return int(ended.code or 0)
+    except RobustnessError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m pytest_robustness", description="Commands beside the test run.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        doc = command.__doc__ or ""
+        sub = commands.add_parser(name, help=doc.splitlines()[0], description=doc, formatter_class=_Formatter)
+        command.add(sub)
+        sub.set_defaults(run=command.run, parser=sub)
+    return parser
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows a command's docstring with its own line breaks."""
