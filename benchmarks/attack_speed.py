@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from pytest_robustness.evaluate import memory
+from pytest_robustness.evaluate.runtime import memory
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for robustness_tests

@@ -24,10 +24,10 @@ from PIL import Image
 from pytest_robustness.cli import report
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.registry import plan
-from pytest_robustness.evaluate.images import load_images
-from pytest_robustness.evaluate.models import load_model
-from pytest_robustness.evaluate.photographs import class_names, scan_images
-from pytest_robustness.folders import Photograph, problem, write_list
+from pytest_robustness.evaluate.images.folders import Photograph, problem, write_list
+from pytest_robustness.evaluate.images.image_set import load_images
+from pytest_robustness.evaluate.images.load import class_names, scan_images
+from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.gate.anchor import Anchor, Promise
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.report.published import beside, load_published

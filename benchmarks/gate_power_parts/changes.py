@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from pytest_robustness.evaluate.models import load_weights
+from pytest_robustness.evaluate.models.weights import load_weights
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional

@@ -15,8 +15,8 @@ from unittest.mock import patch
 import torch
 from pytest_robustness.evaluate import rounds
 from pytest_robustness.evaluate.attacks.registry import plan
-from pytest_robustness.evaluate.devices import CpuClock
 from pytest_robustness.evaluate.rounds import Round, Setting
+from pytest_robustness.evaluate.runtime.clock import CpuClock
 from pytest_robustness.suite import Attack, Case, Images, Model, Suite
 from torch import Tensor, nn
 from torch.nn import functional

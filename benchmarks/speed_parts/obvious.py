@@ -14,7 +14,7 @@ def grid(suite_path: Path, models: list[str]) -> Iterator[dict[str, object]]:
     import numpy as np
     import torch
     import torchattacks
-    from pytest_robustness.evaluate.models import load_model
+    from pytest_robustness.evaluate.models.load import load_model
     from pytest_robustness.suite import load_suite
     from skimage.metrics import structural_similarity
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from pytest_robustness.evaluate.classifier import Classifier
-from pytest_robustness.evaluate.images import ImageSet, load_images
-from pytest_robustness.evaluate.models import load_weights
+from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
+from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.weights import load_weights
 from torch import Tensor, nn
 from torch.nn import functional
 

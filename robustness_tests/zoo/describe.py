@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from pytest_robustness.evaluate.models import load_weights
+from pytest_robustness.evaluate.models.weights import load_weights
 from torch import nn
 from tqdm import tqdm
 

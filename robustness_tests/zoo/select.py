@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytest_robustness.evaluate.classifier import Classifier
-from pytest_robustness.evaluate.models import load_weights
+from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.weights import load_weights
 from tqdm import tqdm
 
 from robustness_tests.zoo import ARCHITECTURES, CLASS_NAMES, IMAGES, MEAN, STD, SUITE, WEIGHTS, cifar10

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pytest_robustness.evaluate.selection import sealed
-from pytest_robustness.folders import Photograph, read_list, write_list
+from pytest_robustness.evaluate.images.folders import Photograph, read_list, write_list
+from pytest_robustness.evaluate.images.selection import sealed
 
 from tests.cli.bad_input import FAILED, OK, USAGE, Row
 from tests.cli.conftest import Project

@@ -193,7 +193,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tiny_ima
     for name in (*ENVIRONMENT, *(name for name in os.environ if name.startswith("PYTEST_XDIST_"))):
         monkeypatch.delenv(name, raising=False)
     # two threads for a handful of numbers wait for each other, and for whatever else the machine does
-    monkeypatch.setattr("pytest_robustness.evaluate.devices.available_cores", lambda: 1)
+    monkeypatch.setattr("pytest_robustness.evaluate.runtime.devices.available_cores", lambda: 1)
     (pytester.path / "images.npz").write_bytes(tiny_images)
     shutil.copy(TINYZOO, pytester.path)
     for name, text in {"tiny.toml": SUITE, "pyproject.toml": PROJECT, "test_robustness.py": TEST}.items():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from pytest_robustness.evaluate.selection import sealed
-from pytest_robustness.folders import Photograph, write_list
+from pytest_robustness.evaluate.images.folders import Photograph, write_list
+from pytest_robustness.evaluate.images.selection import sealed
 
 from tests.cli.conftest import Project
 

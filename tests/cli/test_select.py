@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from pytest_robustness.cli.main import main
-from pytest_robustness.folders import read_list
+from pytest_robustness.evaluate.images.folders import read_list
 
 from tests.cli.conftest import Project
 from tests.cli.photographs import use_folder

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from pytest_robustness.evaluate.libraries import hub, timm_models, torchvision_models
+from pytest_robustness.evaluate.models.libraries import hub, timm, torchvision
 
 from tests.cli.conftest import Project
 
 #: A run in this process forgets what it imported, but torch's operators can be registered once only: these stay.
-IMPORTED = (timm_models, torchvision_models)
+IMPORTED = (timm, torchvision)
 
 LIBRARY = """
 [models.mobile]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pytest_robustness.evaluate.digests import ROWS
+from pytest_robustness.evaluate.models.digests import ROWS
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from pytest_robustness.evaluate.attacks.registry import AttackPlan, Kind
+from pytest_robustness.evaluate.attacks.base import Kind
+from pytest_robustness.evaluate.attacks.registry import AttackPlan
 from pytest_robustness.evaluate.health import Subject
 from torch import Tensor, nn
 from torch.nn import functional

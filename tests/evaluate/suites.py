@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from pytest_robustness.evaluate.attacks.registry import plan
-from pytest_robustness.evaluate.classifier import Classifier
-from pytest_robustness.evaluate.devices import CpuClock
-from pytest_robustness.evaluate.images import load_images
+from pytest_robustness.evaluate.images.image_set import load_images
 from pytest_robustness.evaluate.measure import evaluate
-from pytest_robustness.evaluate.models import load_model
+from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.models.sources import normalisation_of
 from pytest_robustness.evaluate.rounds import Round, Setting
-from pytest_robustness.evaluate.sources import normalisation_of
+from pytest_robustness.evaluate.runtime.clock import CpuClock
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite import Case, load_suite
 from torch import Tensor, nn

@@ -15,9 +15,10 @@ import torch
 import torchattacks
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks import registry
-from pytest_robustness.evaluate.attacks.registry import KINDS, Kind, plan
+from pytest_robustness.evaluate.attacks.base import Kind
+from pytest_robustness.evaluate.attacks.registry import KINDS, plan
 from pytest_robustness.evaluate.noise import noise_rate
-from pytest_robustness.evaluate.rounds import seeded
+from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.evidence import NOISE_DIGITS
 from torch import Tensor, nn
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.classifier import Classifier, Frozen, padded
+from pytest_robustness.evaluate.models.classifier import Classifier, Frozen, padded
 from torch import Tensor, nn
 
 from tests.evaluate import nets

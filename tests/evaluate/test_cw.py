@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 import torchattacks
-from pytest_robustness.evaluate import contract
+from pytest_robustness.evaluate.attacks import ball
 from pytest_robustness.evaluate.attacks.cw import BOUND, CW, exponential
-from pytest_robustness.evaluate.classifier import Classifier
 from pytest_robustness.evaluate.meter import Meter
+from pytest_robustness.evaluate.models.classifier import Classifier
 from torch import Tensor, nn
 
 from tests.evaluate import nets
@@ -36,8 +36,8 @@ def classifier() -> Iterator[Classifier]:
 def attack(classifier: Classifier, images: Tensor = IMAGES, labels: Tensor = LABELS, **given: Any) -> Tensor:
     """As a round does it: through a meter."""
     attempts = torch.ones(len(labels), dtype=torch.bool)
-    ball = partial(contract.within, norm=None, eps=0)
-    meter = Meter(classifier, images, labels, attempts, candidates=True, freeze=False, ball=ball, row_floor=FLOOR)
+    box = partial(ball.within, norm=None, eps=0)
+    meter = Meter(classifier, images, labels, attempts, candidates=True, freeze=False, ball=box, row_floor=FLOOR)
     return CW(meter, **(GIVEN | given))(images, labels)
 
 
@@ -231,7 +231,7 @@ def test_steps_however_large_give_images(classifier: Classifier, lr: float) -> N
     hook = classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
     attack(classifier, lr=lr, kappa=1e9, c=50, patience=0)
     hook.remove()
-    assert all(bool(contract.within(candidates, IMAGES, None, 0).all()) for candidates in seen)
+    assert all(bool(ball.within(candidates, IMAGES, None, 0).all()) for candidates in seen)
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
@@ -242,6 +242,6 @@ def test_black_and_white_pixels_give_no_nan(classifier: Classifier, share: float
     with torch.no_grad():
         labels = classifier(images).argmax(1)
     adversarial = attack(classifier, images, labels, c=5, lr=0.05)
-    assert bool(contract.within(adversarial, images, None, 0).all())
+    assert bool(ball.within(adversarial, images, None, 0).all())
     if share < 1:  # the other pixels are enough
         assert fooled(classifier, adversarial, labels).float().mean() > 0.5

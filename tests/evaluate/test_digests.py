@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from pytest_robustness.evaluate.digests import code_digest, state_digest
+from pytest_robustness.evaluate.models.digests import code_digest, state_digest
 from torch import Tensor, nn
 
 from tests.evaluate import nets

@@ -17,15 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.photographs import (
+from pytest_robustness.evaluate.images.folders import Photograph, problem, read_list, scan, write_list
+from pytest_robustness.evaluate.images.load import (
     attacked_images,
     imagenet_classes,
     photograph_set,
     scan_images,
     unselected_images,
 )
-from pytest_robustness.evaluate.selection import sealed
-from pytest_robustness.folders import Photograph, problem, read_list, scan, write_list
+from pytest_robustness.evaluate.images.selection import sealed
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite import Suite, load_suite
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 from pytest_robustness.evaluate import gallery
+from pytest_robustness.evaluate.gallery import SHOWN, amplification, chosen, named
 from pytest_robustness.evaluate.noise import noise_rate
-from pytest_robustness.records.gallery import SHOWN, amplification, chosen, named
 
 from tests.evaluate.suites import ATTACKS, BATCH, COUNT, CPU, as_tensor, case_of, measure, pictures, rounds_of
 from tests.gate.examples import evidence

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.images import ImageSet, load_images
+from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
 
 from tests.evaluate.suites import CPU, as_tensor, pictures
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.digests import state_digest
-from pytest_robustness.evaluate.libraries import hub
-from pytest_robustness.evaluate.libraries.library import library
-from pytest_robustness.evaluate.libraries.timm_models import TimmEntry
-from pytest_robustness.evaluate.models import load_model
-from pytest_robustness.evaluate.sources import missing_weights, normalisation_of, preprocessing_of
+from pytest_robustness.evaluate.models.digests import state_digest
+from pytest_robustness.evaluate.models.libraries import hub
+from pytest_robustness.evaluate.models.libraries.base import library
+from pytest_robustness.evaluate.models.libraries.timm import TimmEntry
+from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.models.sources import missing_weights, normalisation_of, preprocessing_of
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite import Case, Suite, load_suite
 from safetensors.torch import save_file

@@ -16,7 +16,9 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate import clean
 from pytest_robustness.evaluate import measure as measuring
 from pytest_robustness.evaluate.measure import evaluate
-from pytest_robustness.evaluate.rounds import Round, run_plainly, seeded
+from pytest_robustness.evaluate.models import identity
+from pytest_robustness.evaluate.rounds import Round, run_plainly
+from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.suite import load_suite
 
@@ -232,8 +234,8 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.digests = self.answers = 0
-        digest, answers = clean.code_digest, clean.answers
-        monkeypatch.setattr(clean, "code_digest", lambda *given: self._count("digests", digest(*given)))
+        digest, answers = identity.code_digest, clean.answers
+        monkeypatch.setattr(identity, "code_digest", lambda *given: self._count("digests", digest(*given)))
         monkeypatch.setattr(measuring, "answers", lambda *given: self._count("answers", answers(*given)))
 
     def _count(self, name: str, result: Any) -> Any:

@@ -9,12 +9,12 @@ import sys
 from typing import Any
 
 import pytest
-from pytest_robustness.evaluate import memory
+from pytest_robustness.evaluate.runtime import memory
 
 PROGRAM = """
 import json, resource, sys
 import torch
-from pytest_robustness.evaluate.memory import PeakMemory, keep
+from pytest_robustness.evaluate.runtime.memory import PeakMemory, keep
 
 def batch(megabytes):
     del_me = [torch.ones(2**18) for _ in range(megabytes)]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from pytest_robustness.evaluate import contract
-from pytest_robustness.evaluate.classifier import Classifier
+from pytest_robustness.evaluate.attacks import ball
 from pytest_robustness.evaluate.meter import UNFOOLED, Exhausted, Meter
+from pytest_robustness.evaluate.models.classifier import Classifier
 from torch import Tensor, nn
 
 EPS, FLOOR = 0.25, 16
@@ -52,7 +52,7 @@ def meter_of(
         torch.ones(count, dtype=torch.bool) if attempts is None else attempts,
         candidates=candidates,
         freeze=freeze,
-        ball=partial(contract.within, norm=kind.get("norm", "inf"), eps=EPS),
+        ball=partial(ball.within, norm=kind.get("norm", "inf"), eps=EPS),
         row_floor=floor,
     )
     return meter, net

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.digests import state_digest
-from pytest_robustness.evaluate.models import load_model
+from pytest_robustness.evaluate.models.digests import state_digest
+from pytest_robustness.evaluate.models.load import load_model
 from safetensors.torch import save_file
 from torch import Tensor, nn
 

@@ -12,8 +12,8 @@ import timm.data
 import torch
 from PIL import Image
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.libraries.library import library
-from pytest_robustness.evaluate.preprocessing import decode, prepare
+from pytest_robustness.evaluate.images.preprocessing import decode, prepare
+from pytest_robustness.evaluate.models.libraries.base import library
 from pytest_robustness.records.protocol import Preprocessing
 from torchvision.models import get_weight
 

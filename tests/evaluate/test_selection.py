@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_robustness.evaluate import selection
-from pytest_robustness.evaluate.selection import Judge, draw, select
-from pytest_robustness.folders import Photograph, Scan
+from pytest_robustness.evaluate.images import selection
+from pytest_robustness.evaluate.images.folders import Photograph, Scan
+from pytest_robustness.evaluate.images.selection import Judge, draw, select
 
 MODELS = ("first", "second")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pytest_robustness.evaluate.models import load_weights
+from pytest_robustness.evaluate.models.weights import load_weights
 from safetensors.torch import load_file
 from torch import Tensor, nn
 

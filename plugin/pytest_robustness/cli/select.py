@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
-    from pytest_robustness.evaluate.selection import Selection
-    from pytest_robustness.folders import Scan
+    from pytest_robustness.evaluate.images.folders import Scan
+    from pytest_robustness.evaluate.images.selection import Selection
     from pytest_robustness.suite import Suite
 
 SHOWN = 20  # names of a list
@@ -34,10 +34,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Choose the images, write the lists and say what was chosen and what was left out."""
-    from pytest_robustness.evaluate.jury import Jury
-    from pytest_robustness.evaluate.photographs import scan_images
-    from pytest_robustness.evaluate.selection import draw, sealed, select
-    from pytest_robustness.folders import write_list
+    from pytest_robustness.evaluate.images.folders import write_list
+    from pytest_robustness.evaluate.images.load import scan_images
+    from pytest_robustness.evaluate.images.selection import draw, sealed, select
+    from pytest_robustness.evaluate.images.selection_pool import Jury
     from pytest_robustness.suite import load_suite, with_images
 
     suite = with_images(load_suite(options.suite), options.images, Path.cwd())
@@ -74,7 +74,7 @@ def _workers() -> int:
     """One a GPU, else few enough that each has several cores and room for a model."""
     import torch
 
-    from pytest_robustness.evaluate.devices import available_cores
+    from pytest_robustness.evaluate.runtime.devices import available_cores
 
     return torch.cuda.device_count() or max(1, min(4, available_cores() // 2))
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.architecture import architecture
-from pytest_robustness.evaluate.classifier import Classifier, padded
-from pytest_robustness.evaluate.digests import code_digest, state_digest
-from pytest_robustness.evaluate.images import ImageSet
-from pytest_robustness.records.provenance import Architecture
+from pytest_robustness.evaluate.images.image_set import ImageSet
+from pytest_robustness.evaluate.models.classifier import Classifier, padded
 from pytest_robustness.suite import Case
 
 T = TypeVar("T")
@@ -35,38 +31,6 @@ class Memory:
             self._found[key] = find()
         found: T = self._found[key]
         return found
-
-
-def model_key(case: Case, device: torch.device) -> Hashable:
-    """Equal for the cases of one model, while the file of its weights stays what it is."""
-    weights = case.model.weights
-    state = weights.stat() if isinstance(weights, Path) and weights.is_file() else None
-    return (
-        case.suite.path,
-        case.suite.memory_format,
-        case.model_name,
-        case.model.model_dump_json(),
-        state and (state.st_mtime_ns, state.st_size),
-        str(device),
-    )
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a model is; None for a code that cannot be followed."""
-
-    weights_digest: str
-    code_digest: str | None
-    architecture: Architecture
-
-
-def identity(classifier: Classifier, shape: tuple[int, ...], *, weights_digest: str | None = None) -> Identity:
-    """Of a model that takes images of a shape, channels first."""
-    return Identity(
-        weights_digest=weights_digest or state_digest(classifier),
-        code_digest=code_digest(classifier, shape, classifier.dtype),
-        architecture=architecture(classifier, shape, classifier.device, classifier.dtype),
-    )
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,22 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from statistics import median
 
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.classifier import padded
+from pytest_robustness.evaluate.images.load import attacked_images, class_names
 from pytest_robustness.evaluate.measure import evaluate
-from pytest_robustness.evaluate.photographs import attacked_images, class_names
+from pytest_robustness.evaluate.models.classifier import padded
 from pytest_robustness.evaluate.rounds import Round, run_plainly
-from pytest_robustness.records.gallery import Gallery, Guess, Picture, Why, amplification, chosen, named
+from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.gallery import Gallery, Guess, Picture, Why
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite import Case
+
+#: Of each kind, so many are shown.
+SHOWN = 3
 
 
 def look(case: Case, found: Measurement, *, device: torch.device | None = None) -> Gallery:
@@ -124,3 +129,37 @@ def _png(image: Tensor) -> str:
     file = io.BytesIO()
     Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG", optimize=True)
     return b64encode(file.getvalue()).decode()
+
+
+def chosen(evidence: Evidence) -> dict[int, Why]:
+    """Positions of the images to show, by rule: those fooled with the least noise, and those nearest to the median.
+
+    Of equal noise the one that took less effort goes first, then the one that comes first.
+    """
+    noises = [(noise, evidence.effort[i] if evidence.effort else 0, i) for i, noise in _fooled(evidence)]
+    if not noises:
+        return {}
+    middle = median(noise for noise, _, _ in noises)
+    worst = [i for *_, i in sorted(noises, key=lambda one: (one[0], one[1] or 0, one[2]))[:SHOWN]]
+    others = [one for one in noises if one[2] not in worst]
+    typical = [i for *_, i in sorted(others, key=lambda one: (abs(one[0] - middle), one[1] or 0, one[2]))[:SHOWN]]
+    kinds: list[tuple[Why, list[int]]] = [("typical", typical), ("worst", worst)]
+    return {image: why for why, images in kinds for image in images}
+
+
+def amplification(largest: float) -> float:
+    """The factor that makes a perturbation of this size visible around mid-grey without leaving [0, 1].
+
+    1, 2 or 5 times a power of ten, at least 1. A perturbation of epsilon is a little more than that, by rounding.
+    """
+    factors = [digit * 10**power for power in range(7) for digit in (1, 2, 5)]
+    return float(max((factor for factor in factors if factor * largest <= 0.501), default=1))
+
+
+def named(label: int, classes: Sequence[str]) -> str:
+    """What a person calls a label."""
+    return classes[label] if label < len(classes) else f"class {label}"
+
+
+def _fooled(evidence: Evidence) -> list[tuple[int, float]]:
+    return [(i, noise) for i, noise in enumerate(evidence.noise) if noise is not None]

@@ -14,18 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate import devices
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
-from pytest_robustness.evaluate.classifier import Classifier
-from pytest_robustness.evaluate.clean import Answers, Identity, Memory, answers, identity, model_key
-from pytest_robustness.evaluate.digests import state_digest
-from pytest_robustness.evaluate.guard import guarded
-from pytest_robustness.evaluate.images import ImageSet
-from pytest_robustness.evaluate.memory import PeakMemory
-from pytest_robustness.evaluate.models import load_model
-from pytest_robustness.evaluate.photographs import attacked_images, decoder, unselected_images
-from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly, seeded
-from pytest_robustness.evaluate.sources import normalisation_of, preprocessing_of
+from pytest_robustness.evaluate.clean import Answers, Memory, answers
+from pytest_robustness.evaluate.images.image_set import ImageSet
+from pytest_robustness.evaluate.images.load import attacked_images, decoder, unselected_images
+from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.digests import state_digest
+from pytest_robustness.evaluate.models.identity import Identity, identity, model_key
+from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.models.sources import normalisation_of, preprocessing_of
+from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly
+from pytest_robustness.evaluate.runtime import devices
+from pytest_robustness.evaluate.runtime.clock import clock
+from pytest_robustness.evaluate.runtime.errors import guarded
+from pytest_robustness.evaluate.runtime.memory import PeakMemory
+from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.records.evidence import NOISE_DIGITS, Evidence
 from pytest_robustness.records.measurement import Measurement, Timing
@@ -97,7 +100,7 @@ def evaluate(
             plan=attack_plan,
             classifier=classifier,
             images=images,
-            clock=devices.clock(device),
+            clock=clock(device),
             eps=float(parameters.get("eps", 0)),
             budget=budget,
             row_floor=case.suite.row_floor,

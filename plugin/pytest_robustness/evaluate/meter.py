@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.classifier import Frozen, padded
-from pytest_robustness.evaluate.contract import check_logits
+from pytest_robustness.evaluate.attacks.ball import check_logits
+from pytest_robustness.evaluate.models.classifier import Frozen, padded
 
 #: Effort of an image not fooled so far.
 UNFOOLED = -1
@@ -48,6 +48,9 @@ class Meter(Frozen):
         effort: (N,) gradients before each row's first success, ``UNFOOLED`` before.
         adversarial: (N, C, H, W) each row as it was at its first success, clean before.
     """
+
+    #: An attack that keeps its own active set tells the rows of its inputs: ``attacks.base.AcceptsRows``.
+    accepts_rows = True
 
     def __init__(
         self,

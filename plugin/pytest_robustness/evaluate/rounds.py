@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pytest_robustness.evaluate import contract
+from pytest_robustness.evaluate.attacks import ball
 from pytest_robustness.evaluate.attacks.registry import AttackPlan
-from pytest_robustness.evaluate.classifier import Classifier, padded
-from pytest_robustness.evaluate.devices import Clock
-from pytest_robustness.evaluate.guard import blaming
-from pytest_robustness.evaluate.images import ImageSet
+from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.meter import Exhausted, Meter
+from pytest_robustness.evaluate.models.classifier import Classifier, padded
 from pytest_robustness.evaluate.noise import noise_rate
+from pytest_robustness.evaluate.runtime.clock import Clock
+from pytest_robustness.evaluate.runtime.errors import blaming
+from pytest_robustness.evaluate.runtime.seeding import seeded
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class Round:
             self.attempts,
             candidates=plan.watched,
             freeze=plan.freezes,
-            ball=lambda candidates, clean: contract.within(candidates, clean, plan.kind.norm, setting.eps),
+            ball=lambda candidates, clean: ball.within(candidates, clean, plan.kind.norm, setting.eps),
             row_floor=setting.row_floor,
         )
         with blaming(f"the attack {plan.kind.path}"):
@@ -127,7 +124,7 @@ class Round:
     @torch.no_grad()
     def _look(self) -> Outcome:
         setting, meter = self.setting, self.meter
-        contract.check(self.returned, self.inputs, setting.plan.kind.norm, setting.eps)
+        ball.check(self.returned, self.inputs, setting.plan.kind.norm, setting.eps)
         adversarial = self.returned.detach()
         success, unknown = torch.zeros_like(self.attempts), self.attempts
         if setting.plan.freezes:  # a frozen row is done: it was seen fooled where it stood
@@ -136,7 +133,7 @@ class Round:
         index = unknown.nonzero().squeeze(1)
         if len(index):
             logits = padded(setting.classifier, adversarial[index], setting.row_floor)
-            contract.check_logits(logits)
+            ball.check_logits(logits)
             success[index] = logits.argmax(1) != self.labels[index]
         # what the last gradient achieved shows only now; one more than the budget stands for never
         never = (meter.gradients if setting.budget is None else setting.budget) + 1
@@ -159,26 +156,3 @@ def run_plainly(rounds: Sequence[Round]) -> None:
         one.before()
         one()
         one.after()
-
-
-@contextmanager
-def seeded(seed: int, place: int | str) -> Iterator[None]:
-    """Random numbers that follow from ``seed`` and the place alone; the caller's generators go on after.
-
-    Attacks draw from torch's, numpy's and Python's global generators.
-    """
-    digest = sha256(f"{seed}/{place}".encode()).digest()
-    value = int.from_bytes(digest[:8], "big")
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        # torch.manual_seed(value) but for its walk of the stack for each kind of device: 1.6 ms a batch under pytest
-        torch.default_generator.manual_seed(value)
-        if torch.cuda.is_available():
-            torch.cuda.manual_seed_all(value)
-        random.seed(value)
-        np.random.seed(value % 2**32)
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)

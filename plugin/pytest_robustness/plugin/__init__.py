@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def robustness_device() -> torch.device:
     """The device attacks run on: this worker's GPU, else the CPU. Override it to choose another."""
-    from pytest_robustness.evaluate import devices
+    from pytest_robustness.evaluate.runtime import devices
 
     device = devices.pick_device()
     devices.settle(device, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))

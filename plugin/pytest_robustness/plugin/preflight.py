@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pytest_robustness import folders
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.images import folders
 from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.settings import Settings
 
@@ -46,8 +46,8 @@ class Prerequisites:
         models = list(dict.fromkeys(case.partition("/")[0] for case in cases))
         if not any(self._from_hub(model) for model in models):
             return  # no library is imported for nothing
-        from pytest_robustness.evaluate.libraries.hub import missing
-        from pytest_robustness.evaluate.sources import missing_weights
+        from pytest_robustness.evaluate.models.libraries.hub import missing
+        from pytest_robustness.evaluate.models.sources import missing_weights
 
         suite = self.settings.suite
         try:

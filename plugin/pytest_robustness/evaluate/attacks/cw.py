@@ -8,7 +8,7 @@ import torch
 import torchattacks
 from torch import Tensor
 
-from pytest_robustness.evaluate.meter import Meter
+from pytest_robustness.evaluate.attacks.base import AcceptsRows
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults
 BOUND = 0.999999  # of the tanh space, as in the authors' own code
@@ -90,7 +90,7 @@ class CW(torchattacks.CW):  # type: ignore[misc]
         return adversarial
 
     def _logits(self, candidates: Tensor, rows: Tensor) -> Tensor:
-        logits: Tensor = self.model(candidates, rows) if isinstance(self.model, Meter) else self.model(candidates)
+        logits: Tensor = self.model(candidates, rows) if isinstance(self.model, AcceptsRows) else self.model(candidates)
         return logits
 
     def f(self, outputs: Tensor, labels: Tensor) -> Tensor:

@@ -8,16 +8,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate import devices
 from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
-from pytest_robustness.evaluate.guard import guarded
 from pytest_robustness.evaluate.health.cheap import CHEAP, accuracy
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
 from pytest_robustness.evaluate.health.heavy import HEAVY
+from pytest_robustness.evaluate.images.load import attacked_images
 from pytest_robustness.evaluate.measure import DTYPE, borrowed
-from pytest_robustness.evaluate.models import load_model
-from pytest_robustness.evaluate.photographs import attacked_images
-from pytest_robustness.evaluate.rounds import seeded
+from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.runtime import devices
+from pytest_robustness.evaluate.runtime.errors import guarded
+from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.suite import Suite
 
 __all__ = ["CHECKS", "Finding", "Level", "Subject", "examine"]

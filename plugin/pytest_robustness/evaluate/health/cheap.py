@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.health.ascent import ascend, cross_entropy, gradient, margin
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
+from pytest_robustness.evaluate.health.pgd import ascend, cross_entropy, gradient, margin
 
 #: Of the images of a suite a model should get right at least so many; wrong preprocessing costs more than age.
 LEAST_ACCURACY = 0.5

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.attacks.registry import AttackPlan
-from pytest_robustness.evaluate.health.ascent import Logits, ascend
+from pytest_robustness.evaluate.health.pgd import Logits, ascend
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate import contract
+from pytest_robustness.evaluate.attacks import ball
 from pytest_robustness.evaluate.attacks.registry import KINDS, AttackPlan
-from pytest_robustness.evaluate.classifier import Frozen
-from pytest_robustness.evaluate.health.ascent import ascend
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
+from pytest_robustness.evaluate.health.pgd import ascend
 from pytest_robustness.evaluate.meter import Meter
-from pytest_robustness.evaluate.rounds import seeded
+from pytest_robustness.evaluate.models.classifier import Frozen
+from pytest_robustness.evaluate.runtime.seeding import seeded
 
 #: Of images that PGD missed, Square may fool so many of all.
 BLACK_BOX = 0.05
@@ -146,12 +146,12 @@ def run(subject: Subject, attack: AttackPlan, model: Frozen) -> tuple[Tensor, in
         torch.ones_like(subject.labels, dtype=torch.bool),
         candidates=attack.watched,
         freeze=False,
-        ball=lambda candidates, clean: contract.within(candidates, clean, norm, eps),
+        ball=lambda candidates, clean: ball.within(candidates, clean, norm, eps),
         row_floor=subject.row_floor,
     )
     with seeded(subject.seed, "health"):
         found = attack.build(meter)(subject.images.clone(), subject.labels.clone())
-    contract.check(found, subject.images, norm, eps)
+    ball.check(found, subject.images, norm, eps)
     with torch.no_grad():
         return model(found.detach()).argmax(1) != subject.labels, meter.gradients
 

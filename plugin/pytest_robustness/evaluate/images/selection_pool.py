@@ -15,13 +15,13 @@ import torch
 from tqdm import tqdm
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate import devices
-from pytest_robustness.evaluate.classifier import Classifier, padded
-from pytest_robustness.evaluate.models import load_model
-from pytest_robustness.evaluate.preprocessing import Pixels, decode, prepare, quietly
-from pytest_robustness.evaluate.rounds import seeded
-from pytest_robustness.evaluate.sources import normalisation_of, preprocessing_of
-from pytest_robustness.folders import Photograph
+from pytest_robustness.evaluate.images.folders import Photograph
+from pytest_robustness.evaluate.images.preprocessing import Pixels, decode, prepare, quietly
+from pytest_robustness.evaluate.models.classifier import Classifier, padded
+from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.models.sources import normalisation_of, preprocessing_of
+from pytest_robustness.evaluate.runtime import devices
+from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite import Case, Suite, load_suite
 

@@ -13,8 +13,8 @@ from timm.models import PretrainedCfg, get_pretrained_cfg
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.libraries.hub import Remote
-from pytest_robustness.evaluate.libraries.library import Expected
+from pytest_robustness.evaluate.models.libraries.base import Expected
+from pytest_robustness.evaluate.models.libraries.hub import Remote
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.tables import Normalisation
 

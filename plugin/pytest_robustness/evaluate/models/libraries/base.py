@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.libraries.hub import Remote
+from pytest_robustness.evaluate.models.libraries.hub import Remote
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.tables import Normalisation
 
@@ -58,7 +58,7 @@ class Library(Protocol):
 def library(name: str) -> Library:
     """``torchvision`` or ``timm``; imports it."""
     try:
-        module = import_module(f"pytest_robustness.evaluate.libraries.{name}_models")
+        module = import_module(f"{__package__}.{name}")
     except ImportError as error:
         raise RobustnessError(f"{name} cannot be imported: {error}; pip install {name}") from None
     found: Library = module.LIBRARY

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.guard import first_line
+from pytest_robustness.evaluate.runtime.errors import first_line
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

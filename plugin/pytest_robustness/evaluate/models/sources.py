@@ -9,9 +9,9 @@ from pathlib import Path
 from torch import nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.libraries.hub import Remote
-from pytest_robustness.evaluate.libraries.library import Entry, library
-from pytest_robustness.evaluate.weights import check_finite, read_weights
+from pytest_robustness.evaluate.models.libraries.base import Entry, library
+from pytest_robustness.evaluate.models.libraries.hub import Remote
+from pytest_robustness.evaluate.models.weights import check_finite, read_weights
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite import Case, Suite
 from pytest_robustness.tables import Model, Normalisation

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.attacks.registry import Norm
+from pytest_robustness.evaluate.attacks.base import Norm
 
 #: Rounding of x + delta in single precision, absolutely and as a share of epsilon.
 SLACK, RELATIVE_SLACK = 1e-6, 1e-5

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.guard import blaming
+from pytest_robustness.evaluate.runtime.errors import blaming
 
 #: Bytes of the integers a checksum adds.
 WORD = 8

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.devices import available_cores
-from pytest_robustness.evaluate.images import ImageSet, load_images
-from pytest_robustness.evaluate.sources import preprocessing_of
-from pytest_robustness.folders import Photograph, Scan, list_images, read_list, scan
+from pytest_robustness.evaluate.images.folders import Photograph, Scan, list_images, read_list, scan
+from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
+from pytest_robustness.evaluate.models.sources import preprocessing_of
+from pytest_robustness.evaluate.runtime.devices import available_cores
 from pytest_robustness.records.protocol import ImageSetId, Preprocessing
 from pytest_robustness.suite import Case
 from pytest_robustness.tables import IMAGENET, Images
@@ -83,7 +83,7 @@ def scan_images(images: Images) -> Scan:
 def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: Preprocessing) -> ImageSet:
     """Decode and prepare photographs, in threads. Identified by their files: pixels follow from these."""
 
-    from pytest_robustness.evaluate.preprocessing import decode, prepare, quietly, sides  # needs Pillow
+    from pytest_robustness.evaluate.images.preprocessing import decode, prepare, quietly, sides  # needs Pillow
 
     height, width = sides(preprocessing.crop)
     pixels = np.empty((len(photographs), 3, height, width), np.uint8)

@@ -4,49 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
-from pytest_robustness.evaluate import memory
-
-
-class Clock(Protocol):
-    """Seconds a piece of work costs its device."""
-
-    def seconds(self, work: Callable[[], object]) -> float: ...
-
-
-class CpuClock:
-    """Process CPU time, all threads: what other processes do hardly shows in it."""
-
-    def seconds(self, work: Callable[[], object]) -> float:
-        start = time.process_time()
-        work()
-        return time.process_time() - start
-
-
-class CudaClock:
-    """Device time between two events."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-
-    def seconds(self, work: Callable[[], object]) -> float:
-        with torch.cuda.device(self.device):
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record()
-            work()
-            end.record()
-            end.synchronize()
-        return float(start.elapsed_time(end)) / 1000
-
-
-def clock(device: torch.device) -> Clock:
-    return CudaClock(device) if device.type == "cuda" else CpuClock()
+from pytest_robustness.evaluate.runtime import memory
 
 
 def pick_device() -> torch.device:

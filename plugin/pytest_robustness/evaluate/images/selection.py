@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytest_robustness.folders import Photograph, Scan
+from pytest_robustness.evaluate.images.folders import Photograph, Scan
 
 #: Of (model, photographs): for each whether the model is right, or None where the file cannot be read.
 Judge = Callable[[str, Sequence[Photograph]], list[bool | None]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.guard import first_line
+from pytest_robustness.evaluate.runtime.errors import first_line
 from pytest_robustness.records.protocol import Preprocessing
 
 Pixels = NDArray[np.uint8]

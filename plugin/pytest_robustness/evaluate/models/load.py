@@ -8,12 +8,10 @@ from pathlib import Path
 from torch import nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.guard import blaming
-from pytest_robustness.evaluate.sources import build_library_model
-from pytest_robustness.evaluate.weights import load_weights
+from pytest_robustness.evaluate.models.sources import build_library_model
+from pytest_robustness.evaluate.models.weights import load_weights
+from pytest_robustness.evaluate.runtime.errors import blaming
 from pytest_robustness.suite import Case
-
-__all__ = ["load_model", "load_weights"]
 
 
 def load_model(case: Case) -> nn.Module:

@@ -1,0 +1,56 @@
+"""What is known of an attack before it is imported, and what a model offers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from pytest_robustness.errors import RobustnessError
+
+Budget = Callable[[Mapping[str, Any]], int]
+Norm = Literal["inf", "2"]
+
+
+@runtime_checkable
+class AcceptsRows(Protocol):
+    """A model that can be told which row of the batch each of its inputs is a candidate of."""
+
+    accepts_rows: bool
+
+    def __call__(self, inputs: Any, rows: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An attack class.
+
+    Attributes:
+        path: ``package.module:Class``, called with the model and the parameters.
+        parameters: the names a suite may set; None when only the class itself knows.
+        forwards: ``candidates`` when every forward is a perturbed image of its row, else ``other``.
+        norm: of the ball of radius ``eps`` the attack promises to stay in; None for no ball.
+        stops: the stopping rules it can follow, the default first.
+        budget: of the parameters, gradient evaluations an image may cost; None when unknown.
+    """
+
+    path: str
+    parameters: tuple[str, ...] | None = None
+    forwards: Literal["candidates", "other"] = "other"
+    norm: Norm | None = None
+    stops: tuple[str, ...] = ("full",)
+    budget: Budget | None = None
+
+    def load(self) -> type[Any]:
+        """The class itself; imports its library."""
+        module_name, _, name = self.path.partition(":")
+        try:
+            loaded = getattr(import_module(module_name), name)
+        except ImportError as error:
+            raise RobustnessError(f"attack: cannot import {self.path}: {error}") from None
+        except AttributeError:
+            raise RobustnessError(f"attack: no {name!r} in {module_name}") from None
+        if not isinstance(loaded, type):
+            raise RobustnessError(f"attack: {self.path} is not a class")
+        return loaded

@@ -1,0 +1,1 @@
+"""A suite's images: found, decoded, preprocessed, selected."""

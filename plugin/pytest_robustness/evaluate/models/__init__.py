@@ -1,0 +1,1 @@
+"""A suite's models: loaded, wrapped as classifiers, identified."""

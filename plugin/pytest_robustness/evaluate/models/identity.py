@@ -1,0 +1,47 @@
+"""What a model is: its digests and its architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pytest_robustness.evaluate.models.architecture import architecture
+from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.digests import code_digest, state_digest
+from pytest_robustness.records.provenance import Architecture
+from pytest_robustness.suite import Case
+
+
+def model_key(case: Case, device: torch.device) -> Hashable:
+    """Equal for the cases of one model, while the file of its weights stays what it is."""
+    weights = case.model.weights
+    state = weights.stat() if isinstance(weights, Path) and weights.is_file() else None
+    return (
+        case.suite.path,
+        case.suite.memory_format,
+        case.model_name,
+        case.model.model_dump_json(),
+        state and (state.st_mtime_ns, state.st_size),
+        str(device),
+    )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a model is; None for a code that cannot be followed."""
+
+    weights_digest: str
+    code_digest: str | None
+    architecture: Architecture
+
+
+def identity(classifier: Classifier, shape: tuple[int, ...], *, weights_digest: str | None = None) -> Identity:
+    """Of a model that takes images of a shape, channels first."""
+    return Identity(
+        weights_digest=weights_digest or state_digest(classifier),
+        code_digest=code_digest(classifier, shape, classifier.dtype),
+        architecture=architecture(classifier, shape, classifier.device, classifier.dtype),
+    )

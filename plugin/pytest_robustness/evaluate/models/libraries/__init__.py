@@ -1,0 +1,1 @@
+"""Model libraries a suite can name, one file each."""

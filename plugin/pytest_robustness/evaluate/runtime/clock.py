@@ -1,0 +1,44 @@
+"""Seconds a piece of work costs its device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+
+
+class Clock(Protocol):
+    """Seconds a piece of work costs its device."""
+
+    def seconds(self, work: Callable[[], object]) -> float: ...
+
+
+class CpuClock:
+    """Process CPU time, all threads: what other processes do hardly shows in it."""
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+
+class CudaClock:
+    """Device time between two events."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        with torch.cuda.device(self.device):
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            work()
+            end.record()
+            end.synchronize()
+        return float(start.elapsed_time(end)) / 1000
+
+
+def clock(device: torch.device) -> Clock:
+    return CudaClock(device) if device.type == "cuda" else CpuClock()
