@@ -24,7 +24,8 @@ from gate_power_parts.contrasts import contrasts  # noqa: E402
 from gate_power_parts.evidence import Side  # noqa: E402
 from gate_power_parts.measuring import PROCESSES, Lab, changed_environment  # noqa: E402
 from gate_power_parts.rules import Gate  # noqa: E402
-from pytest_robustness.suite import Tolerances, load_suite  # noqa: E402
+from pytest_robustness.suite.load import load_suite  # noqa: E402
+from pytest_robustness.suite.suite import Tolerances  # noqa: E402
 
 ZERO = Tolerances(success_rate=0.0, clean_accuracy=0.0, effort=0.0, noise_rate=0.0)
 PLOTTED = (0.1, 0.3)

@@ -18,7 +18,7 @@ import torch
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.suite import load_suite
+from pytest_robustness.suite.load import load_suite
 
 PLAIN = Path(__file__).with_name("imagenet_plain.py")
 #: Stored noise rates are rounded to six digits.

@@ -23,7 +23,8 @@ sys.path.insert(0, str(ROOT))
 
 import pages  # noqa: E402
 from pytest_robustness.gate.store import BaselineStore  # noqa: E402
-from pytest_robustness.suite import Suite, load_suite  # noqa: E402
+from pytest_robustness.suite.load import load_suite  # noqa: E402
+from pytest_robustness.suite.suite import Suite  # noqa: E402
 from speed_parts import inside, starts  # noqa: E402
 from speed_parts.processes import Process, run  # noqa: E402
 

@@ -31,8 +31,8 @@ from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.gate.anchor import Anchor, Promise
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.report.published import beside, load_published
-from pytest_robustness.suite import load_suite
-from pytest_robustness.tables import Images
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.tables import Images
 from safetensors.torch import save
 
 from tests.evaluate import nets

@@ -11,7 +11,7 @@ from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.pooled import judge_pooled
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.suite import load_suite
+from pytest_robustness.suite.load import load_suite
 from scipy.stats import binomtest
 
 from robustness_tests.zoo import SUITE

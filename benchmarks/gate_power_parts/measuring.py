@@ -15,7 +15,8 @@ from pathlib import Path
 
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.suite import Case, Images, Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Case, Images, Suite
 
 PROCESSES = 2
 ROOT = Path(__file__).parents[2]

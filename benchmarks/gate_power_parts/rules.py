@@ -15,7 +15,7 @@ from pytest_robustness.gate.metrics import ROUNDING, Rules
 from pytest_robustness.gate.pooled import judge_pooled
 from pytest_robustness.gate.statistics import sign_flip
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.suite import Suite
+from pytest_robustness.suite.suite import Suite
 from scipy.stats import norm
 
 from gate_power_parts.evidence import NONE, Ints, Side

@@ -17,7 +17,7 @@ from pytest_robustness.evaluate import rounds
 from pytest_robustness.evaluate.attacks.registry import plan
 from pytest_robustness.evaluate.rounds import Round, Setting
 from pytest_robustness.evaluate.runtime.clock import CpuClock
-from pytest_robustness.suite import Attack, Case, Images, Model, Suite
+from pytest_robustness.suite.suite import Attack, Case, Images, Model, Suite
 from torch import Tensor, nn
 from torch.nn import functional
 

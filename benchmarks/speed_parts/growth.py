@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_robustness.suite import Attack, Suite
+from pytest_robustness.suite.suite import Attack, Suite
 
 MODELS = ("vgg11", "vgg19", "mobilenet_v3_small")
 IMAGES, STEPS = (250, 500, 1000), (5, 10, 20, 40)
@@ -33,7 +33,7 @@ def main(path: Path) -> None:
     import torch
     from pytest_robustness.evaluate.measure import evaluate
     from pytest_robustness.evaluate.trial import Stopwatch
-    from pytest_robustness.suite import load_suite
+    from pytest_robustness.suite.load import load_suite
 
     torch.set_num_threads(1)
     suite = load_suite(path)

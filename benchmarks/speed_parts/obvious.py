@@ -15,7 +15,7 @@ def grid(suite_path: Path, models: list[str]) -> Iterator[dict[str, object]]:
     import torch
     import torchattacks
     from pytest_robustness.evaluate.models.load import load_model
-    from pytest_robustness.suite import load_suite
+    from pytest_robustness.suite.load import load_suite
     from skimage.metrics import structural_similarity
 
     from speed_parts.subjects import Normalised

@@ -47,7 +47,7 @@ def test_they_run_where_they_are_asked_for_and_keep_their_baselines(extended: Pr
 
 
 def test_they_take_no_part_in_what_the_others_are_judged_by(extended: Project) -> None:
-    from pytest_robustness.suite import load_suite
+    from pytest_robustness.suite.load import load_suite
 
     suite = load_suite(extended.path / "tiny.toml")
     assert suite.regular_attacks == ["fgsm", "pgd"]

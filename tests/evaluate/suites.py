@@ -17,7 +17,8 @@ from pytest_robustness.evaluate.models.sources import normalisation_of
 from pytest_robustness.evaluate.rounds import Round, Setting
 from pytest_robustness.evaluate.runtime.clock import CpuClock
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.suite import Case, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Case
 from torch import Tensor, nn
 
 from tests.evaluate import nets

@@ -27,7 +27,8 @@ from pytest_robustness.evaluate.images.load import (
 )
 from pytest_robustness.evaluate.images.selection import sealed
 from pytest_robustness.records.protocol import Preprocessing
-from pytest_robustness.suite import Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Suite
 
 SQUARE = Preprocessing(resize=8, crop=8)
 

@@ -18,7 +18,8 @@ from pytest_robustness.evaluate.models.libraries.timm import TimmEntry
 from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.evaluate.models.sources import missing_weights, normalisation_of, preprocessing_of
 from pytest_robustness.records.protocol import Preprocessing
-from pytest_robustness.suite import Case, Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Case, Suite
 from safetensors.torch import save_file
 from timm.models import PretrainedCfg
 

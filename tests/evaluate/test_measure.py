@@ -20,7 +20,7 @@ from pytest_robustness.evaluate.models import identity
 from pytest_robustness.evaluate.rounds import Round, run_plainly
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.evidence import Evidence
-from pytest_robustness.suite import load_suite
+from pytest_robustness.suite.load import load_suite
 
 from tests.evaluate import nets
 from tests.evaluate.suites import COUNT, CPU, MEAN, PGD, STD, case_of, labels_of, measure, pictures, write_images
@@ -82,7 +82,7 @@ def test_the_same_evidence_on_one_thread_and_two(attack: Mapping[str, Any], tmp_
 def test_the_same_evidence_in_another_process(tmp_path: Path) -> None:
     case = case_of(tmp_path, PGD)
     program = (
-        "import sys, torch; from pathlib import Path; from pytest_robustness.suite import load_suite\n"
+        "import sys, torch; from pathlib import Path; from pytest_robustness.suite.load import load_suite\n"
         "from pytest_robustness.evaluate.measure import evaluate\n"
         "case = load_suite(Path(sys.argv[1])).case('net/it')\n"
         "print(evaluate(case, device=torch.device('cpu')).evidence.model_dump_json())"

@@ -8,7 +8,8 @@ from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.gate.update import Update, line
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.suite import Tolerances, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import measurement, refusal
 from tests.gate.test_suite import SOUND, folder, written

@@ -12,7 +12,7 @@ from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.statistics import paired_rates
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
-from pytest_robustness.suite import Tolerances
+from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement, tail
 from tests.gate.strategies import comparisons, evidences, modest

@@ -10,7 +10,7 @@ from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
-from pytest_robustness.suite import Tolerances
+from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement
 from tests.gate.strategies import modest

@@ -4,7 +4,7 @@ import pytest
 from pytest_robustness.gate.known import INDIFFERENT, UNCHANGED, judge_known, known
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.records.provenance import Provenance
-from pytest_robustness.suite import Tolerances
+from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, measurement
 

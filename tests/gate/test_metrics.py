@@ -11,7 +11,7 @@ from pytest_robustness.gate.metrics import ALLOWED_REACH, LEAST_BATCHES, Rules
 from pytest_robustness.gate.statistics import relative_change
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
-from pytest_robustness.suite import Tolerances
+from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG, flips, measurement, tail
 from tests.gate.strategies import modest

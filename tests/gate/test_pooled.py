@@ -13,7 +13,7 @@ from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.pooled import Pair, judge_models, judge_pooled
 from pytest_robustness.gate.statistics import pooled_change
 from pytest_robustness.records.verdict import MetricVerdict
-from pytest_robustness.suite import Suite, Tolerances
+from pytest_robustness.suite.suite import Suite, Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, flips, measurement
 from tests.gate.strategies import comparisons, modest

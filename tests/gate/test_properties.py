@@ -13,7 +13,7 @@ from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
-from pytest_robustness.suite import Tolerances
+from pytest_robustness.suite.suite import Tolerances
 from scipy.stats import binomtest
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement

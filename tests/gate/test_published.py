@@ -13,7 +13,8 @@ from pytest_robustness.records.provenance import Architecture
 from pytest_robustness.report.averages import Averages, group_facts, model_facts
 from pytest_robustness.report.model_table import paragraphs
 from pytest_robustness.report.published import Beside, beside, load_published
-from pytest_robustness.suite import Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Suite
 
 from tests.gate.examples import measurement
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from pytest_robustness.evaluate.attacks.registry import plan
-from pytest_robustness.suite import Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Suite
 
 from tests.gate.examples import refusal
 

@@ -9,7 +9,7 @@ from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.statistics import paired_rates, wilson
 from pytest_robustness.records.measurement import Measurement, Timing
 from pytest_robustness.report.table import HEADER, LEGEND, Row, table
-from pytest_robustness.suite import Tolerances
+from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, measurement
 from tests.gate.strategies import measurements, modest

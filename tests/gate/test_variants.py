@@ -6,7 +6,7 @@ import pytest
 from pytest_robustness.gate.variants import Contrast, contrasts
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.report.table import VARIANTS, variants_table
-from pytest_robustness.suite import Suite
+from pytest_robustness.suite.suite import Suite
 
 from tests.gate.examples import FOOLED, WITHSTOOD, measurement
 from tests.gate.test_suite import ATTACK, IMAGES, MODEL, folder, loaded

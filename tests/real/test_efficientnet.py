@@ -15,7 +15,8 @@ import torch
 import torchattacks
 from PIL import Image
 from pytest_robustness.evaluate.measure import evaluate
-from pytest_robustness.suite import Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Suite
 from safetensors.torch import save_file
 from torch import nn
 

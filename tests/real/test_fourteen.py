@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 from pytest_robustness.evaluate.measure import evaluate
-from pytest_robustness.suite import Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Suite
 
 IMAGENET = load_suite(Path(__file__).parents[2] / "robustness_tests" / "imagenet.toml")
 COUNT = 2

@@ -13,7 +13,7 @@ from pytest_robustness.records.protocol import ImageSetId, Protocol
 from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.report.build import Run, build
 from pytest_robustness.report.data import Report
-from pytest_robustness.suite import Case, Suite
+from pytest_robustness.suite.suite import Case, Suite
 
 FAMILIES = {
     "vgg": [f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")],

@@ -15,7 +15,8 @@ import torch
 from pytest_robustness.evaluate.clean import Memory
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.records.evidence import Evidence
-from pytest_robustness.suite import Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Suite
 
 from robustness_tests.zoo import IMAGES, SUITE
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torchvision
 from numpy.typing import NDArray
-from pytest_robustness.suite import load_suite
+from pytest_robustness.suite.load import load_suite
 from safetensors.torch import load_file
 from torch import Tensor, nn
 

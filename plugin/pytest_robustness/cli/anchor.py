@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the anchor and say how many cases it holds."""
     from pytest_robustness.gate.anchor import Anchor
     from pytest_robustness.gate.store import BaselineStore
-    from pytest_robustness.suite import load_suite
+    from pytest_robustness.suite.load import load_suite
 
     suite = load_suite(options.suite)
     count = Anchor(options.folder, suite).record(BaselineStore(options.baselines, suite.name))

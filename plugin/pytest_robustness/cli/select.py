@@ -16,7 +16,7 @@ from pytest_robustness.errors import RobustnessError
 if TYPE_CHECKING:
     from pytest_robustness.evaluate.images.folders import Scan
     from pytest_robustness.evaluate.images.selection import Selection
-    from pytest_robustness.suite import Suite
+    from pytest_robustness.suite.suite import Suite
 
 SHOWN = 20  # names of a list
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_robustness.evaluate.images.load import scan_images
     from pytest_robustness.evaluate.images.selection import draw, sealed, select
     from pytest_robustness.evaluate.images.selection_pool import Jury
-    from pytest_robustness.suite import load_suite, with_images
+    from pytest_robustness.suite.load import load_suite, with_images
 
     suite = with_images(load_suite(options.suite), options.images, Path.cwd())
     images = suite.images

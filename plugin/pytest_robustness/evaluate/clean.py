@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.models.classifier import Classifier, padded
-from pytest_robustness.suite import Case
+from pytest_robustness.suite.suite import Case
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from pytest_robustness.evaluate.rounds import Round, run_plainly
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.gallery import Gallery, Guess, Picture, Why
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.suite import Case
+from pytest_robustness.suite.suite import Case
 
 #: Of each kind, so many are shown.
 SHOWN = 3

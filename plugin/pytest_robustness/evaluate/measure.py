@@ -34,7 +34,7 @@ from pytest_robustness.records.evidence import NOISE_DIGITS, Evidence
 from pytest_robustness.records.measurement import Measurement, Timing
 from pytest_robustness.records.protocol import Parameter, Protocol
 from pytest_robustness.records.provenance import Provenance
-from pytest_robustness.suite import Case
+from pytest_robustness.suite.suite import Case
 
 DTYPE = torch.float32
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}

@@ -17,9 +17,10 @@ from pytest_robustness.files import write_whole
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.store import BaselineStore
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import Verdict
-from pytest_robustness.suite import Suite, Tolerances
+from pytest_robustness.suite.suite import Suite, Tolerances
 
 ERODED = "eroded"
 
@@ -76,7 +77,7 @@ class Anchor:
         """
         found = {case.id: baselines.read(case.id) for case in self.suite.cases()}
         regular = set(self.suite.regular_attacks)
-        if missing := [case for case, one in found.items() if one is None and case.partition("/")[2] in regular]:
+        if missing := [case for case, one in found.items() if one is None and CaseId(case).attack in regular]:
             raise RobustnessError(f"{baselines.path(missing[0])}: no baseline: record it, then the anchor")
         held = {case: one for case, one in found.items() if one is not None}
         self.store.write(held.values())

@@ -18,7 +18,7 @@ from pytest_robustness.gate.statistics import (
 from pytest_robustness.records.evidence import NOISE_DIGITS
 from pytest_robustness.records.measurement import Measurement, Timing
 from pytest_robustness.records.verdict import MetricVerdict, Outcome
-from pytest_robustness.suite import Case, Suite, Tolerances
+from pytest_robustness.suite.suite import Case, Suite, Tolerances
 
 #: A change of exactly the tolerance is within it.
 ROUNDING = 1e-9

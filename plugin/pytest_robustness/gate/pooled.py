@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pytest_robustness.gate.metrics import Rules, pooled, success_differences
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
-from pytest_robustness.suite import Suite
+from pytest_robustness.suite.suite import Suite
 
 Pair = tuple[Measurement, Measurement]
 
@@ -49,7 +50,7 @@ def judge_models(suite: Suite, pairs: Mapping[str, Pair]) -> dict[str, MetricVer
     }
     verdicts = {}
     for name, models in sets.items():
-        cases = [f"{model}/{attack}" for model in models for attack in attacks]
+        cases = [CaseId.of(model, attack) for model in models for attack in attacks]
         if cases and pairs.keys() >= set(cases):
             verdict = judge_pooled([pairs[case] for case in cases], Rules.pooled(suite))
             if verdict is not None:

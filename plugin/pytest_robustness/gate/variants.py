@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from pytest_robustness.gate.metrics import Rules, compare
 from pytest_robustness.gate.pooled import Pair, pool
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
-from pytest_robustness.suite import Suite, Variant
+from pytest_robustness.suite.suite import Suite, Variant
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ def _averaged(suite: Suite, name: str, pairs: Sequence[Pair], group: str) -> Ite
 
 
 def _cases(suite: Suite, variant: Variant) -> set[str]:
-    return {f"{model}/{attack}" for model in variant.models for attack in suite.regular_attacks}
+    return {CaseId.of(model, attack) for model in variant.models for attack in suite.regular_attacks}
 
 
 def _pairs(suite: Suite, variant: Variant, measurements: Mapping[str, Measurement]) -> dict[str, Pair]:
     return {
-        attack: (measurements[f"{variant.base}/{attack}"], measurements[f"{variant.update}/{attack}"])
+        attack: (measurements[CaseId.of(variant.base, attack)], measurements[CaseId.of(variant.update, attack)])
         for attack in suite.regular_attacks
     }

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin.settings import Settings
-from pytest_robustness.suite import ON_REQUEST, Case
+from pytest_robustness.suite.suite import ON_REQUEST, Case
 
 PARAMETER = "robustness_case"
 

@@ -14,7 +14,7 @@ import pytest
 from pytest_robustness.plugin.settings import Settings
 
 if TYPE_CHECKING:
-    from pytest_robustness.suite import Suite
+    from pytest_robustness.suite.suite import Suite
 
 
 @dataclass(frozen=True)

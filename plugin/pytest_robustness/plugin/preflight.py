@@ -14,6 +14,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.images import folders
 from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.records.case_id import CaseId
 
 
 class Prerequisites:
@@ -43,7 +44,7 @@ class Prerequisites:
             self._check_weights(filter(None, (case_named(nodeid, known) for nodeid in ids)))
 
     def _check_weights(self, cases: Iterable[str]) -> None:
-        models = list(dict.fromkeys(case.partition("/")[0] for case in cases))
+        models = list(dict.fromkeys(CaseId(case).model for case in cases))
         if not any(self._from_hub(model) for model in models):
             return  # no library is imported for nothing
         from pytest_robustness.evaluate.models.libraries.hub import missing

@@ -19,7 +19,7 @@ from pytest_robustness.plugin.collection import case_named
 from pytest_robustness.plugin.eta import Expected, Remaining
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.stash import SETTINGS
-from pytest_robustness.suite import Case
+from pytest_robustness.suite.suite import Case
 
 INTERVAL = 0.5  # seconds
 DIRECTORY = "robustness_progress"

@@ -16,7 +16,7 @@ from pytest_robustness.errors import RobustnessError
 if TYPE_CHECKING:
     from pytest_robustness.gate.anchor import Anchor
     from pytest_robustness.gate.store import BaselineStore
-    from pytest_robustness.suite import Suite
+    from pytest_robustness.suite.suite import Suite
 
 Recording = Literal["none", "missing", "all"]
 
@@ -128,7 +128,7 @@ class Settings:
             raise RobustnessError(NO_SUITE)
         from pytest_robustness.evaluate.attacks.registry import plan
         from pytest_robustness.report.published import load_published
-        from pytest_robustness.suite import load_suite, with_images
+        from pytest_robustness.suite.load import load_suite, with_images
 
         suite = load_suite(self.suite_path)
         suite = with_images(suite, self.images, self.invocation)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.provenance import Architecture
-from pytest_robustness.suite import Suite
+from pytest_robustness.suite.suite import Suite
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ class GroupFacts:
 def model_facts(suite: Suite, measurements: Mapping[str, Measurement]) -> list[ModelFacts]:
     """Of each model all of whose cases, by name, are in ``measurements``; in the suite's order."""
     return [
-        _facts(model, [measurements[f"{model}/{attack}"] for attack in suite.regular_attacks])
+        _facts(model, [measurements[CaseId.of(model, attack)] for attack in suite.regular_attacks])
         for model in suite.models
-        if suite.regular_attacks and measurements.keys() >= {f"{model}/{attack}" for attack in suite.regular_attacks}
+        if suite.regular_attacks
+        and measurements.keys() >= {CaseId.of(model, attack) for attack in suite.regular_attacks}
     ]
 
 

@@ -13,13 +13,14 @@ from statistics import fmean
 from pytest_robustness.gate.metrics import time_reach
 from pytest_robustness.gate.statistics import mean_interval, wilson
 from pytest_robustness.gate.variants import contrasts
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.report import data
 from pytest_robustness.report.published import beside, load_published
 from pytest_robustness.report.sentence import sentence
-from pytest_robustness.suite import Case, Suite
+from pytest_robustness.suite.suite import Case, Suite
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _families(suite: Suite) -> dict[str, list[str]]:
 
 def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
     suite = run.suite
-    mine = [sound[case] for attack in suite.regular_attacks if (case := f"{name}/{attack}") in sound]
+    mine = [sound[case] for attack in suite.regular_attacks if (case := CaseId.of(name, attack)) in sound]
     rates = [one.aggregates.success_rate for one in mine]
     known = [rate for rate in rates if rate is not None]
     verdicts = [run.verdicts[one.case] for one in mine if one.case in run.verdicts]
@@ -143,7 +144,7 @@ def _published(suite: Suite, sound: Mapping[str, Measurement]) -> Iterator[data.
 
 
 def _attack(suite: Suite, name: str, sound: Mapping[str, Measurement]) -> data.Attack:
-    one = next((one for one in sound.values() if one.case.partition("/")[2] == name), None)
+    one = next((one for one in sound.values() if CaseId(one.case).attack == name), None)
     protocol = one.protocol if one else None
     return data.Attack(
         name=name,

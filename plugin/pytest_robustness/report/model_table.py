@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Estimate, Measurement
 from pytest_robustness.report.averages import Averages, GroupFacts, ModelFacts, group_facts, model_facts
 from pytest_robustness.report.published import Beside, beside, load_published
 from pytest_robustness.report.table import aligned
-from pytest_robustness.suite import Suite
+from pytest_robustness.suite.suite import Suite
 
 #: Of one model its own row says it all.
 LEAST_MODELS = 2
@@ -38,7 +39,7 @@ def trial_table(trials: Mapping[str, tuple[Measurement, Estimate]]) -> list[str]
     """What each case would take; the first line is the header, the last the sum."""
     cells: list[Sequence[str]] = [TRIAL]
     for case, (measurement, estimate) in trials.items():
-        model, _, attack = case.partition("/")
+        model, attack = CaseId(case).model, CaseId(case).attack
         done = str(measurement.protocol.images.count)
         memory = size(measurement.timing.peak_memory)
         durations = (f"{estimate.seconds:.1f}", str(estimate.images), duration(estimate.full_seconds))

@@ -12,11 +12,13 @@ from pydantic import Field, FiniteFloat, StringConstraints, ValidationError
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.metrics import success_differences
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.report.averages import ModelFacts, model_facts
-from pytest_robustness.suite import Suite, explain
-from pytest_robustness.tables import Table
-from pytest_robustness.toml import read_toml
+from pytest_robustness.suite.problems import explain
+from pytest_robustness.suite.suite import Suite
+from pytest_robustness.suite.tables import Table
+from pytest_robustness.suite.toml import read_toml
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -125,7 +127,7 @@ def _of_variants(published: Published, suite: Suite, measurements: Mapping[str, 
     for group, attacks in published.variants.items():
         pairs = [variant for variant in suite.variants if variant.group == group]
         for attack, change in attacks.items():
-            cases = [(f"{pair.base}/{attack}", f"{pair.update}/{attack}") for pair in pairs]
+            cases = [(CaseId.of(pair.base, attack), CaseId.of(pair.update, attack)) for pair in pairs]
             measured = None
             if all(base in measurements and update in measurements for base, update in cases):
                 measured = _change([(measurements[base], measurements[update]) for base, update in cases])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_robustness.gate.metrics import percent, points
 from pytest_robustness.gate.statistics import wilson
 from pytest_robustness.gate.variants import Contrast
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.evidence import Aggregates
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
@@ -62,7 +63,7 @@ def _filled(text: str, width: int, *, right: bool) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    model, _, attack = row.case.partition("/")
+    model, attack = CaseId(row.case).model, CaseId(row.case).attack
     if row.measurement is None:
         return (model, attack, "-", "-", "-", "-", "-", row.word)
     aggregates, timing = row.measurement.aggregates, row.measurement.timing

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pytest_robustness.gate.known import UNCHANGED
 from pytest_robustness.gate.variants import Contrast
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.report.model_table import trial_table
@@ -104,7 +105,7 @@ def not_measured(results: Mapping[str, Result]) -> Iterator[str]:
 
 def changed_models(results: Mapping[str, Result]) -> Iterator[str]:
     """What became of the models since their baselines."""
-    for model, changes in {case.partition("/")[0]: result.verdict.changes for case, result in results.items()}.items():
+    for model, changes in {CaseId(case).model: result.verdict.changes for case, result in results.items()}.items():
         if changes:
             yield f"{model} is not the model of its baselines: {', '.join(changes)}"
 
@@ -115,6 +116,6 @@ def clean_accuracies(results: Mapping[str, Result], *, always: bool) -> Iterator
     for case, result in results.items():
         metric = result.verdict.metric("clean accuracy")
         if metric is not None and (always or metric.moved):
-            first.setdefault(case.partition("/")[0], metric)
+            first.setdefault(CaseId(case).model, metric)
     for model, metric in first.items():
         yield f"{model}: {metric.text}"

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.base import Kind, Norm
 from pytest_robustness.records.protocol import Parameter
-from pytest_robustness.suite import Attack, Case
+from pytest_robustness.suite.suite import Attack, Case
 
 
 def _steps(parameters: Mapping[str, Any]) -> int:

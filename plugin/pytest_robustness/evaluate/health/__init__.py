@@ -18,7 +18,7 @@ from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.evaluate.runtime import devices
 from pytest_robustness.evaluate.runtime.errors import guarded
 from pytest_robustness.evaluate.runtime.seeding import seeded
-from pytest_robustness.suite import Suite
+from pytest_robustness.suite.suite import Suite
 
 __all__ = ["CHECKS", "Finding", "Level", "Subject", "examine"]
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import is_file
-from pytest_robustness.suite import ENVIRONMENT
+from pytest_robustness.suite.load import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from pytest_robustness.tables import Images
+    from pytest_robustness.suite.tables import Images
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 HEADER = ("path", "label", "sha256")

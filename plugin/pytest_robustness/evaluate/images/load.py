@@ -19,8 +19,8 @@ from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
 from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime.devices import available_cores
 from pytest_robustness.records.protocol import ImageSetId, Preprocessing
-from pytest_robustness.suite import Case
-from pytest_robustness.tables import IMAGENET, Images
+from pytest_robustness.suite.suite import Case
+from pytest_robustness.suite.tables import IMAGENET, Images
 
 #: The attacked images and the unselected ones, as the models of one preprocessing see them. Models that follow each
 #: other mostly share theirs, and no more than these are ever held.

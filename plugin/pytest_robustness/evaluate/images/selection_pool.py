@@ -23,7 +23,8 @@ from pytest_robustness.evaluate.models.sources import normalisation_of, preproce
 from pytest_robustness.evaluate.runtime import devices
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.protocol import Preprocessing
-from pytest_robustness.suite import Case, Suite, load_suite
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Case, Suite
 
 #: Images a process is given at a time: enough that loading a model hardly counts.
 CHUNK = 64

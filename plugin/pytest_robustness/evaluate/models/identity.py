@@ -12,7 +12,7 @@ from pytest_robustness.evaluate.models.architecture import architecture
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.models.digests import code_digest, state_digest
 from pytest_robustness.records.provenance import Architecture
-from pytest_robustness.suite import Case
+from pytest_robustness.suite.suite import Case
 
 
 def model_key(case: Case, device: torch.device) -> Hashable:

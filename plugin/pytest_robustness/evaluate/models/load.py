@@ -11,7 +11,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.models.sources import build_library_model
 from pytest_robustness.evaluate.models.weights import load_weights
 from pytest_robustness.evaluate.runtime.errors import blaming
-from pytest_robustness.suite import Case
+from pytest_robustness.suite.suite import Case
 
 
 def load_model(case: Case) -> nn.Module:

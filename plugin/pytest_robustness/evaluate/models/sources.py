@@ -13,8 +13,8 @@ from pytest_robustness.evaluate.models.libraries.base import Entry, library
 from pytest_robustness.evaluate.models.libraries.hub import Remote
 from pytest_robustness.evaluate.models.weights import check_finite, read_weights
 from pytest_robustness.records.protocol import Preprocessing
-from pytest_robustness.suite import Case, Suite
-from pytest_robustness.tables import Model, Normalisation
+from pytest_robustness.suite.suite import Case, Suite
+from pytest_robustness.suite.tables import Model, Normalisation
 
 
 def build_library_model(case: Case) -> nn.Module:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from pytest_robustness.errors import DeviceLost, RobustnessError
-from pytest_robustness.suite import Case
+from pytest_robustness.suite.suite import Case
 
 #: Of the words in which torch says that a CPU has no memory left; a GPU's has a class of its own.
 NO_MEMORY = ("can't allocate memory", "not enough memory")

@@ -10,6 +10,7 @@ import pytest
 from xdist.scheduler import LoadScheduling
 
 from pytest_robustness.plugin.collection import case_named
+from pytest_robustness.records.case_id import CaseId
 
 
 class ModelScheduling(LoadScheduling):
@@ -61,7 +62,7 @@ class ModelScheduling(LoadScheduling):
 
     def _planned(self, cases: list[str | None]) -> tuple[list[str | int], list[int]]:
         """The unit of each test, and the order in which tests are sent."""
-        models = [case and case.partition("/")[0] for case in cases]
+        models = [case and CaseId(case).model for case in cases]
         whole = len(set(filter(None, models))) >= len(self.nodes)
         units = [unit or index for index, unit in enumerate(models if whole else cases)]
         tests: dict[str | int, list[int]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.report.data import Attack, Case, Contrast, Report, Value
 from pytest_robustness.report.html.charts import Chart, Series, grouped_bars, lines
 from pytest_robustness.report.html.heat import METRICS, value_of
@@ -46,7 +47,7 @@ def families(report: Report) -> Iterator[Figure]:
 
 
 def _series(report: Report, grid: Mapping[str, Case], model: str, attacks: Sequence[str], metric: str) -> Series:
-    found = {attack: value_of(grid.get(f"{model}/{attack}"), metric) for attack in attacks}
+    found = {attack: value_of(grid.get(CaseId.of(model, attack)), metric) for attack in attacks}
     return Series(
         model,
         {attack: value for attack, value in found.items() if value is not None},
@@ -101,7 +102,7 @@ def curves(report: Report) -> Iterator[Figure]:
             series = []
             for model in models:
                 found = {
-                    eps: value_of(grid.get(f"{model}/{attack}"), "success rate") for eps, attack in attacks.items()
+                    eps: value_of(grid.get(CaseId.of(model, attack)), "success rate") for eps, attack in attacks.items()
                 }
                 series.append(Series(model, {eps: value for eps, value in found.items() if value is not None}))
             chart = lines(family, UNITS["success rate"], "epsilon", series)

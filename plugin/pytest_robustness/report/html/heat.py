@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.report.data import Case, Report, Value
 from pytest_robustness.report.metric_format import UNITS
 
@@ -43,9 +44,9 @@ def heats(report: Report) -> list[Heat]:
 
 
 def _heat(metric: str, grid: Mapping[str, Case], models: Sequence[str], attacks: Sequence[str]) -> Heat:
-    columns = {attack: _range(metric, [grid.get(f"{model}/{attack}") for model in models]) for attack in attacks}
+    columns = {attack: _range(metric, [grid.get(CaseId.of(model, attack)) for model in models]) for attack in attacks}
     rows = [
-        (model, [_cell(metric, grid.get(f"{model}/{attack}"), columns[attack]) for attack in attacks])
+        (model, [_cell(metric, grid.get(CaseId.of(model, attack)), columns[attack]) for attack in attacks])
         for model in models
     ]
     return Heat(metric, UNITS[metric].name, UNITS[metric].most is not None, attacks, rows)

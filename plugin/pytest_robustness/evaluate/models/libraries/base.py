@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.models.libraries.hub import Remote
 from pytest_robustness.records.protocol import Preprocessing
-from pytest_robustness.tables import Normalisation
+from pytest_robustness.suite.tables import Normalisation
 
 
 @dataclass(frozen=True)

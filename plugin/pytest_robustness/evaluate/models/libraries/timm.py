@@ -16,7 +16,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.models.libraries.base import Expected
 from pytest_robustness.evaluate.models.libraries.hub import Remote
 from pytest_robustness.records.protocol import Preprocessing
-from pytest_robustness.tables import Normalisation
+from pytest_robustness.suite.tables import Normalisation
 
 HUB_FILE = "model.safetensors"
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -23,14 +22,14 @@ from pydantic import (
 )
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
-from pytest_robustness.tables import File, Images, Model, Normalisation, Place, Table
-from pytest_robustness.toml import read_toml
+from pytest_robustness.suite.problems import explain
+from pytest_robustness.suite.tables import File, Images, Model, Normalisation, Place, Table
 
 if TYPE_CHECKING:
-    from pytest_robustness.tables import Images
+    from pytest_robustness.suite.tables import Images
 
-ENVIRONMENT = "PYTEST_ROBUSTNESS_IMAGES"
 
 #: Names become folder and file names of baselines, and parts of test ids.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
@@ -211,8 +210,8 @@ class Suite(Table):
                 yield Case(self, model, attack)
 
     def case(self, case_id: str) -> Case:
-        model, _, attack = case_id.partition("/")
-        return Case(self, model, attack)
+        named = CaseId(case_id)
+        return Case(self, named.model, named.attack)
 
 
 @dataclass(frozen=True)
@@ -224,8 +223,8 @@ class Case:
     attack_name: str
 
     @property
-    def id(self) -> str:
-        return f"{self.model_name}/{self.attack_name}"
+    def id(self) -> CaseId:
+        return CaseId.of(self.model_name, self.attack_name)
 
     @property
     def model(self) -> Model:
@@ -256,67 +255,3 @@ class Case:
     def error(self, key: str, problem: str) -> RobustnessError:
         """What is wrong with a key of the suite file."""
         return RobustnessError(f"{self.suite.path}: {key}: {problem}")
-
-
-def load_suite(path: Path) -> Suite:
-    """Read and validate a suite.
-
-    Raises RobustnessError, naming file and key, for anything that is not a valid suite.
-    """
-    tables = read_toml(path)
-    if "path" in tables:
-        raise RobustnessError(f"{path}: path: unknown key")
-    try:
-        return Suite.model_validate(tables | {"path": path}, context=path.parent)
-    except ValidationError as error:
-        raise RobustnessError(f"{path}: {explain(error, Suite)}") from None
-
-
-def explain(error: ValidationError, table: type[BaseModel]) -> str:
-    """The first problem, its key in front, in one line; how many more there are."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    # pydantic marks a problem with a dict's key by a last part "[key]"
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    if first["type"] == "extra_forbidden":
-        known = _fields(table, first["loc"][:-1])
-        message = f"unknown key (known: {', '.join(known)})" if known else "unknown key"
-    elif first["type"] == "path_not_file":
-        message = f"no such file: {first.get('ctx', {}).get('path', first['input'])}"
-    else:
-        message = first["msg"].removeprefix("Value error, ")
-        message = message[0].lower() + message[1:]
-        if isinstance(first["input"], str | int | float):
-            message += f", not {first['input']!r}"
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{key}: {message}{more}"
-
-
-def _fields(table: Any, location: tuple[int | str, ...]) -> list[str]:
-    """The keys a table may have, for the table at ``location``."""
-    for part in location:
-        if isinstance(table, type) and issubclass(table, BaseModel):
-            table = table.model_fields[str(part)].annotation
-        elif get_origin(table) in (dict, list):
-            table = get_args(table)[-1]
-        table = next((arm for arm in get_args(table) if arm is not type(None)), table) if _optional(table) else table
-    if not (isinstance(table, type) and issubclass(table, BaseModel)):
-        return []
-    return sorted(name for name, field in table.model_fields.items() if not field.exclude)
-
-
-def _optional(table: Any) -> bool:
-    return type(None) in get_args(table)
-
-
-def with_images(suite: Suite, chosen: str | None, invocation: Path) -> Suite:
-    """The suite with the folder of the command line, else of the environment, else its own.
-
-    Raises RobustnessError for a suite whose images are no folder.
-    """
-    if suite.images.folder is None:
-        if chosen:
-            raise RobustnessError(f"--robustness-images {chosen}: the images of {suite.path} are a file, no folder")
-        return suite  # the environment is every suite's
-    named = chosen or os.environ.get(ENVIRONMENT)
-    return suite.with_folder(invocation / Path(named).expanduser()) if named else suite

@@ -1,0 +1,44 @@
+"""Read a suite, and put the run's own choices in place of the file's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import (
+    ValidationError,
+)
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.suite.problems import explain
+from pytest_robustness.suite.suite import Suite
+from pytest_robustness.suite.toml import read_toml
+
+ENVIRONMENT = "PYTEST_ROBUSTNESS_IMAGES"
+
+
+def load_suite(path: Path) -> Suite:
+    """Read and validate a suite.
+
+    Raises RobustnessError, naming file and key, for anything that is not a valid suite.
+    """
+    tables = read_toml(path)
+    if "path" in tables:
+        raise RobustnessError(f"{path}: path: unknown key")
+    try:
+        return Suite.model_validate(tables | {"path": path}, context=path.parent)
+    except ValidationError as error:
+        raise RobustnessError(f"{path}: {explain(error, Suite)}") from None
+
+
+def with_images(suite: Suite, chosen: str | None, invocation: Path) -> Suite:
+    """The suite with the folder of the command line, else of the environment, else its own.
+
+    Raises RobustnessError for a suite whose images are no folder.
+    """
+    if suite.images.folder is None:
+        if chosen:
+            raise RobustnessError(f"--robustness-images {chosen}: the images of {suite.path} are a file, no folder")
+        return suite  # the environment is every suite's
+    named = chosen or os.environ.get(ENVIRONMENT)
+    return suite.with_folder(invocation / Path(named).expanduser()) if named else suite
