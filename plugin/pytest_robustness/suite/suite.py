@@ -223,8 +223,8 @@ class Case:
     attack_name: str
 
     @property
-    def id(self) -> CaseId:
-        return CaseId.of(self.model_name, self.attack_name)
+    def id(self) -> str:
+        return str(CaseId.of(self.model_name, self.attack_name))  # a plain str: execnet sends no other
 
     @property
     def model(self) -> Model:
