@@ -28,16 +28,16 @@ from pathlib import Path
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.store import BaselineStore
 
-MODELS, ATTACKS, IMAGES = 3, 4, 24
+MODELS, KINDS, IMAGES = 3, 4, 24
 #: What a file of a tmpfs takes is a multiple of this.
 PAGE = resource.getpagesize()
-CASES = [f"m{model}/a{attack}" for model in range(MODELS) for attack in range(ATTACKS)]
+CASES = [f"m{model}/a{attack}" for model in range(MODELS) for attack in range(KINDS)]
 
 SUITE = "\n".join(
     [
         'batch_size = 24\n[images]\nfile = "images.npz"\n[tolerances]\ntime = 1e6',
         *(f'[models.m{model}]\nsource = "stresszoo:m{model}"' for model in range(MODELS)),
-        *(f'[attacks.a{attack}]\nattack = "stresszoo:Step"\neps = 0.0{attack + 1}' for attack in range(ATTACKS)),
+        *(f'[attacks.a{attack}]\nattack = "stresszoo:Step"\neps = 0.0{attack + 1}' for attack in range(KINDS)),
     ]
 )
 ZOO = """\

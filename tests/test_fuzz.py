@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from pytest_robustness.cli import report
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.attacks.registry import plan
+from pytest_robustness.evaluate.attacks.registry import resolve
 from pytest_robustness.evaluate.images.folders import Photograph, problem, write_list
 from pytest_robustness.evaluate.images.image_set import load_images
 from pytest_robustness.evaluate.images.load import class_names, scan_images
 from pytest_robustness.evaluate.models.load import load_model
-from pytest_robustness.gate.anchor import Anchor, Promise
+from pytest_robustness.gate.anchor import Anchor, AnchorRules
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.report.published import beside, load_published
 from pytest_robustness.suite.load import load_suite
@@ -126,7 +126,7 @@ def pickled(state: object) -> bytes:
 
 def read_suite(path: Path) -> None:
     for case in load_suite(path).cases():
-        plan(case)
+        resolve(case)
 
 
 def read_published(path: Path) -> None:
@@ -156,7 +156,7 @@ def read_report(path: Path) -> None:
 
 
 def read_rules(path: Path) -> None:
-    Anchor(path.parents[1], load_suite(path.parents[2] / "suite.toml")).broken()
+    Anchor(path.parents[1], load_suite(path.parents[2] / "suite.toml")).violations()
 
 
 def read_list(path: Path) -> None:
@@ -189,7 +189,7 @@ def kinds(folder: Path) -> Mapping[str, Kind]:
         Kind("fuzzed.toml", SUITE.encode(), read_suite),
         Kind("values.toml", PUBLISHED.encode(), read_published),
         Kind("baselines/fuzz/a/pgd.json", baseline.to_json().encode(), lambda _: store(folder).read("a/pgd")),
-        Kind("anchors/suite/rules.json", Promise.of(suite).model_dump_json().encode(), read_rules),
+        Kind("anchors/suite/rules.json", AnchorRules.of(suite).model_dump_json().encode(), read_rules),
         Kind("fuzzed.csv", listed.read_bytes(), read_list),
         Kind("classes.txt", b"cat, Katze\ndog\n", read_classes),
         Kind("fuzzed.npz", arrays(), load_images),

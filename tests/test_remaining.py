@@ -1,11 +1,11 @@
 """How much of a run is left is said by what is known, and only then."""
 
 import pytest
-from pytest_robustness.plugin.eta import Expected, Remaining, duration
+from pytest_robustness.plugin.eta import Expected, RunProgress, duration
 
 
 def remaining(workers=1, **seconds):
-    return Remaining({case.replace("_", "/"): Expected(time, 100) for case, time in seconds.items()}, workers)
+    return RunProgress({case.replace("_", "/"): Expected(time, 100) for case, time in seconds.items()}, workers)
 
 
 def test_nothing_runs_nothing_is_said():

@@ -71,7 +71,7 @@ def remeasured(lab: Lab, found: Mapping[tuple[str, str], Mapping[str, Measuremen
             outcomes=sum(_differing(then.evidence.success, now.evidence.success) for then, now in pairs),
             efforts=sum(_differing(then.evidence.effort or [], now.evidence.effort or []) for then, now in pairs),
             noises=sum(_differing(then.evidence.noise, now.evidence.noise) for then, now in pairs),
-            words=Counter(verdict.word for verdict in verdicts),
+            words=Counter(verdict.status for verdict in verdicts),
             alarms=sum(not verdict.passed for verdict in verdicts),
         )
 

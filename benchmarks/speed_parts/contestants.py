@@ -14,8 +14,8 @@ from unittest.mock import patch
 
 import torch
 from pytest_robustness.evaluate import rounds
-from pytest_robustness.evaluate.attacks.registry import plan
-from pytest_robustness.evaluate.rounds import Round, Setting
+from pytest_robustness.evaluate.attacks.registry import resolve
+from pytest_robustness.evaluate.rounds import Round, RunContext
 from pytest_robustness.evaluate.runtime.clock import CpuClock
 from pytest_robustness.suite.suite import Attack, Case, Images, Model, Suite
 from torch import Tensor, nn
@@ -105,8 +105,8 @@ def ours(subject: Subject, attack: Attacked) -> Iterator[Callable[[], Result]]:
         subject.classifier() as classifier,
         patch.object(rounds, "noise_rate", lambda clean, _: torch.zeros(len(clean), dtype=torch.float64)),
     ):
-        setting = Setting(
-            plan=plan(Case(suite, "it", "it")),
+        setting = RunContext(
+            resolved=resolve(Case(suite, "it", "it")),
             classifier=classifier,
             images=subject.image_set,
             clock=CpuClock(),
@@ -118,7 +118,7 @@ def ours(subject: Subject, attack: Attacked) -> Iterator[Callable[[], Result]]:
 
         def run() -> Result:
             one = _Untimed(setting, slice(0, count), torch.ones(count, dtype=torch.bool), _none)
-            rounds.run_plainly([one])
+            rounds.run_in_order([one])
             return Result(float(one.outcome.success.double().mean()), one.outcome.rows / count)
 
         yield run

@@ -79,7 +79,7 @@ def first_case() -> None:
         for step in path:
             owner = getattr(owner, step)
         setattr(owner, attribute, clock.wrapped(part, getattr(owner, attribute)))
-    for rounds in (benchmark.BenchmarkedRounds, benchmark.PlainRounds):
+    for rounds in (benchmark.BenchmarkedRounds, benchmark.DirectRounds):
         rounds.__call__ = clock.wrapped(GATE, rounds.__call__)  # type: ignore[method-assign]
     clock.switch()
     clock.open = [GATE]

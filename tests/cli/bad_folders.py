@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pytest_robustness.evaluate.images.folders import Photograph, read_list, write_list
-from pytest_robustness.evaluate.images.selection import sealed
+from pytest_robustness.evaluate.images.selection import with_digests
 
 from tests.cli.bad_input import FAILED, OK, USAGE, Row
 from tests.cli.conftest import Project
@@ -36,7 +36,7 @@ def photograph(data: bytes, said: str, passed: int = 0) -> Row:
         for name in LISTS:
             chosen = [Photograph(one.path, one.label) for one in read_list(project.path / name)]
             (there / FIRST).write_bytes(data)
-            write_list(project.path / name, sealed(there, chosen))
+            write_list(project.path / name, with_digests(there, chosen))
 
     return Row(broken, said, FAILED, passed)
 

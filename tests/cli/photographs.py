@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from pytest_robustness.evaluate.images.folders import Photograph, write_list
-from pytest_robustness.evaluate.images.selection import sealed
+from pytest_robustness.evaluate.images.selection import with_digests
 
 from tests.cli.conftest import Project
 
@@ -37,7 +37,7 @@ def photographs(folder: Path, file: Path) -> list[Photograph]:
 def use_folder(project: Project) -> list[Photograph]:
     """Let the tiny suite attack a folder's images, the same in the same order; all are chosen, and drawn too."""
     folder = project.path / "photographs"
-    found = sealed(folder, photographs(folder, project.path / "images.npz"))
+    found = with_digests(folder, photographs(folder, project.path / "images.npz"))
     project.edit("tiny.toml", 'file = "images.npz"\n', FOLDER)
     for name in ("selected.csv", "unselected.csv"):
         write_list(project.path / name, found)

@@ -1,7 +1,7 @@
 """--robustness-changed: what would only repeat its baseline is not measured."""
 
 import pytest
-from pytest_robustness.gate.known import UNCHANGED
+from pytest_robustness.records.verdict import Status
 
 from tests.cli.conftest import COUNTED, SUITE
 
@@ -24,7 +24,7 @@ def test_nothing_changed_nothing_is_measured(counting):
     result.assert_outcomes(passed=6)
     rows = counting.table(result)
     assert len(rows) == 6
-    assert all(row.endswith(UNCHANGED) for row in rows)
+    assert all(row.endswith(Status.UNCHANGED) for row in rows)
     assert counting.attacked() == []
     assert counting.files() == before
     result.stdout.fnmatch_lines("6 of 6 cases are as they were recorded and were not measured")
@@ -39,7 +39,7 @@ def test_a_model_that_changed_is_measured_and_judged(counting, model, changed):
     rows = {tuple(row.split()[:2]): row for row in counting.table(result)}
     assert len(rows) == 4
     for (name, _), row in rows.items():
-        assert row.endswith("regressed" if name == model else UNCHANGED)
+        assert row.endswith("regressed" if name == model else Status.UNCHANGED)
     assert counting.attacked() == ["20"] * 2
 
 
@@ -50,7 +50,7 @@ def test_a_case_without_a_baseline_or_with_another_protocol_is_measured(counting
     words = {tuple(row.split()[:2]): row for row in counting.table(result)}
     assert words["small", "counted"].endswith("no baseline")
     assert words["small", "pgd"].endswith("not comparable")
-    assert words["large", "counted"].endswith(UNCHANGED)
+    assert words["large", "counted"].endswith(Status.UNCHANGED)
     assert counting.attacked() == ["20"] * 2
 
 
@@ -74,5 +74,5 @@ def test_recording_leaves_what_was_not_measured_alone(counting):
 def test_under_xdist(counting):
     result = counting.run("--robustness-changed", "-n", "2")
     assert result.ret == OK
-    assert all(row.endswith(UNCHANGED) for row in counting.table(result))
+    assert all(row.endswith(Status.UNCHANGED) for row in counting.table(result))
     assert counting.attacked() == []

@@ -7,7 +7,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from pytest_robustness.plugin.outputs import Wanted
+from pytest_robustness.plugin.outputs import OutputOptions
 from pytest_robustness.report.data import Report
 
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
@@ -58,7 +58,7 @@ def test_without_the_options_nothing_is_written_and_nothing_kept(recorded, monke
     def none(*_, **__):
         raise AssertionError("nobody asked for it")
 
-    monkeypatch.setattr("pytest_robustness.evaluate.gallery.look", none)
+    monkeypatch.setattr("pytest_robustness.evaluate.gallery.attack_again", none)
     monkeypatch.setattr("pytest_robustness.report.build.build", none)
     before = {path.name for path in recorded.path.iterdir()}
     recorded.behave(small_fgsm="weak")
@@ -180,7 +180,7 @@ def test_the_options_are_known_without_torch(pytester):
     modules = "pytest_robustness.plugin.reporter, pytest_robustness.report.build"
     code = f"import sys; sys.modules['torch'] = None; import {modules}"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert Wanted({}, ("*",)).pictures_of("a/b", regressed=True) is False
+    assert OutputOptions({}, ("*",)).pictures_of("a/b", regressed=True) is False
 
 
 def test_the_data_is_json_with_a_version(recorded):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from pytest_robustness.evaluate.attacks.base import Kind
-from pytest_robustness.evaluate.attacks.registry import AttackPlan
+from pytest_robustness.evaluate.attacks.base import AttackSpec
+from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
 from pytest_robustness.evaluate.health import Subject
 from torch import Tensor, nn
 from torch.nn import functional
@@ -110,22 +110,24 @@ class Twice:
         return adversarial + (self.high - 1)
 
 
-def attack(**parameters: float) -> AttackPlan:
-    kind = Kind("tests.evaluate.plants:Twice", None, "candidates", "inf", budget=lambda _: 1)
-    return AttackPlan(kind, "full", {"eps": EPS, **parameters})
+def attack(**parameters: float) -> ResolvedAttack:
+    kind = AttackSpec("tests.evaluate.plants:Twice", None, "candidates", "inf", budget=lambda _: 1)
+    return ResolvedAttack(kind, "full", {"eps": EPS, **parameters})
 
 
-def theirs() -> AttackPlan:
+def theirs() -> ResolvedAttack:
     """torchattacks' own C&W."""
-    return AttackPlan(Kind("torchattacks:CW", forwards="candidates"), "torchattacks", {"steps": 40})
+    return ResolvedAttack(AttackSpec("torchattacks:CW", forwards="candidates"), "torchattacks", {"steps": 40})
 
 
-def ours() -> AttackPlan:
-    return AttackPlan(Kind("pytest_robustness.evaluate.attacks.cw:CW", forwards="candidates"), "full", {"steps": 40})
+def ours() -> ResolvedAttack:
+    return ResolvedAttack(
+        AttackSpec("pytest_robustness.evaluate.attacks.cw:CW", forwards="candidates"), "full", {"steps": 40}
+    )
 
 
 def subject(
-    model: nn.Module, *, right: int = COUNT, images: Tensor = GREY, attacks: Sequence[AttackPlan] = ()
+    model: nn.Module, *, right: int = COUNT, images: Tensor = GREY, attacks: Sequence[ResolvedAttack] = ()
 ) -> Subject:
     return Subject(
         model.eval(),

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from pytest_robustness.evaluate.attacks.registry import plan
+from pytest_robustness.evaluate.attacks.registry import resolve
 from pytest_robustness.evaluate.images.image_set import load_images
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.evaluate.models.sources import normalisation_of
-from pytest_robustness.evaluate.rounds import Round, Setting
+from pytest_robustness.evaluate.rounds import Round, RunContext
 from pytest_robustness.evaluate.runtime.clock import CpuClock
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite.load import load_suite
@@ -125,13 +125,13 @@ class Spied(Round):
 
 def rounds_of(case: Case) -> list[Spied]:
     """The case's rounds, run, with all that ``evaluate`` throws away."""
-    attack_plan, images = plan(case), load_images(case.suite.images.file)
-    parameters, kind = attack_plan.parameters(), attack_plan.kind
+    resolved, images = resolve(case), load_images(case.suite.images.file)
+    parameters, kind = resolved.parameters(), resolved.spec
     norm = normalisation_of(case)
     spied = []
     with Classifier(load_model(case), mean=norm.mean, std=norm.std) as classifier:
-        setting = Setting(
-            plan=attack_plan,
+        context = RunContext(
+            resolved=resolved,
             classifier=classifier,
             images=images,
             clock=CpuClock(),
@@ -145,7 +145,7 @@ def rounds_of(case: Case) -> list[Spied]:
             inputs, labels = images.batch(rows, CPU, torch.float32)
             with torch.no_grad():
                 correct = classifier(inputs).argmax(1) == labels
-            one = Spied(setting, rows, correct, lambda done: None)
+            one = Spied(context, rows, correct, lambda done: None)
             one.before()
             one()
             one.after()

@@ -15,8 +15,8 @@ import torch
 import torchattacks
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks import registry
-from pytest_robustness.evaluate.attacks.base import Kind
-from pytest_robustness.evaluate.attacks.registry import KINDS, plan
+from pytest_robustness.evaluate.attacks.base import AttackSpec
+from pytest_robustness.evaluate.attacks.registry import resolve
 from pytest_robustness.evaluate.noise import noise_rate
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.evidence import NOISE_DIGITS
@@ -171,8 +171,8 @@ def test_frozen_rows_do_not_move_and_the_others_move_as_in_full(reference: Refer
 
 @pytest.mark.parametrize("stop", ["first-success", "full"])
 def test_only_full_judges_the_attack_by_its_answer(stop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = Kind("tests.evaluate.nets:ComesBack", ("eps",), "candidates", "inf", ("first-success", "full"))
-    monkeypatch.setitem(KINDS, "ComesBack", kind)
+    kind = AttackSpec("tests.evaluate.nets:ComesBack", ("eps",), "candidates", "inf", ("first-success", "full"))
+    monkeypatch.setitem(registry.ATTACKS, "ComesBack", kind)
     spied = rounds_of(case_of(tmp_path, {"attack": "ComesBack", "eps": 0.2, "stop": stop}))
     fooled = torch.cat([one.kept[2].fooled for one in spied])
     success = torch.cat([one.outcome.success for one in spied])
@@ -230,7 +230,7 @@ def test_the_seed_and_the_place_decide_on_the_random_start(tmp_path: Path) -> No
 def test_every_known_attack_runs_and_keeps_its_promises(name: str, tmp_path: Path) -> None:
     case = case_of(tmp_path, ATTACKS[name])
     measurement = measure(case)
-    kind, evidence = plan(case).kind, measurement.evidence
+    kind, evidence = resolve(case).spec, measurement.evidence
     assert measurement.protocol.attack == kind.path
     assert measurement.provenance.attacks == f"torchattacks {version('torchattacks')}"
     assert sum(evidence.correct) == COUNT - 3
@@ -240,7 +240,7 @@ def test_every_known_attack_runs_and_keeps_its_promises(name: str, tmp_path: Pat
 
 
 def test_no_known_attack_is_left_out() -> None:
-    assert {attack["attack"] for attack in ATTACKS.values()} == set(KINDS)
+    assert {attack["attack"] for attack in ATTACKS.values()} == set(registry.ATTACKS)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_breach_of_contract_is_an_error_and_no_result(
     eps = 0.5 if answer == "TooBright" else 0.1 if norm != "2" else 0.05
     if (answer, norm) == ("LeavesBall", "2"):
         monkeypatch.setattr(nets.LeavesBall, "answer", lambda self, images, labels: (images + 0.04).clamp(0, 1))
-    monkeypatch.setitem(KINDS, answer, Kind(f"tests.evaluate.nets:{answer}", norm=norm))
+    monkeypatch.setitem(registry.ATTACKS, answer, AttackSpec(f"tests.evaluate.nets:{answer}", norm=norm))
     with pytest.raises(RobustnessError) as error:
         measure(case_of(tmp_path, {"attack": answer, "eps": eps}))
     assert said in str(error.value)
@@ -271,7 +271,7 @@ def test_a_breach_of_contract_is_an_error_and_no_result(
 @pytest.mark.parametrize("answer", ["MovesCleanImages", "ChangesLabels"])
 def test_an_attack_cannot_move_the_goal_posts(answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that works in place would be inside any ball, at no noise at all."""
-    monkeypatch.setitem(KINDS, answer, Kind(f"tests.evaluate.nets:{answer}", norm="inf"))
+    monkeypatch.setitem(registry.ATTACKS, answer, AttackSpec(f"tests.evaluate.nets:{answer}", norm="inf"))
     case = case_of(tmp_path, {"attack": answer, "eps": 0.1})
     if answer == "MovesCleanImages":
         with pytest.raises(RobustnessError, match="left its Linf ball"):
@@ -283,7 +283,7 @@ def test_an_attack_cannot_move_the_goal_posts(answer: str, tmp_path: Path, monke
 def test_rounding_is_no_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clean plus epsilon minus clean is not epsilon in single precision."""
     monkeypatch.setattr(nets.Answer, "answer", lambda self, images, labels: (images + self.eps).clamp(0, 1))
-    monkeypatch.setitem(KINDS, "Answer", Kind("tests.evaluate.nets:Answer", norm="inf"))
+    monkeypatch.setitem(registry.ATTACKS, "Answer", AttackSpec("tests.evaluate.nets:Answer", norm="inf"))
     assert measure(case_of(tmp_path, {"attack": "Answer", "eps": 0.1})).aggregates.attempts == COUNT - 3
 
 
@@ -317,14 +317,14 @@ def test_a_mistake_in_an_attack_names_file_and_key(attack: Mapping[str, Any], sa
 
 
 def test_parameters_are_all_of_them_with_the_librarys_defaults(tmp_path: Path) -> None:
-    resolved = plan(case_of(tmp_path, {"attack": "PGD", "eps": 0.1}))
+    resolved = resolve(case_of(tmp_path, {"attack": "PGD", "eps": 0.1}))
     assert resolved.parameters() == {"eps": 0.1, "alpha": 2 / 255, "steps": 10, "random_start": True}
     assert (resolved.stop, resolved.freezes, resolved.watched) == ("first-success", True, True)
-    cw = plan(case_of(tmp_path, {"attack": "CW", "lr": 0.02}))
+    cw = resolve(case_of(tmp_path, {"attack": "CW", "lr": 0.02}))
     assert cw.parameters() == {"c": 1, "kappa": 0, "steps": 50, "lr": 0.02, "patience": 3}
-    full = plan(case_of(tmp_path, {"attack": "CW", "stop": "full"}))
+    full = resolve(case_of(tmp_path, {"attack": "CW", "stop": "full"}))
     assert full.parameters()["patience"] == 0
-    own = plan(case_of(tmp_path, {"attack": "tests.evaluate.nets:Trains"}))
+    own = resolve(case_of(tmp_path, {"attack": "tests.evaluate.nets:Trains"}))
     assert own.parameters() == EPS
     assert (own.stop, own.freezes, own.watched, own.library()) == ("full", False, False, "tests")
 

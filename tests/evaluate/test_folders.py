@@ -25,7 +25,7 @@ from pytest_robustness.evaluate.images.load import (
     scan_images,
     unselected_images,
 )
-from pytest_robustness.evaluate.images.selection import sealed
+from pytest_robustness.evaluate.images.selection import with_digests
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
@@ -188,8 +188,8 @@ def listed(tmp_path: Path) -> Suite:
     folder = write(tmp_path / "photographs", ["ape/1.png", "ape/2.png", "zebra/1.png"])
     suite = suite_of(tmp_path, 'selected = "chosen.csv"', 'unselected = "drawn.csv"')
     found = scan_images(suite.images).photographs
-    write_list(tmp_path / "chosen.csv", sealed(folder, [found[0], found[2]]))
-    write_list(tmp_path / "drawn.csv", sealed(folder, list(found)))
+    write_list(tmp_path / "chosen.csv", with_digests(folder, [found[0], found[2]]))
+    write_list(tmp_path / "drawn.csv", with_digests(folder, list(found)))
     return suite
 
 

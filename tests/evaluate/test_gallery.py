@@ -25,7 +25,7 @@ def pixels(png):
 def test_it_shows_what_was_measured(tmp_path, name):
     case = case_of(tmp_path, ATTACKS[name])
     found = measure(case)
-    shown = gallery.look(case, found, device=CPU)
+    shown = gallery.attack_again(case, found, device=CPU)
     assert shown.problem is None
     assert len(shown.pictures) == 2 * SHOWN
     clean = pictures()
@@ -39,7 +39,7 @@ def test_it_shows_what_was_measured(tmp_path, name):
         assert picture.before.truth == picture.before.confidence
         assert picture.after.truth <= picture.after.confidence  # DeepFool stops at the boundary
         inputs, _, meter, returned = rounds[place].kept
-        adversarial = meter.adversarial if rounds[place].setting.plan.freezes and meter.fooled[row] else returned
+        adversarial = meter.adversarial if rounds[place].context.resolved.freezes and meter.fooled[row] else returned
         expected = adversarial[row].permute(1, 2, 0)
         assert (pixels(picture.adversarial) == (expected * 255).round().numpy().astype(np.uint8)).all()
         difference = (adversarial[row] - inputs[row]).permute(1, 2, 0)
@@ -67,9 +67,9 @@ def test_only_the_batches_of_shown_images_are_attacked_and_only_those_images_cou
     found = measure(case)
     monkeypatch.setattr(gallery, "chosen", lambda evidence: {30: "worst", 31: "typical"})
     attempts = []
-    monkeypatch.setattr(gallery, "run_plainly", lambda rounds: attempts.extend(one.correct.tolist() for one in rounds))
+    monkeypatch.setattr(gallery, "run_in_order", lambda rounds: attempts.extend(one.correct.tolist() for one in rounds))
     monkeypatch.setattr(gallery, "_gallery", lambda *_: None)
-    gallery.look(case, found, device=CPU)
+    gallery.attack_again(case, found, device=CPU)
     assert attempts == [[place in (30 - BATCH, 31 - BATCH) for place in range(min(BATCH, COUNT - BATCH))]]
 
 
@@ -81,7 +81,7 @@ def test_a_second_look_that_fails_is_told_and_nothing_else(tmp_path, monkeypatch
         raise MemoryError("no room")
 
     monkeypatch.setattr(gallery, "_png", broken)
-    assert gallery.look(case, found, device=CPU).problem == "the second look failed: no room"
+    assert gallery.attack_again(case, found, device=CPU).problem == "the second look failed: no room"
 
 
 def test_classes_have_names_where_the_suite_names_them():

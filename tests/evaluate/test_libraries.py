@@ -151,8 +151,8 @@ def test_a_factory_may_take_its_input_like_a_librarys_model(tmp_path: Path) -> N
 
 
 def test_a_candidate_gets_the_images_of_the_model_it_replaces() -> None:
-    stand_in = SUITE.with_candidate("vgg11=tests.evaluate.nets:tiny", Path())
-    assert stand_in.models["vgg11"].like == "torchvision:vgg11@IMAGENET1K_V1"
+    candidate = SUITE.with_candidate("vgg11=tests.evaluate.nets:tiny", Path())
+    assert candidate.models["vgg11"].like == "torchvision:vgg11@IMAGENET1K_V1"
     library_model = SUITE.with_candidate("vgg11=torchvision:vgg13@IMAGENET1K_V1", Path()).models["vgg11"]
     assert (library_model.source, library_model.weights, library_model.like) == (
         "torchvision:vgg13",

@@ -17,7 +17,7 @@ from pytest_robustness.evaluate import clean
 from pytest_robustness.evaluate import measure as measuring
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.models import identity
-from pytest_robustness.evaluate.rounds import Round, run_plainly
+from pytest_robustness.evaluate.rounds import Round, run_in_order
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.suite.load import load_suite
@@ -214,14 +214,14 @@ def test_rounds_are_the_batches_in_order_and_progress_counts_images(tmp_path: Pa
 
     def run(batches: Sequence[Round]) -> None:
         order.extend(one.rows for one in batches)
-        run_plainly(batches)
+        run_in_order(batches)
 
     measurement = evaluate(
         case_of(tmp_path, PGD),
         device=CPU,
         run_rounds=run,
         progress=lambda *images: done.append(images),
-        doubt="a reason",
+        time_unreliable_because="a reason",
     )
     assert order == [slice(0, 24), slice(24, 48), slice(48, 56)]
     assert done == [(24, 56), (48, 56), (56, 56)]
@@ -248,9 +248,9 @@ def test_a_models_clean_images_are_computed_once_for_all_of_its_cases(
 ) -> None:
     write_images(tmp_path / "blind.npz", pictures(seed=5), labels_of(pictures(seed=5)))
     alone = [measure(case_of(tmp_path, attack, unselected="blind.npz")) for attack in (PGD, DRAWING["cw"])]
-    counting, memory = Counting(monkeypatch), clean.Memory()
+    counting, model_cache = Counting(monkeypatch), clean.ModelCache()
     together = [
-        evaluate(case_of(tmp_path, attack, unselected="blind.npz"), device=CPU, memory=memory)
+        evaluate(case_of(tmp_path, attack, unselected="blind.npz"), device=CPU, model_cache=model_cache)
         for attack in (PGD, DRAWING["cw"])
     ]
     assert (counting.digests, counting.answers) == (1, 2)  # of the attacked and of the unselected images
@@ -259,19 +259,19 @@ def test_a_models_clean_images_are_computed_once_for_all_of_its_cases(
 
 
 def test_what_is_remembered_is_of_these_weights_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    counting, memory = Counting(monkeypatch), clean.Memory()
+    counting, model_cache = Counting(monkeypatch), clean.ModelCache()
     weights = tmp_path / "net.pth"
     torch.save(nets.tiny().state_dict(), weights)
-    first = evaluate(case_of(tmp_path, PGD, weights="net.pth"), device=CPU, memory=memory)
+    first = evaluate(case_of(tmp_path, PGD, weights="net.pth"), device=CPU, model_cache=model_cache)
     changed = nets.tiny()
     with torch.no_grad():
         next(changed.parameters()).neg_()
     torch.save(changed.state_dict(), weights)
-    second = evaluate(case_of(tmp_path, PGD, weights="net.pth"), device=CPU, memory=memory)
+    second = evaluate(case_of(tmp_path, PGD, weights="net.pth"), device=CPU, model_cache=model_cache)
     assert second.provenance.weights_digest != first.provenance.weights_digest
     assert second.evidence.correct != first.evidence.correct
     others = pictures(seed=9)
-    third = evaluate(case_of(tmp_path, PGD, weights="net.pth", images=others), device=CPU, memory=memory)
+    third = evaluate(case_of(tmp_path, PGD, weights="net.pth", images=others), device=CPU, model_cache=model_cache)
     assert third.evidence.correct != second.evidence.correct
     assert (counting.digests, counting.answers) == (2, 3)
 

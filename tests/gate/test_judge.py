@@ -53,7 +53,7 @@ def test_nothing_moves_between_equal_runs(seen: Evidence) -> None:
     assert ("effort" in judged) == any(effort for effort in seen.effort or [])
     assert ("clean accuracy" in judged) == bool(seen.unselected_correct)
     assert "time" in judged
-    assert verdict.word == "same"
+    assert verdict.status == "same"
 
 
 @settings(max_examples=150, deadline=None)
@@ -144,7 +144,7 @@ def test_a_rise_beyond_tolerance_that_chance_explains_is_inconclusive_and_passes
     verdict = compared(*moved(lost=100, won=80))
     assert success(verdict).outcome == "inconclusive"
     assert verdict.passed
-    assert verdict.word == "inconclusive"
+    assert verdict.status == "inconclusive"
     assert settling(verdict) > 1000
 
 
@@ -169,7 +169,7 @@ def test_a_stricter_level_needs_stronger_evidence() -> None:
 def test_a_failure_has_all_its_numbers_in_one_line() -> None:
     verdict = compared(*moved(lost=61, won=22, fooled=412))
     assert not verdict.passed
-    assert verdict.word == "regressed"
+    assert verdict.status == "regressed"
     assert len(verdict.reason.splitlines()) == 1
     assert verdict.reason.startswith("vgg11/pgd: success rate ")
     line = verdict.reason.replace(" %", "%")
@@ -187,7 +187,7 @@ def test_a_failure_has_all_its_numbers_in_one_line() -> None:
 def test_a_move_for_the_better_has_its_numbers_too_and_passes() -> None:
     verdict = compared(*moved(lost=22, won=61, fooled=412))
     assert verdict.passed
-    assert verdict.word == "improved"
+    assert verdict.status == "improved"
     line = verdict.reason.replace(" %", "%")
     for number in ("41.2% -> 37.3%", "-3.9 pp [", "22 images lost", "61 won", f"p = {float(tail(61, 22)):.2g}"):
         assert number in line

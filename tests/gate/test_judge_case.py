@@ -37,7 +37,7 @@ def baseline(outcomes: str = "!!!!", **changes: object) -> Measurement:
 
 def test_without_a_baseline_a_case_fails() -> None:
     verdict = judge(run(), None, RULES)
-    assert (verdict.passed, verdict.word, verdict.metrics) == (False, "no baseline", [])
+    assert (verdict.passed, verdict.status, verdict.metrics) == (False, "no baseline", [])
     assert verdict.reason == "vgg11/pgd: no baseline"
 
 
@@ -53,14 +53,14 @@ def test_without_a_baseline_a_case_fails() -> None:
 def test_another_protocol_is_not_comparable_and_its_first_key_is_named(change: dict[str, object], named: str) -> None:
     for outcomes in ("!!!!", "....", "----"):
         verdict = judge(run(outcomes, protocol=change), baseline(), RULES)
-        assert (verdict.passed, verdict.word, verdict.metrics) == (False, "not comparable", [])
+        assert (verdict.passed, verdict.status, verdict.metrics) == (False, "not comparable", [])
         assert named in verdict.reason
         assert "re-record" in verdict.reason
 
 
 def test_an_image_set_of_another_size_is_not_comparable() -> None:
     verdict = judge(run("!!!!!"), baseline("!!!!"), RULES)
-    assert verdict.word == "not comparable"
+    assert verdict.status == "not comparable"
     assert "images.count: 4 is now 5" in verdict.reason
 
 
@@ -79,13 +79,13 @@ def test_a_value_that_moves_with_the_weights_unchanged_is_drift_and_fails(change
     usual = {"outcomes": FOOLED * 50 + WITHSTOOD * 50, "unselected": "+" * 100}
     then = measurement(**usual)
     verdict = judge(measurement(**usual | change), then, RULES)
-    assert (verdict.passed, verdict.word) == (False, "drifted")
+    assert (verdict.passed, verdict.status) == (False, "drifted")
     assert "weights and code are unchanged" in verdict.reason
     assert "environment" in verdict.reason
     assert " -> " in verdict.reason
     for other in ({"digest": "other"}, {"code": "other"}, {"code": None}):
         verdict = judge(measurement(**usual | change | other), then, RULES)
-        assert verdict.word != "drifted"
+        assert verdict.status != "drifted"
         assert "unchanged" not in verdict.reason
 
 
@@ -93,14 +93,14 @@ def test_a_value_that_moves_with_the_weights_unchanged_is_drift_and_fails(change
 def test_with_another_torch_the_weights_alone_tell_drift(code: str | None) -> None:
     then = measurement(FOOLED * 50 + WITHSTOOD * 50)
     verdict = judge(measurement(FOOLED * 80 + WITHSTOOD * 20, code=code, torch="2.15.0"), then, RULES)
-    assert verdict.word == "drifted"
+    assert verdict.status == "drifted"
     assert "weights are unchanged" in verdict.reason
 
 
 def test_code_that_cannot_be_followed_is_not_called_unchanged() -> None:
     then = measurement(FOOLED * 50 + WITHSTOOD * 50, code=None)
     verdict = judge(measurement(FOOLED * 80 + WITHSTOOD * 20, code=None), then, RULES)
-    assert verdict.word == "regressed"
+    assert verdict.status == "regressed"
 
 
 def test_drift_names_what_moved_around_the_model() -> None:
@@ -115,14 +115,14 @@ def test_drift_names_what_moved_around_the_model() -> None:
 def test_a_move_within_tolerance_is_no_drift_and_neither_is_time() -> None:
     then = measurement(FOOLED * 500 + WITHSTOOD * 500)
     assert judge(measurement(FOOLED * 505 + WITHSTOOD * 495), then, RULES).passed
-    assert judge(measurement(FOOLED * 500 + WITHSTOOD * 500, units=1.0), then, RULES).word != "drifted"
+    assert judge(measurement(FOOLED * 500 + WITHSTOOD * 500, units=1.0), then, RULES).status != "drifted"
 
 
 def test_all_that_regressed_is_in_the_reason_and_nothing_else() -> None:
     then = baseline(FOOLED * 50 + WITHSTOOD * 50, unselected="+" * 100)
     now = run(FOOLED * 80 + WITHSTOOD * 20, efforts=[1] * 100, unselected="+" * 50 + "-" * 50)
     verdict = judge(now, then, RULES)
-    assert verdict.word == "regressed"
+    assert verdict.status == "regressed"
     for name in ("success rate", "effort", "clean accuracy"):
         assert name in verdict.reason
     for name in ("noise rate", "time"):
@@ -134,7 +134,7 @@ def test_one_regressed_metric_fails_whatever_improved() -> None:
     then = baseline(FOOLED * 50 + WITHSTOOD * 50)
     verdict = judge(run(FOOLED * 20 + WITHSTOOD * 80, noises=[0.001] * 20 + [None] * 80), then, RULES)
     assert metric(verdict, "success rate").outcome == "improved"
-    assert (verdict.passed, verdict.word) == (False, "regressed")
+    assert (verdict.passed, verdict.status) == (False, "regressed")
 
 
 @modest
@@ -147,7 +147,7 @@ def test_a_verdict_survives_its_way_to_the_controller(units: float, noise: float
 # --- policies and limits -----------------------------------------------------------------------------------------
 
 HALF = FOOLED * 50 + WITHSTOOD * 50
-STRICT = replace(RULES, doubt_fails=True)
+STRICT = replace(RULES, inconclusive_fails=True)
 PLAIN = replace(RULES, tolerance_only=True)
 #: Beyond the tolerance, and not significant, in one direction.
 WORSE: dict[str, dict[str, object]] = {
@@ -173,9 +173,9 @@ def moved(name: str, change: dict[str, object], rules: Rules) -> Verdict:
 
 @pytest.mark.parametrize(("name", "change"), WORSE.items(), ids=WORSE)
 def test_a_doubtful_change_for_the_worse_fails_where_the_suite_says_so(name: str, change: dict[str, object]) -> None:
-    assert (moved(name, change, RULES).passed, moved(name, change, RULES).word) == (True, "inconclusive")
+    assert (moved(name, change, RULES).passed, moved(name, change, RULES).status) == (True, "inconclusive")
     strict = moved(name, change, STRICT)
-    assert (strict.passed, strict.word) == (False, "inconclusive")
+    assert (strict.passed, strict.status) == (False, "inconclusive")
     assert strict.reason.startswith(f"vgg11/pgd: {name} ")
     assert [one.metric for one in strict.metrics if one.fails] == [name]
 
@@ -184,15 +184,15 @@ def test_a_doubtful_change_for_the_worse_fails_where_the_suite_says_so(name: str
 def test_a_doubtful_change_for_the_better_never_fails(name: str, change: dict[str, object]) -> None:
     for rules in (RULES, STRICT):
         verdict = moved(name, change, rules)
-        assert (verdict.passed, verdict.word) == (True, "inconclusive")
+        assert (verdict.passed, verdict.status) == (True, "inconclusive")
         assert not any(one.fails for one in verdict.metrics)
 
 
 @pytest.mark.parametrize("name", WORSE)
 def test_the_plain_rule_asks_for_the_tolerance_alone(name: str) -> None:
     worse, better = moved(name, WORSE[name], PLAIN), moved(name, BETTER[name], PLAIN)
-    assert (worse.passed, worse.word) == (False, "regressed")
-    assert (better.passed, better.word) == (True, "improved")
+    assert (worse.passed, worse.status) == (False, "regressed")
+    assert (better.passed, better.status) == (True, "improved")
     assert metric(worse, name).p_value == metric(moved(name, WORSE[name], RULES), name).p_value
 
 
@@ -209,7 +209,7 @@ def limited(limit: float, outcomes: str, then: str = HALF) -> Verdict:
 @pytest.mark.parametrize(("limit", "kept"), [(0.5, True), (0.4999, False), (0.0, False), (1.0, True)])
 def test_a_success_rate_above_its_limit_fails_although_nothing_changed(limit: float, kept: bool) -> None:
     verdict = limited(limit, HALF)
-    assert (verdict.passed, verdict.word) == ((True, "same") if kept else (False, "over limit"))
+    assert (verdict.passed, verdict.status) == ((True, "same") if kept else (False, "over limit"))
     if not kept:
         assert "50.0% is above max_success_rate" in verdict.reason.replace(" %", "%")
         assert verdict.moved == []
@@ -218,19 +218,19 @@ def test_a_success_rate_above_its_limit_fails_although_nothing_changed(limit: fl
 def test_an_improvement_that_is_still_above_the_limit_fails() -> None:
     verdict = limited(0.2, FOOLED * 30 + WITHSTOOD * 70)
     assert metric(verdict, "success rate").outcome == "improved"
-    assert (verdict.passed, verdict.word) == (False, "over limit")
+    assert (verdict.passed, verdict.status) == (False, "over limit")
 
 
 def test_regressed_is_said_before_over_limit_and_both_are_in_the_reason() -> None:
     verdict = limited(0.6, FOOLED * 90 + WITHSTOOD * 10)
-    assert (verdict.passed, verdict.word) == (False, "regressed")
+    assert (verdict.passed, verdict.status) == (False, "regressed")
     assert "success rate 50.0% -> 90.0%" in verdict.reason.replace(" %", "%")
     assert "max_success_rate" in verdict.reason
 
 
 def test_a_limit_is_of_the_attempts_and_keeps_what_has_none() -> None:
-    assert limited(0.4, FOOLED * 4 + WITHSTOOD * 6 + WRONG * 90, FOOLED * 4 + WITHSTOOD * 96).word != "over limit"
-    assert limited(0.4, FOOLED * 5 + WITHSTOOD * 5 + WRONG * 90, FOOLED * 5 + WITHSTOOD * 95).word == "over limit"
+    assert limited(0.4, FOOLED * 4 + WITHSTOOD * 6 + WRONG * 90, FOOLED * 4 + WITHSTOOD * 96).status != "over limit"
+    assert limited(0.4, FOOLED * 5 + WITHSTOOD * 5 + WRONG * 90, FOOLED * 5 + WITHSTOOD * 95).status == "over limit"
     assert limited(0.0, WRONG * 100, WRONG * 100).passed
 
 

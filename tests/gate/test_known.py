@@ -1,9 +1,10 @@
 """A case is known without measuring when nothing that decides its evidence differs, and only then."""
 
 import pytest
-from pytest_robustness.gate.known import INDIFFERENT, UNCHANGED, judge_known, known
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.unchanged import INDIFFERENT, is_unchanged, judge_unchanged
 from pytest_robustness.records.provenance import Provenance
+from pytest_robustness.records.verdict import Status
 from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, measurement
@@ -17,32 +18,32 @@ def changed(field: str) -> Provenance:
 
 
 def test_the_same_again_is_known() -> None:
-    assert known(THEN, THEN.protocol, THEN.provenance)
+    assert is_unchanged(THEN, THEN.protocol, THEN.provenance)
 
 
 @pytest.mark.parametrize("field", Provenance.model_fields)
 def test_what_may_differ_and_what_may_not(field: str) -> None:
-    assert known(THEN, THEN.protocol, changed(field)) == (field in INDIFFERENT)
+    assert is_unchanged(THEN, THEN.protocol, changed(field)) == (field in INDIFFERENT)
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"stop": "full"}, {"batch_size": 99}, {"parameters": {"eps": 0.02}}])
 def test_another_protocol_is_not_known(change: dict[str, object]) -> None:
-    assert not known(THEN, THEN.protocol.model_copy(update=change), THEN.provenance)
+    assert not is_unchanged(THEN, THEN.protocol.model_copy(update=change), THEN.provenance)
 
 
 def test_code_that_cannot_be_followed_is_never_known() -> None:
     blind = THEN.model_copy(update={"provenance": THEN.provenance.model_copy(update={"code_digest": None})})
-    assert not known(blind, blind.protocol, blind.provenance)
+    assert not is_unchanged(blind, blind.protocol, blind.provenance)
 
 
 def test_the_verdict_is_that_nothing_was_measured() -> None:
-    verdict = judge_known(THEN, Rules(Tolerances(), 0.01))
+    verdict = judge_unchanged(THEN, Rules(Tolerances(), 0.01))
     assert verdict.passed
-    assert verdict.word == UNCHANGED
+    assert verdict.status == Status.UNCHANGED
     assert verdict.metrics == []
 
 
 def test_a_limit_holds_for_what_is_known_too() -> None:
-    verdict = judge_known(THEN, Rules(Tolerances(), 0.01, max_success_rate=0.5))
+    verdict = judge_unchanged(THEN, Rules(Tolerances(), 0.01, max_success_rate=0.5))
     assert not verdict.passed
-    assert verdict.word == "over limit"
+    assert verdict.status == "over limit"

@@ -186,7 +186,7 @@ def test_a_baseline_of_zero_is_no_scale_for_a_change() -> None:
 def test_a_fallen_noise_rate_fails_with_its_numbers() -> None:
     verdict = judge(run(noises=[0.016, 0.014] * 20), baseline(noises=[0.02] * 40), RULES)
     assert not verdict.passed
-    assert verdict.word == "regressed"
+    assert verdict.status == "regressed"
     low, high = (100 * end for end in relative_change([0.02] * 40, [0.016, 0.014] * 20) or ())
     numbers = (f"-25.0% [{low:+.1f}%, {high:+.1f}%]", "0.02000 -> 0.01500", "40 images", f"p = {2**-40:.2g}")
     for number in numbers:

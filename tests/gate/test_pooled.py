@@ -209,7 +209,7 @@ def test_policies_are_those_of_a_case() -> None:
     doubtful = [("." * 10, "!" * 2 + "." * 8)]
     assert (sure(doubtful).outcome, sure(doubtful).fails) == ("inconclusive", False)
     assert "images would settle it" in sure(doubtful).text
-    strict, plain = replace(RULES, doubt_fails=True), replace(RULES, tolerance_only=True)
+    strict, plain = replace(RULES, inconclusive_fails=True), replace(RULES, tolerance_only=True)
     assert (sure(doubtful, strict).outcome, sure(doubtful, strict).fails) == ("inconclusive", True)
     assert (sure(doubtful, plain).outcome, sure(doubtful, plain).fails) == ("regressed", True)
     back = [(after, before) for before, after in doubtful]

@@ -102,7 +102,9 @@ def test_the_plain_rule_is_the_tolerance_and_nothing_else(pair: tuple[Measuremen
 def test_doubt_that_fails_adds_doubtful_changes_for_the_worse_and_no_others(
     pair: tuple[Measurement, Measurement], level: float
 ) -> None:
-    usual, strict = (judge(pair[1], pair[0], Rules(TOLERANCES, level, doubt_fails=doubt)) for doubt in (False, True))
+    usual, strict = (
+        judge(pair[1], pair[0], Rules(TOLERANCES, level, inconclusive_fails=doubt)) for doubt in (False, True)
+    )
     assert [one.outcome for one in strict.metrics] == [one.outcome for one in usual.metrics]
     for before, after in zip(usual.metrics, strict.metrics, strict=True):
         assert before.fails == (before.outcome == "regressed")
@@ -164,7 +166,7 @@ def test_the_order_of_images_changes_nothing(
         return one.model_copy(update={"evidence": Evidence(**moved)})
 
     straight, mixed = judge(now, then, RULES), judge(shuffled(now), shuffled(then), RULES)
-    assert (mixed.word, mixed.passed) == (straight.word, straight.passed)
+    assert (mixed.status, mixed.passed) == (straight.status, straight.passed)
     assert values(mixed) == values(straight)
     for one, other in zip(straight.metrics, mixed.metrics, strict=True):
         assert other.change == pytest.approx(one.change)
@@ -183,7 +185,7 @@ def test_identical_evidence_is_the_same(
     now = then.model_copy(update={"provenance": then.provenance.model_copy(update={"weights_digest": digest})})
     verdict = judge(now, then, Rules(Tolerances(success_rate=0, effort=0, noise_rate=0), level, plain, strict))
     assert verdict.passed
-    assert verdict.word in ("same", "not judged")
+    assert verdict.status in ("same", "not judged")
     assert {one.outcome for one in verdict.metrics} <= {"same", "not judged"}
     for one in verdict.metrics:
         assert one.p_value in (None, 1.0)
@@ -204,7 +206,7 @@ def test_more_successes_never_turn_regressed_into_anything_else(
         seen["success"][i], seen["noise"][i], seen["effort"][i] = 1, 0.001, 3
     verdict = judge(now.model_copy(update={"evidence": Evidence(**seen)}), then, RULES)
     after = metric(verdict, "success rate")
-    assert (after.outcome, verdict.passed, verdict.word) == ("regressed", False, "regressed")
+    assert (after.outcome, verdict.passed, verdict.status) == ("regressed", False, "regressed")
     assert after.p_value is not None
     assert before.p_value is not None
     assert after.p_value <= before.p_value
@@ -217,7 +219,9 @@ MIXED = WRONG * 5 + WITHSTOOD * 10 + FOOLED * 15
 
 @pytest.mark.parametrize("before", FEW)
 @pytest.mark.parametrize("after", FEW)
-@pytest.mark.parametrize("rules", [RULES, replace(RULES, tolerance_only=True, doubt_fails=True, max_success_rate=0.9)])
+@pytest.mark.parametrize(
+    "rules", [RULES, replace(RULES, tolerance_only=True, inconclusive_fails=True, max_success_rate=0.9)]
+)
 def test_extremes_are_told_as_they_are(before: str, after: str, rules: Rules) -> None:
     then, now = KINDS.get(before, MIXED), KINDS.get(after, MIXED)
     verdict = judge(measurement(now, digest="after"), measurement(then, digest="before"), rules)

@@ -11,7 +11,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.provenance import Architecture
 from pytest_robustness.report.averages import Averages, group_facts, model_facts
-from pytest_robustness.report.model_table import paragraphs
+from pytest_robustness.report.model_table import extra_tables
 from pytest_robustness.report.published import Beside, beside, load_published
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
@@ -137,7 +137,7 @@ def test_the_change_is_on_images_that_both_models_get_right(suite: Suite) -> Non
 
 
 def test_the_table_marks_what_is_published(suite: Suite) -> None:
-    models, published = paragraphs(suite, measured(**WHOLE))
+    models, published = extra_tables(suite, measured(**WHOLE))
     assert re.split(r"  +", models[0]) == [
         "model", "parameters", "layers", "activation", "input", "success rate", "noise rate", "s/attempt", "units",
         "top-1", "top-5", "memory",

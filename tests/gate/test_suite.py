@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from pytest_robustness.evaluate.attacks.registry import plan
+from pytest_robustness.evaluate.attacks.registry import resolve
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
 
@@ -285,14 +285,14 @@ def test_policies_and_limits_are_as_the_file_says_and_lenient_where_it_does_not(
 def test_a_limit_is_no_parameter_of_the_attack(folder: Path) -> None:
     limited = loaded(folder, SOUND + "max_success_rate = 0.5\n")
     assert limited.attacks["fgsm"].parameters == {"eps": 0.01}
-    assert dict(plan(limited.case("small/fgsm")).given) == {"eps": 0.01}
+    assert dict(resolve(limited.case("small/fgsm")).given) == {"eps": 0.01}
 
 
 def test_the_pooled_test_has_half_of_alpha(folder: Path) -> None:
     more = '[attacks.pgd]\nattack = "PGD"\n[models.large]\nsource = "a:b"\n'
     for text in (SOUND, SOUND + more):
-        assert loaded(folder, text).pooled_share == 0.025
-        assert loaded(folder, "alpha = 0.3\n" + text).pooled_share == pytest.approx(0.15)
+        assert loaded(folder, text).pooled_level == 0.025
+        assert loaded(folder, "alpha = 0.3\n" + text).pooled_level == pytest.approx(0.15)
 
 
 def test_a_candidate_leaves_groups_and_variants_behind(folder: Path) -> None:
@@ -303,9 +303,9 @@ def test_a_candidate_leaves_groups_and_variants_behind(folder: Path) -> None:
 
 def test_half_of_alpha_is_shared_by_the_attacks_of_the_file(folder: Path) -> None:
     two_models = SOUND + '[models.large]\nsource = "a:b"\n'
-    assert {case.share for case in loaded(folder, two_models).cases()} == {0.025}
+    assert {case.level for case in loaded(folder, two_models).cases()} == {0.025}
     more = '[attacks.pgd]\nattack = "PGD"\n[attacks.cw]\nattack = "CW"\n'
-    shares = [case.share for case in loaded(folder, "alpha = 0.3\n" + two_models + more).cases()]
+    shares = [case.level for case in loaded(folder, "alpha = 0.3\n" + two_models + more).cases()]
     assert shares == pytest.approx([0.05] * 6)
 
 
@@ -332,7 +332,9 @@ def test_what_a_model_or_attack_does_not_say_the_suite_says(folder: Path) -> Non
 def test_an_error_about_a_case_names_file_and_key(folder: Path) -> None:
     path = written(folder, IMAGES + MODEL + '[attacks.new]\nattack = "Novel"\n')
     case = load_suite(path).case("small/new")
-    assert refusal(lambda: plan(case)).startswith(f"{path}: attacks.new.attack: unknown attack 'Novel' (known: FGSM,")
+    assert refusal(lambda: resolve(case)).startswith(
+        f"{path}: attacks.new.attack: unknown attack 'Novel' (known: FGSM,"
+    )
 
 
 def test_the_shipped_suite_is_sound_and_all_its_attacks_are_known() -> None:
@@ -343,7 +345,7 @@ def test_the_shipped_suite_is_sound_and_all_its_attacks_are_known() -> None:
     }
     assert suite.images.unselected is not None
     for case in cases:
-        resolved = plan(case)
+        resolved = resolve(case)
         assert resolved.watched, f"{case.id} is measured without effort"
         assert resolved.given.items() >= case.attack.parameters.items()
         assert case.model.weights is not None

@@ -20,7 +20,7 @@ SEPARATOR = re.compile(r"  +")
 
 def judged(now: Measurement, then: Measurement | None) -> Row:
     verdict = judge(now, then, RULES)
-    return Row(now.case, verdict.word, not verdict.passed, now, verdict)
+    return Row(now.case, verdict.status, not verdict.passed, now, verdict)
 
 
 def cells(line: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.gate.update import Update, due, line
+from pytest_robustness.gate.update import Update, line, to_write
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite.suite import Tolerances
 
@@ -55,18 +55,18 @@ NOT_DUE: dict[str, Update] = {
 
 @pytest.mark.parametrize("result", DUE.values(), ids=DUE)
 def test_what_changed_is_written(result: Update) -> None:
-    assert list(due([result])) == [result]
+    assert list(to_write([result])) == [result]
 
 
 @pytest.mark.parametrize("result", NOT_DUE.values(), ids=NOT_DUE)
 def test_what_did_not_change_keeps_its_file(result: Update) -> None:
-    assert list(due([result])) == []
+    assert list(to_write([result])) == []
 
 
 def test_of_many_only_those_that_changed_are_written_in_their_order() -> None:
     mixed = [one for pair in zip(DUE.values(), NOT_DUE.values(), strict=False) for one in pair]
-    assert list(due(mixed)) == mixed[::2]
-    assert list(due([])) == []
+    assert list(to_write(mixed)) == mixed[::2]
+    assert list(to_write([])) == []
 
 
 def test_a_first_baseline_is_called_recorded() -> None:

@@ -9,7 +9,7 @@ from pytest_robustness.report.data import Value
 from pytest_robustness.report.html.charts import BAR, Scale, Series, before_after, grouped_bars, lines, spans
 from pytest_robustness.report.html.figures import curves, differences, families
 from pytest_robustness.report.html.heat import CIVIDIS, colour, heats, ink
-from pytest_robustness.report.metric_format import UNITS
+from pytest_robustness.report.metric_format import FORMATS
 
 from tests.gate.strategies import modest
 from tests.report.examples import FAMILIES, report, suite
@@ -23,7 +23,7 @@ def test_a_scale_has_room_for_its_values_and_few_round_ticks(values):
     scale = Scale.over(values)
     assert scale.low <= min(0, *values, 0) + 1e-6
     assert scale.high >= max(0, *values, 0) - 1e-6
-    ticks = scale.ticks(UNITS["effort"])
+    ticks = scale.ticks(FORMATS["effort"])
     assert 2 <= len(ticks) <= 9
     assert all(above < below for (below, _), (above, _) in pairwise(ticks))
     assert len({text for _, text in ticks}) == len(ticks)
@@ -33,21 +33,21 @@ def test_a_scale_has_room_for_its_values_and_few_round_ticks(values):
 @given(st.lists(st.integers(-1000, 1000).map(lambda value: value / 1000), min_size=2, max_size=6).filter(any))
 def test_bars_are_to_scale(values):
     series = [Series(str(i), {"fgsm": Value(value=value)}) for i, value in enumerate(values)]
-    chart = grouped_bars("title", UNITS["change"], ["fgsm"], series)
+    chart = grouped_bars("title", FORMATS["change"], ["fgsm"], series)
     ticks = chart.ticks
     (bottom, low), (top, high) = ticks[0], ticks[-1]
     per_point = (bottom - top) / (float(high) - float(low))
     for mark, value in zip(chart.marks, values, strict=True):
         assert mark.height == pytest.approx(max(abs(value) * 100 * per_point, 0.8), abs=0.25)
         assert mark.y == pytest.approx(chart.zero - max(value, 0) * 100 * per_point, abs=0.25)
-        assert UNITS["change"].show(value) in mark.words
+        assert FORMATS["change"].show(value) in mark.words
     assert all(right.x - left.x == BAR for left, right in pairwise(chart.marks))
     assert all(0 <= mark.x <= chart.width - BAR for mark in chart.marks)
 
 
 def test_whiskers_and_published_values_are_where_their_values_are():
     value = Value(value=0.5, interval=(0.4, 0.7))
-    chart = grouped_bars("t", UNITS["success rate"], ["pgd"], [Series("vgg11", {"pgd": value}, {"pgd": 0.7})])
+    chart = grouped_bars("t", FORMATS["success rate"], ["pgd"], [Series("vgg11", {"pgd": value}, {"pgd": 0.7})])
     (mark,) = chart.marks
     assert mark.whisker[0] < mark.y < mark.whisker[1]
     assert mark.published == mark.whisker[0]
@@ -57,19 +57,19 @@ def test_whiskers_and_published_values_are_where_their_values_are():
 
 def test_charts_beside_each_other_share_their_scale():
     small, large = Series("a", {"x": Value(value=1.0)}), Series("b", {"x": Value(value=9.0)})
-    first, second = (grouped_bars("t", UNITS["time"], ["x"], [one], [small, large]) for one in (small, large))
+    first, second = (grouped_bars("t", FORMATS["time"], ["x"], [one], [small, large]) for one in (small, large))
     assert first.ticks == second.ticks
 
 
 def test_nothing_to_draw_is_no_chart():
-    assert grouped_bars("t", UNITS["effort"], ["fgsm"], [Series("vgg11", {})]) is None
-    assert lines("t", UNITS["success rate"], "epsilon", [Series("vgg11", {"0.01": Value(value=1.0)})]) is None
+    assert grouped_bars("t", FORMATS["effort"], ["fgsm"], [Series("vgg11", {})]) is None
+    assert lines("t", FORMATS["success rate"], "epsilon", [Series("vgg11", {"0.01": Value(value=1.0)})]) is None
 
 
 def test_bars_before_and_after_share_an_axis():
-    bar = before_after("effort", UNITS["effort"], 4.0, 2.0, (1.0, 3.0), "words", worse=True)
+    bar = before_after("effort", FORMATS["effort"], 4.0, 2.0, (1.0, 3.0), "words", worse=True)
     assert (bar.before, bar.after, bar.low, bar.high) == (1.0, 0.5, 0.25, 0.75)
-    rate = before_after("success rate", UNITS["success rate"], 0.2, 0.4, (0.3, 1.4), "words", worse=True)
+    rate = before_after("success rate", FORMATS["success rate"], 0.2, 0.4, (0.3, 1.4), "words", worse=True)
     assert (rate.before, rate.after, rate.high) == (0.2, 0.4, 1.0)
 
 

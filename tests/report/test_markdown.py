@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_robustness.report.markdown import escaped, markdown
-from pytest_robustness.report.text import columns, plain
+from pytest_robustness.report.text import columns, printable
 
 from tests.gate.strategies import modest
 from tests.report.examples import HOSTILE, report
@@ -78,13 +78,13 @@ def test_any_text_stays_in_its_line(text):
 @modest
 @given(st.text(st.characters(codec="ascii"), max_size=20))
 def test_nothing_moves_the_cursor(text):
-    assert plain(text).isprintable()
+    assert printable(text).isprintable()
 
 
 def test_scripts_keep_their_letters():
     for text in ("模型", "עברית", "नमस्ते", "épée", "क्\u200dष"):
-        assert plain(text) == text
-    assert plain("a\x1b[31mb\u202ec\nd") == r"a\x1b[31mb\u202ec d"
+        assert printable(text) == text
+    assert printable("a\x1b[31mb\u202ec\nd") == r"a\x1b[31mb\u202ec d"
 
 
 def test_wide_letters_take_two_columns():

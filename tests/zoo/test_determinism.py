@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from pytest_robustness.evaluate.clean import Memory
+from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.suite.load import load_suite
@@ -48,7 +48,7 @@ def suite_of(images: Path) -> Suite:
 def measured(images: Path, cases: Sequence[str], threads: int) -> Found:
     """The evidence of cases, in this order, as a worker finds it: what is known of a model is found once."""
     torch.set_num_threads(threads)
-    suite, memory = suite_of(images), Memory()
+    suite, memory = suite_of(images), ModelCache()
     return {case: evaluate(suite.case(case), device=CPU, memory=memory).evidence for case in cases}
 
 

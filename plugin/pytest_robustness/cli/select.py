@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     """Choose the images, write the lists and say what was chosen and what was left out."""
     from pytest_robustness.evaluate.images.folders import write_list
     from pytest_robustness.evaluate.images.load import scan_images
-    from pytest_robustness.evaluate.images.selection import draw, sealed, select
-    from pytest_robustness.evaluate.images.selection_pool import Jury
+    from pytest_robustness.evaluate.images.selection import draw, select, with_digests
+    from pytest_robustness.evaluate.images.selection_pool import ClassifierPool
     from pytest_robustness.suite.load import load_suite, with_images
 
     suite = with_images(load_suite(options.suite), options.images, Path.cwd())
@@ -50,14 +50,14 @@ def run(options: argparse.Namespace) -> int:
         raise RobustnessError(f"{images.folder}: no such folder; give --images DIR")
     models = _models(suite, options.models)
     found = scan_images(images)
-    with Jury(suite, options.workers or _workers()) as jury:
-        selection = select(found, models, jury.correct, per_class=options.per_class, seed=options.seed)
+    with ClassifierPool(suite, options.workers or _workers()) as pool:
+        selection = select(found, models, pool.correct, per_class=options.per_class, seed=options.seed)
         if not selection.chosen:
             raise RobustnessError(f"no image of {images.folder} is classified correctly by all of {', '.join(models)}")
-        unselected = draw(found, options.unselected, options.seed, jury.readable) if images.unselected else []
-    write_list(images.selected, sealed(images.folder, selection.chosen))
+        unselected = draw(found, options.unselected, options.seed, pool.readable) if images.unselected else []
+    write_list(images.selected, with_digests(images.folder, selection.chosen))
     if images.unselected:
-        write_list(images.unselected, sealed(images.folder, unselected))
+        write_list(images.unselected, with_digests(images.folder, unselected))
     for line in _report(suite, models, found, selection, len(unselected)):
         print(line)
     return 0

@@ -16,7 +16,7 @@ from pytest_robustness.suite.suite import Case
 T = TypeVar("T")
 
 
-class Memory:
+class ModelCache:
     """What was found out about models, once for all of their cases.
 
     Of one session: a file that changed is looked at again, code that changed in a running process is not.

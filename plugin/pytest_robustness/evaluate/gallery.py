@@ -15,7 +15,7 @@ from torch import Tensor
 from pytest_robustness.evaluate.images.load import attacked_images, class_names
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.evaluate.models.classifier import padded
-from pytest_robustness.evaluate.rounds import Round, run_plainly
+from pytest_robustness.evaluate.rounds import Round, run_in_order
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.gallery import Gallery, Guess, Picture, Why
 from pytest_robustness.records.measurement import Measurement
@@ -25,7 +25,7 @@ from pytest_robustness.suite.suite import Case
 SHOWN = 3
 
 
-def look(case: Case, found: Measurement, *, device: torch.device | None = None) -> Gallery:
+def attack_again(case: Case, found: Measurement, *, device: torch.device | None = None) -> Gallery:
     """Pictures of the images that ``chosen`` picks from a measurement.
 
     No image is kept while a case is measured. Those to be shown are attacked once more, in the batches and with the
@@ -72,19 +72,19 @@ class _Again:
                 places = torch.tensor([image - one.rows.start for image in mine])
                 one.correct = torch.zeros_like(one.correct).index_fill(0, places, True)
                 one.look = self._looking(one, mine, places)
-                run_plainly([one])
+                run_in_order([one])
         raise _Seen
 
     def _looking(self, one: Round, images: Sequence[int], places: Tensor) -> Callable[[Tensor, Tensor], None]:
-        classifier, row_floor = one.setting.classifier, one.setting.row_floor
+        classifier, row_floor = one.context.classifier, one.context.row_floor
 
-        def look(clean: Tensor, adversarial: Tensor) -> None:
+        def attack_again(clean: Tensor, adversarial: Tensor) -> None:
             batches = [batch[places.to(batch.device)] for batch in (clean, adversarial)]
             sure = [padded(classifier, batch, row_floor).softmax(1).cpu() for batch in batches]
             for image, *parts in zip(images, *(batch.cpu() for batch in batches), *sure, strict=True):
                 self.seen[image] = _Image(*parts)
 
-        return look
+        return attack_again
 
 
 def _gallery(case: Case, found: Measurement, images: Mapping[int, Why], seen: Mapping[int, _Image]) -> Gallery:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
-from pytest_robustness.evaluate.clean import Answers, Memory, answers
+from pytest_robustness.evaluate.attacks.registry import ResolvedAttack, resolve
+from pytest_robustness.evaluate.clean import Answers, ModelCache, answers
 from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.images.load import attacked_images, decoder, unselected_images
 from pytest_robustness.evaluate.models.classifier import Classifier
@@ -23,10 +23,10 @@ from pytest_robustness.evaluate.models.digests import state_digest
 from pytest_robustness.evaluate.models.identity import Identity, identity, model_key
 from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.evaluate.models.sources import normalisation_of, preprocessing_of
-from pytest_robustness.evaluate.rounds import Round, RunRounds, Setting, run_plainly
+from pytest_robustness.evaluate.rounds import Round, RunContext, RunRounds, run_in_order
 from pytest_robustness.evaluate.runtime import devices
 from pytest_robustness.evaluate.runtime.clock import clock
-from pytest_robustness.evaluate.runtime.errors import guarded
+from pytest_robustness.evaluate.runtime.errors import translate_device_errors
 from pytest_robustness.evaluate.runtime.memory import PeakMemory
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.evaluate.trial import Stopwatch
@@ -46,11 +46,11 @@ def evaluate(
     case: Case,
     *,
     device: torch.device | None = None,
-    doubt: str | None = None,
-    run_rounds: RunRounds = run_plainly,
+    time_unreliable_because: str | None = None,
+    run_rounds: RunRounds = run_in_order,
     progress: Callable[[int, int], None] = lambda done, total: None,
     stopwatch: Stopwatch | None = None,
-    memory: Memory | None = None,
+    model_cache: ModelCache | None = None,
 ) -> Measurement:
     """Attack a case's images with its attack, once, and measure.
 
@@ -67,23 +67,23 @@ def evaluate(
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
     """
     device = device or devices.pick_device()
-    attack_plan = plan(case)
-    stopwatch, memory = stopwatch or Stopwatch(), memory or Memory()
+    resolved = resolve(case)
+    stopwatch, model_cache = stopwatch or Stopwatch(), model_cache or ModelCache()
     peak = PeakMemory(device)
     images, unselected = attacked_images(case), unselected_images(case)
     all_images, all_unselected = len(images), len(unselected or ())
     stopwatch.all_images = all_images
     if stopwatch.limit:
         images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
-    parameters = _parameters(case, attack_plan)
-    budget = attack_plan.kind.budget(parameters) if attack_plan.kind.budget else None
+    parameters = _parameters(case, resolved)
+    budget = resolved.spec.budget(parameters) if resolved.spec.budget else None
     with _classifier(case, images, device) as classifier:
         weights_digest = state_digest(classifier)
         key = model_key(case, device), weights_digest
 
         def clean_answers(of: ImageSet) -> Answers:
             what = "answers", key, of.identity.digest, case.batch_size
-            return memory.once(what, lambda: answers(classifier, of, case))
+            return model_cache.once(what, lambda: answers(classifier, of, case))
 
         with stopwatch.images(len(images), all_images):
             clean = clean_answers(images)
@@ -93,11 +93,11 @@ def evaluate(
         with stopwatch.images(len(unselected or ()), all_unselected):
             blind = clean_answers(unselected) if unselected else None
         shape = tuple(images.identity.shape)
-        known = memory.once(
+        known = model_cache.once(
             ("identity", key, shape), lambda: identity(classifier, shape, weights_digest=weights_digest)
         )
-        setting = Setting(
-            plan=attack_plan,
+        context = RunContext(
+            resolved=resolved,
             classifier=classifier,
             images=images,
             clock=clock(device),
@@ -108,7 +108,7 @@ def evaluate(
         )
         attempted = [rows for rows in _batches(len(images), case.batch_size) if bool(correct[rows].any())]
         rounds = [
-            Round(setting, rows, correct[rows], lambda done: progress(done, len(images)), first=rows is attempted[0])
+            Round(context, rows, correct[rows], lambda done: progress(done, len(images)), first=rows is attempted[0])
             for rows in attempted
         ]
         if rounds:  # no attempts, nothing to run
@@ -119,17 +119,17 @@ def evaluate(
         schema=1,
         case=case.id,
         budget=budget,
-        timing=_timing(rounds, int(correct.sum()), doubt).model_copy(
+        timing=_timing(rounds, int(correct.sum()), time_unreliable_because).model_copy(
             update={"peak_memory": peak.bytes(), "threads": devices.threads(device)}
         ),
-        protocol=_protocol(case, attack_plan, parameters, images, unselected),
-        provenance=_provenance(case, attack_plan, known, device),
+        protocol=_protocol(case, resolved, parameters, images, unselected),
+        provenance=_provenance(case, resolved, known, device),
         evidence=_evidence(
             rounds,
             correct,
             blind.correct if blind else None,
             blind.top_5 if blind and case.suite.images.top_5 else None,
-            budget if attack_plan.watched else None,
+            budget if resolved.watched else None,
         ),
     )
 
@@ -137,11 +137,11 @@ def evaluate(
 @torch.inference_mode(False)
 @torch.enable_grad()
 def identify(
-    case: Case, *, device: torch.device | None = None, memory: Memory | None = None
+    case: Case, *, device: torch.device | None = None, model_cache: ModelCache | None = None
 ) -> tuple[Protocol, Provenance]:
     """What ``evaluate`` would put beside its evidence, without an attack. Raises as it does."""
-    device, memory = device or devices.pick_device(), memory or Memory()
-    attack_plan = plan(case)
+    device, model_cache = device or devices.pick_device(), model_cache or ModelCache()
+    resolved = resolve(case)
     images, unselected = attacked_images(case), unselected_images(case)
     shape = tuple(images.identity.shape)
 
@@ -149,19 +149,19 @@ def identify(
         with _classifier(case, images, device) as classifier:
             return identity(classifier, shape)
 
-    known = memory.once(("identified", model_key(case, device), shape), look)
-    protocol = _protocol(case, attack_plan, _parameters(case, attack_plan), images, unselected)
-    return protocol, _provenance(case, attack_plan, known, device)
+    known = model_cache.once(("identified", model_key(case, device), shape), look)
+    protocol = _protocol(case, resolved, _parameters(case, resolved), images, unselected)
+    return protocol, _provenance(case, resolved, known, device)
 
 
 @contextmanager
 def _classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[Classifier]:
     """The case's model, loaded, for as long as the block lasts."""
-    with guarded(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
+    with translate_device_errors(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
         model = load_model(case)
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        guarded(case),
+        translate_device_errors(case),
         borrowed(model, case, images, device) as classifier,
     ):
         yield classifier
@@ -169,15 +169,15 @@ def _classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[
 
 def _protocol(
     case: Case,
-    attack_plan: AttackPlan,
+    resolved: ResolvedAttack,
     parameters: dict[str, Parameter],
     images: ImageSet,
     unselected: ImageSet | None,
 ) -> Protocol:
     return Protocol(
-        attack=attack_plan.kind.path,
+        attack=resolved.spec.path,
         parameters=parameters,
-        stop=attack_plan.stop,
+        stop=resolved.stop,
         images=images.identity,
         unselected=unselected.identity if unselected else None,
         preprocessing=preprocessing_of(case) if case.suite.images.folder else None,
@@ -190,7 +190,7 @@ def _protocol(
     )
 
 
-def _provenance(case: Case, attack_plan: AttackPlan, known: Identity, device: torch.device) -> Provenance:
+def _provenance(case: Case, resolved: ResolvedAttack, known: Identity, device: torch.device) -> Provenance:
     return Provenance(
         device=devices.device_name(device),
         device_kind=device.type,
@@ -199,7 +199,7 @@ def _provenance(case: Case, attack_plan: AttackPlan, known: Identity, device: to
         code_digest=known.code_digest,
         plugin=version("pytest-robustness"),
         torch=torch.__version__,
-        attacks=attack_plan.library(),
+        attacks=resolved.library(),
         images=decoder() if case.suite.images.folder else None,
         architecture=known.architecture,
     )
@@ -223,9 +223,9 @@ def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.devic
     )
 
 
-def _parameters(case: Case, attack_plan: AttackPlan) -> dict[str, Parameter]:
+def _parameters(case: Case, resolved: ResolvedAttack) -> dict[str, Parameter]:
     try:
-        return attack_plan.parameters()
+        return resolved.parameters()
     except RobustnessError as error:
         key, _, problem = str(error).partition(": ")
         raise case.error(f"attacks.{case.attack_name}.{key}", problem) from None
@@ -268,7 +268,7 @@ def _evidence(
     )
 
 
-def _timing(rounds: Sequence[Round], attempts: int, doubt: str | None) -> Timing:
+def _timing(rounds: Sequence[Round], attempts: int, time_unreliable_because: str | None) -> Timing:
     """Attack time in seconds per attempt and in gradient units.
 
     A round's unit is the median of those timed beside it and its neighbours. What a round's attack cost per image
@@ -277,7 +277,11 @@ def _timing(rounds: Sequence[Round], attempts: int, doubt: str | None) -> Timing
     """
     if not rounds:
         return Timing(
-            seconds_per_attempt=None, gradient_units=None, unit_spread=None, gradients=0.0, doubt="no attempts"
+            seconds_per_attempt=None,
+            gradient_units=None,
+            unit_spread=None,
+            gradients=0.0,
+            doubt="no attempts",
         )
     units = [[seconds / len(one.correct) for seconds in one.unit_seconds] for one in rounds]
     near = [median(chain(*units[max(0, i - 1) : i + 2])) for i, _ in enumerate(rounds)]
@@ -291,7 +295,7 @@ def _timing(rounds: Sequence[Round], attempts: int, doubt: str | None) -> Timing
         gradient_units=round(median(costs) * computed, 4),
         unit_spread=round(max(_spread(list(chain(*units))), _spread(costs)), 4),
         gradients=round(fmean(one.outcome.gradients for one in rounds), 4),
-        doubt=doubt,
+        doubt=time_unreliable_because,
     )
 
 

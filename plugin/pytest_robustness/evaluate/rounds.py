@@ -10,21 +10,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from pytest_robustness.evaluate.attacks import ball
-from pytest_robustness.evaluate.attacks.registry import AttackPlan
+from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
 from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.meter import Exhausted, Meter
 from pytest_robustness.evaluate.models.classifier import Classifier, padded
 from pytest_robustness.evaluate.noise import noise_rate
 from pytest_robustness.evaluate.runtime.clock import Clock
-from pytest_robustness.evaluate.runtime.errors import blaming
+from pytest_robustness.evaluate.runtime.errors import user_code
 from pytest_robustness.evaluate.runtime.seeding import seeded
 
 
 @dataclass(frozen=True)
-class Setting:
+class RunContext:
     """What the rounds of a case share."""
 
-    plan: AttackPlan
+    resolved: ResolvedAttack
     classifier: Classifier
     images: ImageSet
     clock: Clock
@@ -69,7 +69,7 @@ class Round:
         look: is shown the clean and the adversarial batch, (n, C, H, W) each, before they go.
     """
 
-    setting: Setting
+    context: RunContext
     rows: slice
     correct: Tensor
     finished: Callable[[int], None]
@@ -79,31 +79,31 @@ class Round:
     look: Callable[[Tensor, Tensor], None] | None = None
 
     def before(self) -> None:
-        setting = self.setting
-        classifier, plan = setting.classifier, setting.plan
-        self.inputs, self.labels = setting.images.batch(self.rows, classifier.device, classifier.dtype)
+        context = self.context
+        classifier, resolved = context.classifier, context.resolved
+        self.inputs, self.labels = context.images.batch(self.rows, classifier.device, classifier.dtype)
         self.attempts = self.correct.to(classifier.device)
         self.meter = Meter(
             classifier,
             self.inputs,
             self.labels,
             self.attempts,
-            candidates=plan.watched,
-            freeze=plan.freezes,
-            ball=lambda candidates, clean: ball.within(candidates, clean, plan.kind.norm, setting.eps),
-            row_floor=setting.row_floor,
+            candidates=resolved.watched,
+            freeze=resolved.freezes,
+            ball=lambda candidates, clean: ball.within(candidates, clean, resolved.spec.norm, context.eps),
+            row_floor=context.row_floor,
         )
-        with blaming(f"the attack {plan.kind.path}"):
-            self.attack = plan.build(self.meter)
+        with user_code(f"the attack {resolved.spec.path}"):
+            self.attack = resolved.build(self.meter)
         self.given = self.inputs.clone(), self.labels.clone()  # an attack may work in place
         if self.first:
-            self.unit_seconds.append(setting.clock.seconds(self._unit))
+            self.unit_seconds.append(context.clock.seconds(self._unit))
 
     def __call__(self) -> None:
-        self.attack_seconds = self.setting.clock.seconds(self._attack)
+        self.attack_seconds = self.context.clock.seconds(self._attack)
 
     def after(self) -> None:
-        self.unit_seconds.append(self.setting.clock.seconds(self._unit))
+        self.unit_seconds.append(self.context.clock.seconds(self._unit))
         self.outcome = self._look()
         del self.inputs, self.labels, self.attempts, self.meter, self.attack, self.given, self.returned
         self.finished(self.rows.stop)
@@ -111,11 +111,11 @@ class Round:
     def _unit(self) -> None:
         """One forward and backward to the input."""
         inputs = self.inputs.clone().requires_grad_()
-        loss = functional.cross_entropy(self.setting.classifier(inputs), self.labels)
+        loss = functional.cross_entropy(self.context.classifier(inputs), self.labels)
         torch.autograd.grad(loss, inputs)
 
     def _attack(self) -> None:
-        with seeded(self.setting.seed, self.rows.start), blaming(f"the attack {self.setting.plan.kind.path}"):
+        with seeded(self.context.seed, self.rows.start), user_code(f"the attack {self.context.resolved.spec.path}"):
             try:
                 self.returned = self.attack(*self.given)
             except Exhausted:
@@ -123,20 +123,20 @@ class Round:
 
     @torch.no_grad()
     def _look(self) -> Outcome:
-        setting, meter = self.setting, self.meter
-        ball.check(self.returned, self.inputs, setting.plan.kind.norm, setting.eps)
+        context, meter = self.context, self.meter
+        ball.check_adversarial(self.returned, self.inputs, context.resolved.spec.norm, context.eps)
         adversarial = self.returned.detach()
         success, unknown = torch.zeros_like(self.attempts), self.attempts
-        if setting.plan.freezes:  # a frozen row is done: it was seen fooled where it stood
+        if context.resolved.freezes:  # a frozen row is done: it was seen fooled where it stood
             success, unknown = meter.fooled, self.attempts & ~meter.fooled
             adversarial = torch.where(success.view(-1, 1, 1, 1), meter.adversarial, adversarial)
         index = unknown.nonzero().squeeze(1)
         if len(index):
-            logits = padded(setting.classifier, adversarial[index], setting.row_floor)
+            logits = padded(context.classifier, adversarial[index], context.row_floor)
             ball.check_logits(logits)
             success[index] = logits.argmax(1) != self.labels[index]
         # what the last gradient achieved shows only now; one more than the budget stands for never
-        never = (meter.gradients if setting.budget is None else setting.budget) + 1
+        never = (meter.gradients if context.budget is None else context.budget) + 1
         late = torch.where(success, meter.gradients, never)
         effort = torch.where(meter.fooled, meter.effort, late)
         noise = torch.full(success.shape, torch.nan, dtype=torch.float64)
@@ -150,7 +150,7 @@ class Round:
 RunRounds = Callable[[Sequence[Round]], None]
 
 
-def run_plainly(rounds: Sequence[Round]) -> None:
+def run_in_order(rounds: Sequence[Round]) -> None:
     """One round after the other."""
     for one in rounds:
         one.before()

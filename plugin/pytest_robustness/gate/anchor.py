@@ -19,13 +19,11 @@ from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.records.verdict import Verdict
+from pytest_robustness.records.verdict import Status, Verdict
 from pytest_robustness.suite.suite import Suite, Tolerances
 
-ERODED = "eroded"
 
-
-class Promise(BaseModel):
+class AnchorRules(BaseModel):
     """The rules of a suite, as they were."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,7 +45,7 @@ class Promise(BaseModel):
             max_success_rate=limits,
         )
 
-    def weaker(self, now: Promise) -> Iterator[str]:
+    def loosened(self, now: AnchorRules) -> Iterator[str]:
         """The rules that let more pass now."""
         for name, then in self.tolerances:
             if (value := getattr(now.tolerances, name)) > then:
@@ -83,15 +81,15 @@ class Anchor:
         self.store.write(held.values())
         self.store.remove(self.store.cases() - held.keys())
         try:
-            write_whole(self.file, Promise.of(self.suite).model_dump_json(indent=2) + "\n")
+            write_whole(self.file, AnchorRules.of(self.suite).model_dump_json(indent=2) + "\n")
         except OSError as error:
             raise RobustnessError(f"{self.file}: cannot be written: {error.strerror}") from None
         return len(held)
 
-    def promise(self) -> Promise:
+    def rules(self) -> AnchorRules:
         """Raises RobustnessError where there is none, or it is damaged."""
         try:
-            return Promise.model_validate_json(self.file.read_text(encoding="utf-8"))
+            return AnchorRules.model_validate_json(self.file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             command = f"python -m pytest_robustness anchor {self.suite.path.name} {self.store.root.name}"
             raise RobustnessError(f"{self.file}: no anchor of {self.suite.name}; record it: {command}") from None
@@ -102,14 +100,14 @@ class Anchor:
             where = ".".join(str(part) for part in first["loc"]) or "JSON"
             raise RobustnessError(f"{self.file}: {where}: {first['msg'].lower()}") from None
 
-    def broken(self) -> list[str]:
+    def violations(self) -> list[str]:
         """What became weaker in the suite itself."""
-        then, now = self.promise(), Promise.of(self.suite)
+        then, now = self.rules(), AnchorRules.of(self.suite)
         dropped = sorted(self.store.cases() - {case.id for case in self.suite.cases()})
         on_request = [
             name for name in then.max_success_rate if name in self.suite.attacks.keys() - set(now.max_success_rate)
         ]
-        found = list(then.weaker(now))
+        found = list(then.loosened(now))
         found += [f"no longer in the suite: {', '.join(dropped)}"] if dropped else []
         found += [f"attacks.{name} runs on request only" for name in on_request]
         return [f"since the anchor: {problem}" for problem in found]
@@ -126,4 +124,4 @@ class Anchor:
         if since.passed:
             return verdict
         reason = f"{now.case}: since the anchor: {since.reason.removeprefix(f'{now.case}: ')}"
-        return verdict.model_copy(update={"passed": False, "word": ERODED, "reason": reason})
+        return verdict.model_copy(update={"passed": False, "status": Status.ERODED, "reason": reason})

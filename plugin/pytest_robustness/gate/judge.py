@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pytest_robustness.gate.metrics import Rules, compare
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.records.verdict import MetricVerdict, Verdict
+from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
 
 #: The first of these that a metric has is the case's.
-MOST_TELLING = ("regressed", "over limit", "inconclusive", "improved", "same")
+MOST_TELLING = (Status.REGRESSED, Status.OVER_LIMIT, Status.INCONCLUSIVE, Status.IMPROVED, Status.SAME)
 
 
 def judge(now: Measurement, then: Measurement | None, rules: Rules) -> Verdict:
@@ -15,16 +15,16 @@ def judge(now: Measurement, then: Measurement | None, rules: Rules) -> Verdict:
     difference = then.protocol.first_difference(now.protocol) if then else None
     if then is not None and difference is None:
         return _summary(then, now, compare(then, now, rules))
-    word, reason = "no baseline", "no baseline"
+    status, reason = Status.NO_BASELINE, "no baseline"
     if difference is not None:
-        word = "not comparable"
+        status = Status.NOT_COMPARABLE
         reason = f"not comparable, re-record: the baseline's protocol differs in {difference}"
-    return Verdict(case=now.case, passed=False, word=word, reason=f"{now.case}: {reason}")
+    return Verdict(case=now.case, passed=False, status=status, reason=f"{now.case}: {reason}")
 
 
 def not_judged(case: str) -> Verdict:
     """Of a trial: its images are too few to say anything."""
-    return Verdict(case=case, passed=True, word="trial", reason=f"{case}: a trial, not judged")
+    return Verdict(case=case, passed=True, status=Status.TRIAL, reason=f"{case}: a trial, not judged")
 
 
 def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) -> Verdict:
@@ -32,9 +32,9 @@ def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) 
     drifted = [metric for metric in metrics if metric.moved and metric.metric != "time"]
     failed, suffix = bool(shown), ""
     outcomes = {metric.outcome for metric in (shown or metrics)}
-    word = next((outcome for outcome in MOST_TELLING if outcome in outcomes), "not judged")
+    status = next((outcome for outcome in MOST_TELLING if outcome in outcomes), Status.NOT_JUDGED)
     if drifted and _same_model(then, now):
-        failed, shown, word = True, drifted, "drifted"
+        failed, shown, status = True, drifted, Status.DRIFTED
         what = "weights are" if then.provenance.torch != now.provenance.torch else "weights and code are"
         suffix = f"; the model's {what} unchanged, so the environment moved{_environment(then, now)}"
     if not failed:
@@ -43,7 +43,7 @@ def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) 
     return Verdict(
         case=now.case,
         passed=not failed,
-        word=word,
+        status=status,
         reason=f"{now.case}: {texts}{suffix}",
         metrics=metrics,
         changes=now.provenance.changes(then.provenance),

@@ -39,16 +39,16 @@ class Rules:
     tolerances: Tolerances
     level: float
     tolerance_only: bool = False
-    doubt_fails: bool = False
+    inconclusive_fails: bool = False
     max_success_rate: float | None = None
 
     @classmethod
     def of(cls, case: Case) -> Rules:
-        return cls._of(case.suite, case.share, case.attack.max_success_rate)
+        return cls._of(case.suite, case.level, case.attack.max_success_rate)
 
     @classmethod
     def pooled(cls, suite: Suite) -> Rules:
-        return cls._of(suite, suite.pooled_share, None)
+        return cls._of(suite, suite.pooled_level, None)
 
     @classmethod
     def _of(cls, suite: Suite, level: float, limit: float | None) -> Rules:
@@ -63,7 +63,7 @@ class Rules:
         return "regressed" if worsening > 0 else "improved"
 
     def fails(self, outcome: Outcome, worsening: float) -> bool:
-        return outcome == "regressed" or (outcome == "inconclusive" and self.doubt_fails and worsening > 0)
+        return outcome == "regressed" or (outcome == "inconclusive" and self.inconclusive_fails and worsening > 0)
 
 
 def compare(then: Measurement, now: Measurement, rules: Rules) -> list[MetricVerdict]:
@@ -211,7 +211,7 @@ def mean(
     name: str,
     before: Sequence[float | None],
     after: Sequence[float | None],
-    units: int,
+    scale: int,
     tolerance: float,
     rules: Rules,
     show: Callable[[float], str],
@@ -226,7 +226,7 @@ def mean(
         return not_judged(name, f"the baseline's is zero, now {show(mean_after)}")
     change = mean_after / mean_before - 1
     interval = relative_change(values_before, values_after)
-    differences = [round((then - now) * units) for then, now in pairs]
+    differences = [round((then - now) * scale) for then, now in pairs]
     verdict = _tested(name, differences, tolerance, rules, worsening=-change)
     numbers = f"{percent(change, interval)} on {len(pairs)} images, {verdict.text}"
     return verdict.model_copy(

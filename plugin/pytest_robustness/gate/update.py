@@ -17,13 +17,13 @@ class Update:
     then: Measurement | None
     verdict: Verdict
 
-    def stamped(self, commit: str | None) -> Update:
+    def with_commit(self, commit: str | None) -> Update:
         """With the commit it was measured at."""
         provenance = self.now.provenance.model_copy(update={"commit": commit})
         return replace(self, now=self.now.model_copy(update={"provenance": provenance}))
 
 
-def due(results: Iterable[Update]) -> Iterator[Update]:
+def to_write(results: Iterable[Update]) -> Iterator[Update]:
     """Those whose baseline is missing, of another model or protocol, or whose values left their tolerance.
 
     The others keep their file, also one whose time rose: a diff should mean something.
@@ -43,6 +43,6 @@ def line(update: Update) -> str:
     if update.then is None:
         return f"{update.now.case}: recorded"
     if not update.verdict.metrics:
-        return f"{update.now.case}: recorded anew, {update.verdict.word}"
+        return f"{update.now.case}: recorded anew, {update.verdict.status}"
     marks = (f"{metric.text}{' WORSE' if metric.moved and metric.worse else ''}" for metric in update.verdict.metrics)
     return f"{update.now.case}: {'; '.join(marks)}"

@@ -10,7 +10,7 @@ import pytest
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin import outputs
 from pytest_robustness.plugin.settings import NO_SUITE, Settings, add_options, check_ci
-from pytest_robustness.plugin.stash import SETTINGS, WANTED
+from pytest_robustness.plugin.stash import OUTPUTS, SETTINGS
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = Settings.of(config)
-    wanted = config.stash[WANTED] = outputs.Wanted.of(config)
+    wanted = config.stash[OUTPUTS] = outputs.OutputOptions.of(config)
     worker = hasattr(config, "workerinput")
     manager = config.pluginmanager
     if not worker:
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         gathered = controller.Controller(config, settings)
         manager.register(gathered, "robustness-controller")
         manager.register(reporter.Reporter(config, wanted, gathered), "robustness-reporter")
-        manager.register(preflight.Prerequisites(settings), "robustness-prerequisites")
+        manager.register(preflight.Preflight(settings), "robustness-prerequisites")
         if manager.hasplugin("xdist"):
             from pytest_robustness.plugin.xdist import workers
 
@@ -61,7 +61,7 @@ def robustness_device() -> torch.device:
     from pytest_robustness.evaluate.runtime import devices
 
     device = devices.pick_device()
-    devices.settle(device, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    devices.prepare_device(device, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     return device
 
 
@@ -81,6 +81,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     settings = session.config.stash[SETTINGS]
     if settings.suite_path is not None:
         try:
-            session.config.stash[WANTED].check_cases(settings.suite)
+            session.config.stash[OUTPUTS].check_cases(settings.suite)
         except RobustnessError as error:
             raise pytest.UsageError(str(error)) from None

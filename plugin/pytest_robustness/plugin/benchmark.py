@@ -29,7 +29,7 @@ def register(config: pytest.Config, *, worker: bool) -> None:
     usable = manager.hasplugin("benchmark") and not (
         config.getoption("benchmark_skip") and not config.getoption("benchmark_only")
     )
-    manager.register(Benchmarked() if usable else Plain(), "robustness-rounds")
+    manager.register(Benchmarked() if usable else Direct(), "robustness-rounds")
     if not usable:
         return
     if worker:
@@ -38,19 +38,19 @@ def register(config: pytest.Config, *, worker: bool) -> None:
         manager.register(Controller(config), "robustness-benchmark-controller")
 
 
-class Plain:
+class Direct:
     """Without pytest-benchmark, or told to skip benchmarks: the same measurement in a plain loop."""
 
     @pytest.fixture
-    def robustness_rounds(self) -> PlainRounds:
-        return PlainRounds()
+    def robustness_rounds(self) -> DirectRounds:
+        return DirectRounds()
 
 
-class PlainRounds:
+class DirectRounds:
     def __call__(self, rounds: Sequence[Round]) -> None:
-        from pytest_robustness.evaluate.rounds import run_plainly
+        from pytest_robustness.evaluate.rounds import run_in_order
 
-        run_plainly(rounds)
+        run_in_order(rounds)
 
     def describe(self, measurement: Measurement) -> None:
         """Nobody is listening."""
@@ -72,10 +72,10 @@ class BenchmarkedRounds:
         self.benchmark = benchmark
 
     def __call__(self, rounds: Sequence[Round]) -> None:
-        from pytest_robustness.evaluate.rounds import run_plainly
+        from pytest_robustness.evaluate.rounds import run_in_order
 
         if self.benchmark.disabled:
-            self.benchmark.pedantic(run_plainly, args=(rounds,))
+            self.benchmark.pedantic(run_in_order, args=(rounds,))
             return
         remaining: Iterator[Round] = iter(rounds)
         profile = cProfile.Profile() if self.benchmark.cprofile else None

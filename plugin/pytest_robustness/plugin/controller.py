@@ -12,13 +12,13 @@ import pytest
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
 from pytest_robustness.gate.pooled import judge_models
-from pytest_robustness.gate.update import Update, due, line
+from pytest_robustness.gate.update import Update, line, to_write
 from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.records.result import Result
-from pytest_robustness.records.verdict import MetricVerdict
+from pytest_robustness.records.verdict import MetricVerdict, Status
 from pytest_robustness.report import model_table, terminal
 
 
@@ -29,7 +29,7 @@ class Controller:
         self.config = config
         self.settings = settings
         self.results: dict[str, Result] = {}
-        self.troubles: dict[str, str] = {}
+        self.troubles: dict[str, Status] = {}
         self.problems: dict[str, str] = {}  # what the failures of those without a result said
         self.tests: dict[str, str] = {}
         self.pooled: dict[str, MetricVerdict] = {}
@@ -61,10 +61,10 @@ class Controller:
         if text is not None:
             self.results[case] = Result.model_validate_json(text)
         elif report.failed:
-            self.troubles[case] = "crashed" if crashed else "error"
+            self.troubles[case] = Status.CRASHED if crashed else Status.ERROR
             self.problems[case] = _said(report)
         elif report.skipped:
-            self.troubles.setdefault(case, "skipped")
+            self.troubles.setdefault(case, Status.SKIPPED)
 
     def _crashed_case(self, nodeid: str) -> str | None:
         """A dead worker says no more than the test's id."""
@@ -108,8 +108,8 @@ class Controller:
             self.failures.append(f"{error}; nothing was recorded")
             return
         commit = commit_of(self.config.rootpath)
-        chosen = sorted(due(updates), key=lambda update: update.now.case)
-        written = [update.stamped(commit) for update in chosen]
+        chosen = sorted(to_write(updates), key=lambda update: update.now.case)
+        written = [update.with_commit(commit) for update in chosen]
         try:
             store.write(update.now for update in written)
         except RobustnessError as error:
@@ -143,7 +143,7 @@ class Controller:
     def _check_anchor(self) -> None:
         anchor = self.settings.anchor
         if anchor is not None and self.settings.candidate is None:
-            self.failures += anchor.broken()
+            self.failures += anchor.violations()
 
     def _all_recorded(self) -> bool:
         return all(self.settings.store.path(case).exists() for case in self._regular_cases)
@@ -186,8 +186,8 @@ class Controller:
             *terminal.not_judged(self.results),
         ]
         rows = terminal.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
-        paragraphs = model_table.paragraphs(self.settings.suite, measurements)
-        return terminal.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, paragraphs)
+        extra_tables = model_table.extra_tables(self.settings.suite, measurements)
+        return terminal.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, extra_tables)
 
     def _not_run(self) -> list[str]:
         """What an interrupted run, or one that stopped early, says nothing about."""

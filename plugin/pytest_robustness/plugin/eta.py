@@ -19,7 +19,7 @@ class Expected:
     images: int | None = None
 
 
-class Remaining:
+class RunProgress:
     """The cases of a run, and what became of them so far.
 
     Args:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_robustness.errors import DeviceLost, RobustnessError
-from pytest_robustness.report.text import plain
+from pytest_robustness.report.text import printable
 
 LOST = pytest.StashKey[bool]()
 #: Of the report of the test in which it was lost.
@@ -25,7 +25,7 @@ def failing(item: pytest.Item, subject: str) -> Iterator[None]:
         yield
     except RobustnessError as error:
         item.stash[LOST] = isinstance(error, DeviceLost)
-        problem = plain(f"{subject}: {' '.join(str(error).split())}")
+        problem = printable(f"{subject}: {' '.join(str(error).split())}")
         raise pytest.fail.Exception(problem, pytrace=False) from None  # else the error is shown too, as its context
 
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputOptions:
     """What is to be written, by option; absolute paths. ``galleries`` are patterns of cases."""
 
     files: dict[str, Path]
     galleries: tuple[str, ...]
 
     @classmethod
-    def of(cls, config: pytest.Config) -> Wanted:
+    def of(cls, config: pytest.Config) -> OutputOptions:
         options = ("--robustness-report", "--robustness-json", "--robustness-markdown")
         given = {option: config.getoption(option) for option in options}
         folder = config.invocation_params.dir

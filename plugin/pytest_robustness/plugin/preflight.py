@@ -17,7 +17,7 @@ from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.records.case_id import CaseId
 
 
-class Prerequisites:
+class Preflight:
     """On the controller, or in a single process. Photographs are looked for at once, weights of the models that run."""
 
     def __init__(self, settings: Settings) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin.collection import case_named
-from pytest_robustness.plugin.eta import Expected, Remaining
+from pytest_robustness.plugin.eta import Expected, RunProgress
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.stash import SETTINGS
 from pytest_robustness.suite.suite import Case
@@ -68,7 +68,7 @@ class Painter:
 
     def __init__(self, settings: Settings, workers: int) -> None:
         self._settings = settings
-        self._remaining = Remaining({}, workers)
+        self._run_progress = RunProgress({}, workers)
         self._temporary = tempfile.TemporaryDirectory(prefix="pytest-robustness-")
         self.folder = Path(self._temporary.name)
         self._terminal = os.dup(sys.stdout.fileno())  # capturing replaces the descriptor while tests run
@@ -93,7 +93,7 @@ class Painter:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        if not self._remaining.expected:  # every worker has the same
+        if not self._run_progress.expected:  # every worker has the same
             self._expect(ids)
 
     def _expect(self, nodeids: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ class Painter:
         with contextlib.suppress(RobustnessError):  # reported elsewhere
             cases = {case.id for case in self._settings.suite.cases()}
             named = [case for nodeid in nodeids if (case := case_named(nodeid, cases))]
-            self._remaining.expected.update({case: self._recorded(case) for case in named})
+            self._run_progress.expected.update({case: self._recorded(case) for case in named})
 
     def _recorded(self, case: str) -> Expected:
         try:
@@ -115,9 +115,9 @@ class Painter:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._erase()
         if report.when != "teardown" and (report.when != "setup" or not report.passed):
-            case = case_named(report.nodeid, self._remaining.expected)
+            case = case_named(report.nodeid, self._run_progress.expected)
             if case:
-                self._remaining.finish(case, report.duration)
+                self._run_progress.finish(case, report.duration)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -137,7 +137,7 @@ class Painter:
             for path in sorted(self.folder.iterdir()):
                 with contextlib.suppress(OSError):
                     notes.append(path.read_text())
-            line = self._remaining.line(notes)
+            line = self._run_progress.line(notes)
             if line:
                 self._paint(line)
 

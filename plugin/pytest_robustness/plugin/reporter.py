@@ -12,7 +12,7 @@ import pytest
 
 from pytest_robustness.files import write_whole
 from pytest_robustness.plugin.git import commit_of
-from pytest_robustness.plugin.outputs import Wanted
+from pytest_robustness.plugin.outputs import OutputOptions
 
 if TYPE_CHECKING:
     from pytest_robustness.plugin.controller import Controller
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 #: Where GitHub Actions wants the summary of a step.
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 #: Exit codes of runs that did not judge anything.
-STILLBORN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
+NOTHING_JUDGED = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
 
 
 class Reporter:
     """On the controller, after it has judged."""
 
-    def __init__(self, config: pytest.Config, wanted: Wanted, gathered: Controller) -> None:
+    def __init__(self, config: pytest.Config, outputs: OutputOptions, gathered: Controller) -> None:
         self.config = config
-        self.wanted = wanted
+        self.outputs = outputs
         self.gathered = gathered
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         settings = self.gathered.settings
-        if settings.suite_path is None or self.config.option.collectonly or exitstatus in STILLBORN:
+        if settings.suite_path is None or self.config.option.collectonly or exitstatus in NOTHING_JUDGED:
             return
         anything = bool(self.gathered.results or self.gathered.troubles)
         summary = os.environ.get(STEP_SUMMARY) if anything else None
-        if not self.wanted.files and not summary:
+        if not self.outputs.files and not summary:
             return
         report = self._report(
             complete=not (session.shouldstop or session.shouldfail or exitstatus == pytest.ExitCode.INTERRUPTED)
@@ -101,16 +101,16 @@ class Reporter:
 
     def _write(self, report: Report) -> None:
         def texts() -> Iterable[tuple[Path, str]]:
-            if self.wanted.json:
-                yield self.wanted.json, report.to_json()
-            if self.wanted.markdown:
+            if self.outputs.json:
+                yield self.outputs.json, report.to_json()
+            if self.outputs.markdown:
                 from pytest_robustness.report.markdown import markdown
 
-                yield self.wanted.markdown, markdown(report)
-            if self.wanted.page:
+                yield self.outputs.markdown, markdown(report)
+            if self.outputs.page:
                 from pytest_robustness.report.html.page import render
 
-                yield self.wanted.page, render(report)
+                yield self.outputs.page, render(report)
 
         for path, text in texts():
             write_whole(path, text)

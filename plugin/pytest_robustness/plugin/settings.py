@@ -126,7 +126,7 @@ class Settings:
         """
         if self.suite_path is None:
             raise RobustnessError(NO_SUITE)
-        from pytest_robustness.evaluate.attacks.registry import plan
+        from pytest_robustness.evaluate.attacks.registry import resolve
         from pytest_robustness.report.published import load_published
         from pytest_robustness.suite.load import load_suite, with_images
 
@@ -135,12 +135,12 @@ class Settings:
         if self.candidate:
             suite = suite.with_candidate(self.candidate, self.invocation)
         for case in suite.cases():
-            plan(case)
+            resolve(case)
         load_published(suite)
         if self.anchors:
             from pytest_robustness.gate.anchor import Anchor
 
-            Anchor(self.anchors, suite).promise()
+            Anchor(self.anchors, suite).rules()
         return suite
 
     @property

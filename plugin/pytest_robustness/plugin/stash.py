@@ -2,13 +2,13 @@
 
 import pytest
 
-from pytest_robustness.plugin.outputs import Wanted
+from pytest_robustness.plugin.outputs import OutputOptions
 from pytest_robustness.plugin.settings import Settings
 
 #: Set in the environment of workers that share their GPU with another.
 SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
 
 SETTINGS = pytest.StashKey[Settings]()
-WANTED = pytest.StashKey[Wanted]()
+OUTPUTS = pytest.StashKey[OutputOptions]()
 #: Of a test: what is sent to the controller, as JSON.
 RESULT = pytest.StashKey[str]()

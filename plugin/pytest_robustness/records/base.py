@@ -19,7 +19,7 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, serialize_by_alias=True)
 
 
-def absent(value: Any) -> bool:
+def is_none(value: Any) -> bool:
     """Fields that came later are left out where they say nothing: what was stored before stays as it was."""
     return value is None
 

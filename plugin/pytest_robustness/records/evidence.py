@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from pytest_robustness.records.base import Finite, Record, absent
+from pytest_robustness.records.base import Finite, Record, is_none
 
 #: Stored noise rates are rounded, and so is everything before it is judged.
 NOISE_DIGITS = 6
@@ -29,7 +29,7 @@ class Evidence(Record):
     effort: list[Effort | None] | None
     noise: list[Noise | None]
     unselected_correct: list[Bit] | None
-    unselected_top_5: list[Bit] | None = Field(default=None, exclude_if=absent)
+    unselected_top_5: list[Bit] | None = Field(default=None, exclude_if=is_none)
 
     @property
     def digest(self) -> str:
@@ -65,7 +65,7 @@ class Aggregates(Record):
     noise_rate: Finite | None
     effort: Finite | None
     clean_accuracy: Finite | None
-    top_5_accuracy: Finite | None = Field(default=None, exclude_if=absent)
+    top_5_accuracy: Finite | None = Field(default=None, exclude_if=is_none)
 
     @classmethod
     def of(cls, evidence: Evidence) -> Self:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records.base import Finite, Record, absent, first_problem, pretty_json, versioned
+from pytest_robustness.records.base import Finite, Record, first_problem, is_none, pretty_json, versioned
 from pytest_robustness.records.evidence import Aggregates, Evidence
 from pytest_robustness.records.protocol import Protocol
 from pytest_robustness.records.provenance import Provenance
@@ -27,10 +27,10 @@ class Timing(Record):
     unit_spread: Finite | None = Field(description="relative, of units per image or of rounds, whichever is larger")
     gradients: Finite = Field(description="gradient evaluations of a batch, averaged over batches")
     peak_memory: NonNegativeInt | None = Field(
-        default=None, exclude_if=absent, description="bytes: of the GPU's tensors, or of the whole process on a CPU"
+        default=None, exclude_if=is_none, description="bytes: of the GPU's tensors, or of the whole process on a CPU"
     )
     threads: PositiveInt | None = Field(
-        default=None, exclude_if=absent, description="of a CPU; waiting for one another costs CPU time too"
+        default=None, exclude_if=is_none, description="of a CPU; waiting for one another costs CPU time too"
     )
     doubt: str | None = Field(default=None, description="why the time should not be judged")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from pytest_robustness.records.base import Finite, Record, absent
+from pytest_robustness.records.base import Finite, Record, is_none
 
 #: Changes whenever the meaning of a measured value does.
 PROTOCOL_VERSION = 1
@@ -43,15 +43,15 @@ class Protocol(Record):
     stop: str
     images: ImageSetId
     unselected: ImageSetId | None
-    preprocessing: Preprocessing | None = Field(default=None, exclude_if=absent, description="of a folder's images")
+    preprocessing: Preprocessing | None = Field(default=None, exclude_if=is_none, description="of a folder's images")
     labels: Literal["predicted"] | None = Field(
-        default=None, exclude_if=absent, description="predicted: what the model itself says of the clean image"
+        default=None, exclude_if=is_none, description="predicted: what the model itself says of the clean image"
     )
     batch_size: PositiveInt
     row_floor: PositiveInt
     seed: NonNegativeInt
     dtype: str
-    memory_format: Literal["channels_last"] | None = Field(default=None, exclude_if=absent)
+    memory_format: Literal["channels_last"] | None = Field(default=None, exclude_if=is_none)
     noise: str = NOISE
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, NonNegativeInt
 
-from pytest_robustness.records.base import Record, absent
+from pytest_robustness.records.base import Record, is_none
 
 
 class Architecture(Record):
@@ -27,8 +27,8 @@ class Provenance(Record):
     torch: str
     attacks: str = Field(description="the attack's library and version")
     commit: str | None = None
-    images: str | None = Field(default=None, exclude_if=absent, description="what decoded a folder's images")
-    architecture: Architecture | None = Field(default=None, exclude_if=absent)
+    images: str | None = Field(default=None, exclude_if=is_none, description="what decoded a folder's images")
+    architecture: Architecture | None = Field(default=None, exclude_if=is_none)
 
     def changes(self, before: Provenance) -> list[str]:
         """What of the model is known to differ. Code of different torch versions cannot be compared."""

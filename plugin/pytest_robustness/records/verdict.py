@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
 
 from pytest_robustness.records.base import Record
 
+#: Of a metric.
 Outcome = Literal["same", "improved", "regressed", "inconclusive", "not judged", "over limit"]
+
+
+class Status(StrEnum):
+    """What became of a case, as it is shown."""
+
+    SAME = "same"
+    IMPROVED = "improved"
+    REGRESSED = "regressed"
+    INCONCLUSIVE = "inconclusive"
+    OVER_LIMIT = "over limit"
+    NOT_JUDGED = "not judged"
+    NO_BASELINE = "no baseline"
+    NOT_COMPARABLE = "not comparable"
+    DRIFTED = "drifted"
+    ERODED = "eroded"
+    UNCHANGED = "unchanged, not measured"
+    TRIAL = "trial"
+    SKIPPED = "skipped"
+    ERROR = "error"
+    CRASHED = "crashed"
 
 
 class MetricVerdict(Record):
@@ -44,7 +66,7 @@ class Verdict(Record):
 
     case: str
     passed: bool
-    word: str
+    status: Status
     reason: str
     metrics: list[MetricVerdict] = Field(default=[])
     changes: list[str] = Field(default=[], description="of the model since its baseline")

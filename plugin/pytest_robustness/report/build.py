@@ -16,7 +16,7 @@ from pytest_robustness.gate.variants import contrasts
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.records.verdict import MetricVerdict, Verdict
+from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
 from pytest_robustness.report import data
 from pytest_robustness.report.published import beside, load_published
 from pytest_robustness.report.sentence import sentence
@@ -162,16 +162,16 @@ def _cases(run: Run) -> Iterator[data.Case]:
         trouble, verdict = run.troubles.get(case.id), run.verdicts.get(case.id)
         if trouble is not None:
             reason = run.problems.get(case.id, f"{case.id}: {trouble}")
-            yield _case(run, case, trouble, trouble != "skipped", reason)
+            yield _case(run, case, trouble, trouble != Status.SKIPPED, reason)
         elif verdict is not None:
             failed = run.recording == "none" and not verdict.passed
-            yield _case(run, case, verdict.word, failed, verdict.reason, run.measurements[case.id], verdict.metrics)
+            yield _case(run, case, verdict.status, failed, verdict.reason, run.measurements[case.id], verdict.metrics)
 
 
 def _case(
     run: Run,
     case: Case,
-    word: str,
+    status: str,
     failed: bool,
     reason: str,
     found: Measurement | None = None,
@@ -183,7 +183,7 @@ def _case(
         model=case.model_name,
         attack=case.attack_name,
         test=run.tests.get(case.id),
-        word=word,
+        word=status,
         failed=failed,
         reason=reason,
         metrics=list(metrics),

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pytest_robustness.report.data import Case, Report
-from pytest_robustness.report.metric_format import UNITS
+from pytest_robustness.report.metric_format import FORMATS
 from pytest_robustness.report.table import amount
-from pytest_robustness.report.text import plain
+from pytest_robustness.report.text import printable
 
 #: What Markdown would make something of: a backslash makes it text. Underscores within words are text anyway.
 PUNCTUATION = re.compile(r"[\\`*{}\[\]|~!$]|_(?!\w)|(?<!\w)_")
@@ -25,7 +25,7 @@ def markdown(report: Report) -> str:
 
 def escaped(text: str) -> str:
     """As it is, whatever it is made of, in one line and not too long."""
-    text = plain(text)
+    text = printable(text)
     if len(text) > LENGTH:
         text = text[: LENGTH - 1] + "…"
     parts = re.split(f"({ENTITIES.pattern})", text)
@@ -100,9 +100,9 @@ def _table(cases: Sequence[Case]) -> Iterator[str]:
                 case.model,
                 case.attack,
                 case.word,
-                UNITS["success rate"].show(case.success_rate.value) if case.success_rate else "-",
+                FORMATS["success rate"].show(case.success_rate.value) if case.success_rate else "-",
                 _changes(case),
-                *(UNITS[name].show(value.value) if value else "-" for name, value in zip(names, values, strict=True)),
+                *(FORMATS[name].show(value.value) if value else "-" for name, value in zip(names, values, strict=True)),
             ]
         yield "| " + " | ".join(map(escaped, cells)) + " |"
     if len(cases) > ROWS:

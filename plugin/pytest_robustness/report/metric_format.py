@@ -9,7 +9,7 @@ from pytest_robustness.report.data import Value
 
 
 @dataclass(frozen=True)
-class Unit:
+class MetricFormat:
     """Of one metric.
 
     Attributes:
@@ -45,11 +45,11 @@ def _points(value: float) -> str:
     return f"{100 * value:+.1f} pp"
 
 
-UNITS = {
-    "success rate": Unit("success rate, % of attempts", "{:.1%}".format, 100, "%", most=1.0, easier=1),
-    "noise rate": Unit("noise rate, 1 - SSIM", "{:.5f}".format),
-    "effort": Unit("effort, gradient evaluations until fooled", "{:.2f}".format),
-    "time": Unit("time, in forward + backward passes", "{:.2f}".format),
-    "clean accuracy": Unit("clean accuracy, % of images", "{:.1%}".format, 100, "%", most=1.0),
-    "change": Unit("change in success rate, percentage points", _points, 100, easier=1),
+FORMATS = {
+    "success rate": MetricFormat("success rate, % of attempts", "{:.1%}".format, 100, "%", most=1.0, easier=1),
+    "noise rate": MetricFormat("noise rate, 1 - SSIM", "{:.5f}".format),
+    "effort": MetricFormat("effort, gradient evaluations until fooled", "{:.2f}".format),
+    "time": MetricFormat("time, in forward + backward passes", "{:.2f}".format),
+    "clean accuracy": MetricFormat("clean accuracy, % of images", "{:.1%}".format, 100, "%", most=1.0),
+    "change": MetricFormat("change in success rate, percentage points", _points, 100, easier=1),
 }

@@ -100,7 +100,7 @@ def _value(one: Beside, value: float | str | None) -> str:
     return f"{value:.5f}" if one.quantity == "noise rate" else f"{value:g}" if one.subject == "" else f"{value:.2f}"
 
 
-def paragraphs(suite: Suite, measurements: Mapping[str, Measurement]) -> list[Sequence[str]]:
+def extra_tables(suite: Suite, measurements: Mapping[str, Measurement]) -> list[Sequence[str]]:
     """Tables, each with its header first."""
     found: list[Sequence[str]] = []
     models = model_facts(suite, measurements)

@@ -12,7 +12,7 @@ from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.evidence import Aggregates
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
-from pytest_robustness.report.text import columns, plain
+from pytest_robustness.report.text import columns, printable
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
 LEGEND = (
@@ -26,7 +26,7 @@ class Row:
     """A case as the table shows it; without a measurement it did not get that far."""
 
     case: str
-    word: str
+    status: str
     failed: bool
     measurement: Measurement | None = None
     verdict: Verdict | None = None
@@ -46,7 +46,7 @@ def variants_table(contrasts: Iterable[Contrast]) -> list[str]:
 
 def aligned(cells: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
     """Cells below one another, two spaces between columns."""
-    cells = [[plain(text) for text in line] for line in cells]
+    cells = [[printable(text) for text in line] for line in cells]
     widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(
@@ -65,7 +65,7 @@ def _filled(text: str, width: int, *, right: bool) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     model, attack = CaseId(row.case).model, CaseId(row.case).attack
     if row.measurement is None:
-        return (model, attack, "-", "-", "-", "-", "-", row.word)
+        return (model, attack, "-", "-", "-", "-", "-", row.status)
     aggregates, timing = row.measurement.aggregates, row.measurement.timing
     one_step = row.measurement.budget == 1
     return (
@@ -76,7 +76,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _shown(None if one_step else aggregates.effort, "{:.2f}"),
         _shown(timing.gradient_units, "{:.2f}"),
         _change(row.verdict),
-        row.word,
+        row.status,
     )
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_robustness.gate.known import UNCHANGED
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.result import Result
-from pytest_robustness.records.verdict import MetricVerdict
+from pytest_robustness.records.verdict import MetricVerdict, Status
 from pytest_robustness.report.model_table import trial_table
 from pytest_robustness.report.table import LEGEND, Row, table, variants_table
-from pytest_robustness.report.text import plain
+from pytest_robustness.report.text import printable
 
 
 class Terminal(Protocol):
@@ -33,12 +32,12 @@ class Summary:
     contrasts: Sequence[Contrast]
     notes: Sequence[str]
     failures: Sequence[str]
-    paragraphs: Sequence[Sequence[str]] = ()  # further tables, each with its header first
+    extra_tables: Sequence[Sequence[str]] = ()  # further tables, each with its header first
 
     def write(self, terminal: Terminal) -> None:
-        if not (self.rows or self.notes or self.failures or self.paragraphs):
+        if not (self.rows or self.notes or self.failures or self.extra_tables):
             return
-        terminal.section(f"robustness: {plain(self.title)}")
+        terminal.section(f"robustness: {printable(self.title)}")
         for index, (text, failed) in enumerate(table(self.rows) if self.rows else []):
             terminal.write_line(text, bold=index == 0, red=failed)
         if any(row.measurement for row in self.rows):
@@ -50,24 +49,24 @@ class Summary:
             terminal.write_line(
                 "update against base in this run, on the same images; p: two-sided; nothing is judged by it"
             )
-        for paragraph in self.paragraphs:
+        for paragraph in self.extra_tables:
             terminal.write_line("")
             for index, text in enumerate(paragraph):
                 terminal.write_line(text, bold=index == 0)
         for text in self.notes:
-            terminal.write_line(plain(text))
+            terminal.write_line(printable(text))
         for text in self.failures:
-            terminal.write_line(f"FAILED: {plain(text)}", red=True)
+            terminal.write_line(f"FAILED: {printable(text)}", red=True)
 
 
 def of_trial(title: str, results: Mapping[str, Result], troubles: Mapping[str, str]) -> Summary:
     """Durations instead of verdicts."""
     trials = {case: (one.measurement, one.estimate) for case, one in results.items() if one.estimate is not None}
-    paragraphs = (
+    extra_tables = (
         [[*trial_table(trials), "wall seconds of one worker; memory: the most a case needed"]] if trials else []
     )
     notes = ["nothing was judged or recorded"]
-    return Summary(title, [], [], notes, [f"{case}: {trouble}" for case, trouble in troubles.items()], paragraphs)
+    return Summary(title, [], [], notes, [f"{case}: {trouble}" for case, trouble in troubles.items()], extra_tables)
 
 
 def rows(
@@ -78,10 +77,10 @@ def rows(
     for case in cases:
         trouble, result = troubles.get(case), results.get(case)
         if trouble is not None:
-            found.append(Row(case, trouble, failed=trouble != "skipped"))
+            found.append(Row(case, trouble, failed=trouble != Status.SKIPPED))
         elif result is not None:
             failed = judged and not result.verdict.passed
-            found.append(Row(case, result.verdict.word, failed, result.measurement, result.verdict))
+            found.append(Row(case, result.verdict.status, failed, result.measurement, result.verdict))
     return found
 
 
@@ -98,7 +97,7 @@ def not_judged(results: Mapping[str, Result]) -> Iterator[str]:
 
 def not_measured(results: Mapping[str, Result]) -> Iterator[str]:
     """How much of a run was known without it."""
-    known = sum(result.verdict.word == UNCHANGED for result in results.values())
+    known = sum(result.verdict.status == Status.UNCHANGED for result in results.values())
     if known:
         yield f"{known} of {len(results)} cases are as they were recorded and were not measured"
 

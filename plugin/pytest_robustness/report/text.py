@@ -9,7 +9,7 @@ HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = "\u200c\u200d"
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """In one line; what would move the cursor, change colours or hide text is written out."""
     if text.isascii() and text.isprintable():
         return text

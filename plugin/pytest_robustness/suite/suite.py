@@ -25,7 +25,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.problems import explain
-from pytest_robustness.suite.tables import File, Images, Model, Normalisation, Place, Table
+from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, SuitePath, Table
 
 if TYPE_CHECKING:
     from pytest_robustness.suite.tables import Images
@@ -137,12 +137,14 @@ class Suite(Table):
     models: dict[Name, Model] = Field(min_length=1)
     attacks: dict[Name, Attack] = Field(min_length=1)
     groups: dict[Group, Models] = Field(default={}, description="models that belong together; also pytest markers")
-    weights: Annotated[Place, Field(validate_default=True)] = Field(
+    weights: Annotated[SuitePath, Field(validate_default=True)] = Field(
         default=Path("weights"), description="folder where weights that a library names are looked for first"
     )
     preprocessing: Preprocessing | None = Field(default=None, description="of a folder's images, for factories")
     normalisation: Normalisation = Normalisation()
-    published: File | None = Field(default=None, description="TOML with published values, shown beside measured ones")
+    published: ExistingFile | None = Field(
+        default=None, description="TOML with published values, shown beside measured ones"
+    )
     tolerances: Tolerances = Tolerances()
     variants: Annotated[list[Variant], AfterValidator(_known_variants)] = Field(
         default=[], description="pairs of models that each run compares"
@@ -174,7 +176,7 @@ class Suite(Table):
         if name not in self.models:
             raise RobustnessError(f"--candidate {text}: no model {name!r} in {self.path} ({', '.join(self.models)})")
         if ":" in source:
-            model = self.models[name].stand_in(source)
+            model = self.models[name].candidate_table(source)
         elif source in self.models:
             model = dict(self.models[source])
         else:
@@ -199,7 +201,7 @@ class Suite(Table):
         return self.model_copy(update={"images": self.images.model_copy(update={"folder": folder})})
 
     @property
-    def pooled_share(self) -> float:
+    def pooled_level(self) -> float:
         """The level of a test of all attacks together."""
         return self.alpha / 2
 
@@ -248,9 +250,9 @@ class Case:
         return self.attack.batch_size or self.suite.batch_size
 
     @property
-    def share(self) -> float:
+    def level(self) -> float:
         """The level of this case's tests: half of alpha, shared by the model's attacks; the other half is pooled."""
-        return self.suite.pooled_share / max(1, len(self.suite.regular_attacks))
+        return self.suite.pooled_level / max(1, len(self.suite.regular_attacks))
 
     def error(self, key: str, problem: str) -> RobustnessError:
         """What is wrong with a key of the suite file."""

@@ -62,9 +62,9 @@ def _classes(value: Any, info: ValidationInfo) -> Any:
     return value if value == IMAGENET or not isinstance(value, str) else str(beside_suite(value, info))
 
 
-File = Annotated[Path, BeforeValidator(beside_suite), AfterValidator(_existing)]
+ExistingFile = Annotated[Path, BeforeValidator(beside_suite), AfterValidator(_existing)]
 #: One that need not be there when the suite is read.
-Place = Annotated[Path, BeforeValidator(beside_suite)]
+SuitePath = Annotated[Path, BeforeValidator(beside_suite)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
 LibraryReference = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(LIBRARIES)}):[A-Za-z_]\w*(@\w[\w.-]*)?$")]
 #: A tuple, because tables of images are keys of what was read of them.
@@ -86,10 +86,14 @@ class Images(Table):
     preprocessed as each model expects.
     """
 
-    file: File | None = Field(default=None, description="attacked images, classified correctly by the suite's models")
-    folder: Place | None = Field(default=None, description="of photographs; --robustness-images names another")
-    selected: Place | None = Field(default=None, description=".csv of the folder's attacked images; none: all of them")
-    unselected: Annotated[Place | None, WrapValidator(_image_list)] = Field(
+    file: ExistingFile | None = Field(
+        default=None, description="attacked images, classified correctly by the suite's models"
+    )
+    folder: SuitePath | None = Field(default=None, description="of photographs; --robustness-images names another")
+    selected: SuitePath | None = Field(
+        default=None, description=".csv of the folder's attacked images; none: all of them"
+    )
+    unselected: Annotated[SuitePath | None, WrapValidator(_image_list)] = Field(
         default=None, description="images chosen blindly, for clean accuracy: .npz or .csv, as the others"
     )
     classes: Annotated[str | Names | None, BeforeValidator(_classes)] = Field(
@@ -141,7 +145,7 @@ class Model(Table):
         prefix = self.source.partition(":")[0]
         return prefix if prefix in LIBRARIES else None
 
-    def stand_in(self, source: str) -> dict[str, Any]:
+    def candidate_table(self, source: str) -> dict[str, Any]:
         """The table of another model in this one's place: a library's brings its own preprocessing."""
         if source.partition(":")[0] in LIBRARIES:
             return {"source": source}

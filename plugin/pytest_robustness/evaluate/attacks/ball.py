@@ -36,7 +36,7 @@ def check_logits(logits: Tensor) -> None:
         raise RobustnessError("the model's logits under attack are not finite")
 
 
-def check(adversarial: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> None:
+def check_adversarial(adversarial: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> None:
     """Raises RobustnessError for a batch that is no valid answer of an attack: a breach is no result."""
     if not isinstance(adversarial, Tensor) or adversarial.shape != clean.shape:
         shape = tuple(adversarial.shape) if isinstance(adversarial, Tensor) else type(adversarial).__name__

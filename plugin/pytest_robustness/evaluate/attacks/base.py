@@ -23,7 +23,7 @@ class AcceptsRows(Protocol):
 
 
 @dataclass(frozen=True)
-class Kind:
+class AttackSpec:
     """An attack class.
 
     Attributes:

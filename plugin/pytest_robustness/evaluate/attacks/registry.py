@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.attacks.base import Kind, Norm
+from pytest_robustness.evaluate.attacks.base import AttackSpec, Norm
 from pytest_robustness.records.protocol import Parameter
 from pytest_robustness.suite.suite import Attack, Case
 
@@ -19,22 +19,22 @@ def _steps(parameters: Mapping[str, Any]) -> int:
     return int(parameters["steps"])
 
 
-def _iterated(path: str, *parameters: str) -> Kind:
+def _iterated(path: str, *parameters: str) -> AttackSpec:
     """A sign-gradient attack whose every forward is its current iterate."""
-    return Kind(path, parameters, "candidates", "inf", ("first-success", "full"), _steps)
+    return AttackSpec(path, parameters, "candidates", "inf", ("first-success", "full"), _steps)
 
 
-def _counted(name: str, norm: Norm | None = "inf") -> Kind:
+def _counted(name: str, norm: Norm | None = "inf") -> AttackSpec:
     """An attack some of whose forwards are no candidates: the meter only counts."""
-    return Kind(f"torchattacks:{name}", norm=norm)
+    return AttackSpec(f"torchattacks:{name}", norm=norm)
 
 
-KINDS: Mapping[str, Kind] = {
-    "FGSM": Kind("torchattacks:FGSM", ("eps",), "candidates", "inf", ("first-success", "full"), lambda _: 1),
+ATTACKS: Mapping[str, AttackSpec] = {
+    "FGSM": AttackSpec("torchattacks:FGSM", ("eps",), "candidates", "inf", ("first-success", "full"), lambda _: 1),
     "PGD": _iterated("torchattacks:PGD", "eps", "alpha", "steps", "random_start"),
     "BIM": _iterated("torchattacks:BIM", "eps", "alpha", "steps"),
     "TPGD": _iterated("torchattacks:TPGD", "eps", "alpha", "steps"),
-    "CW": Kind(
+    "CW": AttackSpec(
         "pytest_robustness.evaluate.attacks.cw:CW",
         ("c", "kappa", "steps", "lr", "patience"),
         "candidates",
@@ -62,17 +62,17 @@ def _version(package: str) -> str:
 
 
 @dataclass(frozen=True)
-class AttackPlan:
+class ResolvedAttack:
     """An attack of a suite, resolved: what to build and how to watch it."""
 
-    kind: Kind
+    spec: AttackSpec
     stop: str
     given: Mapping[str, Parameter]
 
     @property
     def watched(self) -> bool:
         """Whether the meter notices first successes."""
-        return self.kind.forwards == "candidates"
+        return self.spec.forwards == "candidates"
 
     @property
     def freezes(self) -> bool:
@@ -81,7 +81,7 @@ class AttackPlan:
 
     def parameters(self) -> dict[str, Parameter]:
         """Every parameter, the class's defaults included: two libraries' defaults may differ."""
-        signature = inspect.signature(self.kind.load())
+        signature = inspect.signature(self.spec.load())
         defaults = {
             name: parameter.default
             for name, parameter in list(signature.parameters.items())[1:]  # the first is the model
@@ -94,57 +94,57 @@ class AttackPlan:
         ]
         missing = [name for name in needed if name not in self.given]
         if missing:
-            raise RobustnessError(f"{missing[0]}: missing, and {self.kind.path} has no default for it")
+            raise RobustnessError(f"{missing[0]}: missing, and {self.spec.path} has no default for it")
         unknown = [name for name in self.given if name not in signature.parameters]
         if unknown:
-            raise RobustnessError(f"{unknown[0]}: not a parameter of {self.kind.path}")
+            raise RobustnessError(f"{unknown[0]}: not a parameter of {self.spec.path}")
         return defaults | dict(self.given)
 
     def library(self) -> str:
         """Name and version of the library the attack comes from, through all its base classes."""
-        packages = (base.__module__.partition(".")[0] for base in self.kind.load().__mro__[:-1])
+        packages = (base.__module__.partition(".")[0] for base in self.spec.load().__mro__[:-1])
         known = [name for name in dict.fromkeys(packages) if name not in ("torch", __package__.partition(".")[0])]
         return ", ".join(f"{name} {_version(name)}".strip() for name in known) or "own"
 
     def build(self, model: Any) -> Callable[..., Any]:
         """The attack on ``model``, ready to be called with images and labels."""
-        built: Callable[..., Any] = self.kind.load()(model, **self.given)
+        built: Callable[..., Any] = self.spec.load()(model, **self.given)
         return built
 
 
-def plan(case: Case) -> AttackPlan:
+def resolve(case: Case) -> ResolvedAttack:
     """Resolve a case's attack, without importing it.
 
     Raises RobustnessError for an unknown attack, parameter or stopping rule.
     """
     attack, key = case.attack, f"attacks.{case.attack_name}"
-    kind = KINDS.get(attack.attack)
-    if kind is None:
+    spec = ATTACKS.get(attack.attack)
+    if spec is None:
         if ":" not in attack.attack:
-            known = ", ".join(KINDS)
+            known = ", ".join(ATTACKS)
             raise case.error(f"{key}.attack", f"unknown attack {attack.attack!r} (known: {known}, or module:Class)")
-        kind = Kind(attack.attack)
-    stop = attack.stop or kind.stops[0]
-    if stop not in kind.stops:
-        raise case.error(f"{key}.stop", f"{stop!r} is not one of {', '.join(kind.stops)}")
+        spec = AttackSpec(attack.attack)
+    stop = attack.stop or spec.stops[0]
+    if stop not in spec.stops:
+        raise case.error(f"{key}.stop", f"{stop!r} is not one of {', '.join(spec.stops)}")
     for name, value in attack.parameters.items():
-        if kind.parameters is not None and name not in kind.parameters:
-            raise case.error(f"{key}.{name}", f"unknown key (parameters: {', '.join(kind.parameters)})")
+        if spec.parameters is not None and name not in spec.parameters:
+            raise case.error(f"{key}.{name}", f"unknown key (parameters: {', '.join(spec.parameters)})")
         if name in _WHOLE and (type(value) is not int or value < 0):
             raise case.error(f"{key}.{name}", f"{value!r} is not a whole number of at least 0")
         if name in _NUMBERS and (isinstance(value, str | bool) or not 0 <= value < math.inf):
             raise case.error(f"{key}.{name}", f"{value!r} is not a number of at least 0")
-    return _with_stop(kind, stop, attack)
+    return _with_stop(spec, stop, attack)
 
 
 _WHOLE = frozenset({"steps", "patience"})
 _NUMBERS = frozenset({"eps", "alpha", "c", "kappa", "lr"})
 
 
-def _with_stop(kind: Kind, stop: str, attack: Attack) -> AttackPlan:
+def _with_stop(spec: AttackSpec, stop: str, attack: Attack) -> ResolvedAttack:
     given = attack.parameters
     if stop == "torchattacks":  # the library's own C&W, for comparison: its candidates are not told their rows
-        return AttackPlan(Kind("torchattacks:CW", forwards="candidates", budget=_steps), stop, given)
-    if "patience" in kind.stops and stop == "full":
+        return ResolvedAttack(AttackSpec("torchattacks:CW", forwards="candidates", budget=_steps), stop, given)
+    if "patience" in spec.stops and stop == "full":
         given["patience"] = 0
-    return AttackPlan(kind, stop, given)
+    return ResolvedAttack(spec, stop, given)

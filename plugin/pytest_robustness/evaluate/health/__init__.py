@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.attacks.registry import AttackPlan, plan
+from pytest_robustness.evaluate.attacks.registry import ResolvedAttack, resolve
 from pytest_robustness.evaluate.health.cheap import CHEAP, accuracy
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
 from pytest_robustness.evaluate.health.heavy import HEAVY
@@ -16,7 +16,7 @@ from pytest_robustness.evaluate.images.load import attacked_images
 from pytest_robustness.evaluate.measure import DTYPE, borrowed
 from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.evaluate.runtime import devices
-from pytest_robustness.evaluate.runtime.errors import guarded
+from pytest_robustness.evaluate.runtime.errors import translate_device_errors
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.suite.suite import Suite
 
@@ -43,13 +43,13 @@ def examine(suite: Suite, model_name: str, *, device: torch.device | None = None
     """
     device = device or devices.pick_device()
     cases = [case for case in suite.cases() if case.model_name == model_name]
-    attacks = {case.attack_name: plan(case) for case in cases}
+    attacks = {case.attack_name: resolve(case) for case in cases}
     images = attacked_images(cases[0])
-    with guarded(cases[0]), seeded(suite.seed, "model"):
+    with translate_device_errors(cases[0]), seeded(suite.seed, "model"):
         model = load_model(cases[0])
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        guarded(cases[0]),
+        translate_device_errors(cases[0]),
         borrowed(model, cases[0], images, device) as classifier,
     ):
         rows = _spread(len(images), TRIED)
@@ -79,7 +79,7 @@ def _spread(count: int, wanted: int) -> Tensor:
     return torch.linspace(0, count - 1, min(count, wanted)).round().long()
 
 
-def _epsilon(attacks: Iterable[AttackPlan]) -> float:
+def _epsilon(attacks: Iterable[ResolvedAttack]) -> float:
     """The largest radius of the suite's L-infinity balls."""
-    given = [attack.parameters().get("eps") for attack in attacks if attack.kind.norm == "inf"]
+    given = [attack.parameters().get("eps") for attack in attacks if attack.spec.norm == "inf"]
     return max((float(eps) for eps in given if isinstance(eps, int | float)), default=EPSILON)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
-from pytest_robustness.evaluate.health.pgd import ascend, cross_entropy, gradient, margin
+from pytest_robustness.evaluate.health.pgd import cross_entropy, gradient, margin, reference_pgd
 
 #: Of the images of a suite a model should get right at least so many; wrong preprocessing costs more than age.
 LEAST_ACCURACY = 0.5
@@ -103,7 +103,7 @@ def gradients(subject: Subject) -> Finding:
     saturated = bool(lost.any()) and not bool((lost & flat).any())
     return Finding(
         "gradients",
-        subject.share(lost) <= ZERO_GRADIENTS,
+        subject.fraction(lost) <= ZERO_GRADIENTS,
         f"{int(lost.sum())} of {len(subject)} images have a gradient of zero or not finite"
         + (", though that of the margin is not" if saturated else ""),
         "a saturated loss: logits so large that the cross-entropy is exactly 0"
@@ -120,7 +120,7 @@ def fgsm_below_pgd(subject: Subject) -> Finding:
     missed = subject.fgsm & ~subject.pgd
     return Finding(
         "FGSM below PGD",
-        subject.share(missed) <= MISSED,
+        subject.fraction(missed) <= MISSED,
         f"FGSM fools {int(subject.fgsm.sum())}, PGD {int(subject.pgd.sum())} of {len(subject)} images; "
         f"FGSM but not PGD {int(missed.sum())}",
         "gradient masking: near the image the gradient points away from what one large step finds",
@@ -133,10 +133,10 @@ def larger_balls(subject: Subject) -> Finding:
     sizes = [subject.eps, 2 * subject.eps, 4 * subject.eps]
     found = [subject.pgd, *(subject.ascended(subject.classifier, eps) for eps in sizes[1:])]
     missed = [(found[0] & ~found[1]), (found[0] | found[1]) & ~found[2]]
-    shown = ", ".join(f"{subject.share(one):.0%} at {eps:g}" for one, eps in zip(found, sizes, strict=True))
+    shown = ", ".join(f"{subject.fraction(one):.0%} at {eps:g}" for one, eps in zip(found, sizes, strict=True))
     return Finding(
         "larger balls",
-        max(map(subject.share, missed)) <= MISSED,
+        max(map(subject.fraction, missed)) <= MISSED,
         f"PGD fools {shown}; {max(int(one.sum()) for one in missed)} images only in the smaller ball",
         "gradient masking: steps that suit the larger ball are too large for the surface",
         "Attack with smaller steps and more of them; take the best over several sizes",
@@ -145,13 +145,13 @@ def larger_balls(subject: Subject) -> Finding:
 
 def unbounded(subject: Subject) -> Finding:
     """With every image in reach, none that matters stays right."""
-    found = ascend(
+    found = reference_pgd(
         subject.classifier, subject.images, subject.labels, eps=1.0, steps=UNBOUNDED_STEPS, step=3 / UNBOUNDED_STEPS
     )
     chance = 1 / subject.logits.shape[1]
     return Finding(
         "unbounded",
-        subject.share(~found) <= chance,
+        subject.fraction(~found) <= chance,
         f"{int((~found).sum())} of {len(subject)} images withstand an attack that may change anything; chance is "
         f"{chance:.0%}",
         "gradient masking: no model can classify an image that is free to become another",
@@ -167,7 +167,7 @@ def noise(subject: Subject) -> Finding:
         fooled = subject.classifier((subject.images + subject.eps * drawn).clamp(0, 1)).argmax(1) != subject.labels
     return Finding(
         "noise",
-        subject.share(fooled) <= NOISE,
+        subject.fraction(fooled) <= NOISE,
         f"uniform noise of size {subject.eps:g} fools {int(fooled.sum())} of {len(subject)} images, "
         f"at most {NOISE:.0%} expected",
         "wrong normalisation (eps is meant for another range of pixels), or a model at the edge of its decisions",
@@ -179,7 +179,7 @@ def scaled(subject: Subject) -> Finding:
     """Success does not depend on the scale of the logits."""
     factor = MARGIN / float(margin(subject.logits, subject.labels).max().clamp_min(1e-12))
     found = subject.ascended(lambda images: subject.classifier(images) * factor, subject.eps)
-    gained = subject.share(found) - subject.share(subject.pgd)
+    gained = subject.fraction(found) - subject.fraction(subject.pgd)
     return Finding(
         "scaled logits",
         gained <= MISSED,

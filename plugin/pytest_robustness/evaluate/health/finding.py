@@ -9,8 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.attacks.registry import AttackPlan
-from pytest_robustness.evaluate.health.pgd import Logits, ascend
+from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
+from pytest_robustness.evaluate.health.pgd import Logits, reference_pgd
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Subject:
     right: int
     tried: int
     eps: float
-    attacks: dict[str, AttackPlan]
+    attacks: dict[str, ResolvedAttack]
     seed: int = 0
     row_floor: int = 16
 
@@ -72,7 +72,7 @@ class Subject:
     @cached_property
     def fgsm(self) -> Tensor:
         """(N,) bool: fooled by one step of size eps."""
-        return ascend(self.classifier, self.images, self.labels, eps=self.eps, steps=1, step=self.eps)
+        return reference_pgd(self.classifier, self.images, self.labels, eps=self.eps, steps=1, step=self.eps)
 
     @cached_property
     def pgd(self) -> Tensor:
@@ -81,9 +81,9 @@ class Subject:
 
     def ascended(self, logits_of: Logits, eps: float) -> Tensor:
         """(N,) bool: fooled by PGD in a ball of radius ``eps``, from a random start that depends on the seed only."""
-        return ascend(logits_of, self.images, self.labels, eps=eps, steps=10, step=eps / 4, start=self.seed)
+        return reference_pgd(logits_of, self.images, self.labels, eps=eps, steps=10, step=eps / 4, start=self.seed)
 
-    def share(self, which: Tensor) -> float:
+    def fraction(self, which: Tensor) -> float:
         """Of the images; 0 where there are none."""
         return float(which.float().mean()) if len(which) else 0.0
 

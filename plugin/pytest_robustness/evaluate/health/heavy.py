@@ -9,9 +9,9 @@ from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks import ball
-from pytest_robustness.evaluate.attacks.registry import KINDS, AttackPlan
+from pytest_robustness.evaluate.attacks.registry import ATTACKS, ResolvedAttack
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
-from pytest_robustness.evaluate.health.pgd import ascend
+from pytest_robustness.evaluate.health.pgd import reference_pgd
 from pytest_robustness.evaluate.meter import Meter
 from pytest_robustness.evaluate.models.classifier import Frozen
 from pytest_robustness.evaluate.runtime.seeding import seeded
@@ -31,10 +31,12 @@ def black_box(subject: Subject) -> Finding:
     missed = (~stronger(subject)).nonzero().squeeze(1)
     fooled = torch.zeros_like(missed, dtype=torch.bool)
     if len(missed):
-        square = AttackPlan(KINDS["Square"], "full", {"eps": subject.eps, "n_queries": QUERIES, "seed": subject.seed})
+        square = ResolvedAttack(
+            ATTACKS["Square"], "full", {"eps": subject.eps, "n_queries": QUERIES, "seed": subject.seed}
+        )
         images, labels = subject.images[missed], subject.labels[missed]
         with seeded(subject.seed, "health"), torch.no_grad():
-            found = square.build(Plain(subject))(images, labels)
+            found = square.build(ShiftedLogits(subject))(images, labels)
             fooled = subject.classifier(found).argmax(1) != labels
     return Finding(
         "black box",
@@ -49,7 +51,7 @@ def black_box(subject: Subject) -> Finding:
 def more_effort(subject: Subject) -> Finding:
     """More steps and restarts change little: the attack has converged."""
     found = stronger(subject)
-    gained = subject.share(found) - subject.share(subject.pgd)
+    gained = subject.fraction(found) - subject.fraction(subject.pgd)
     return Finding(
         "more effort",
         gained <= MORE,
@@ -64,7 +66,7 @@ def shifted(subject: Subject) -> Finding:
     """The suite's attacks do not care for a constant added to every logit: neither does the model's decision."""
     worst = []
     for name, attack in subject.attacks.items():
-        plain, moved = (run(subject, attack, Plain(subject, shift)) for shift in (0.0, SHIFT))
+        plain, moved = (run(subject, attack, ShiftedLogits(subject, shift)) for shift in (0.0, SHIFT))
         worst.append((int(plain[0].sum()) - int(moved[0].sum()), name))
     changed = [f"{name} {change:+d}" for change, name in worst if abs(change) > SHIFTED * len(subject)]
     return Finding(
@@ -98,7 +100,7 @@ def stronger(subject: Subject) -> Tensor:
         left = (~found).nonzero().squeeze(1)
         if not len(left):
             break
-        found[left] = ascend(
+        found[left] = reference_pgd(
             subject.classifier,
             subject.images[left],
             subject.labels[left],
@@ -110,18 +112,18 @@ def stronger(subject: Subject) -> Tensor:
     return found
 
 
-def _breaches(subject: Subject, attack: AttackPlan) -> Iterator[str]:
+def _breaches(subject: Subject, attack: ResolvedAttack) -> Iterator[str]:
     try:
-        _, gradients = run(subject, attack, Plain(subject))
+        _, gradients = run(subject, attack, ShiftedLogits(subject))
     except RobustnessError as error:
         yield str(error)
         return
-    budget = attack.kind.budget(attack.parameters()) if attack.kind.budget else None
+    budget = attack.spec.budget(attack.parameters()) if attack.spec.budget else None
     if budget is not None and gradients > budget:
         yield f"{gradients} gradient evaluations, not {budget}"
 
 
-class Plain(Frozen):
+class ShiftedLogits(Frozen):
     """The subject's classifier as the module attacks want, with a constant added to its logits."""
 
     def __init__(self, subject: Subject, shift: float = 0.0) -> None:
@@ -132,13 +134,13 @@ class Plain(Frozen):
         return self.logits_of(images) + self.shift
 
 
-def run(subject: Subject, attack: AttackPlan, model: Frozen) -> tuple[Tensor, int]:
+def run(subject: Subject, attack: ResolvedAttack, model: Frozen) -> tuple[Tensor, int]:
     """Which images, (N,) bool, an attack of the suite fools, every step of it, and the gradients it took.
 
     Raises RobustnessError for an answer outside of its ball or of [0, 1].
     """
     eps = float(attack.parameters().get("eps", 0))
-    norm = attack.kind.norm
+    norm = attack.spec.norm
     meter = Meter(
         model,
         subject.images,
@@ -151,7 +153,7 @@ def run(subject: Subject, attack: AttackPlan, model: Frozen) -> tuple[Tensor, in
     )
     with seeded(subject.seed, "health"):
         found = attack.build(meter)(subject.images.clone(), subject.labels.clone())
-    ball.check(found, subject.images, norm, eps)
+    ball.check_adversarial(found, subject.images, norm, eps)
     with torch.no_grad():
         return model(found.detach()).argmax(1) != subject.labels, meter.gradients
 

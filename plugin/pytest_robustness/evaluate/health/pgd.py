@@ -32,7 +32,7 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
     return logits.gather(1, label).squeeze(1) - logits.scatter(1, label, -torch.inf).amax(1)
 
 
-def ascend(
+def reference_pgd(
     logits_of: Logits,
     images: Tensor,
     labels: Tensor,

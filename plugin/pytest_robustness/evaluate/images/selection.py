@@ -89,6 +89,6 @@ def draw(scan: Scan, count: int, seed: int, readable: Callable[[Sequence[Photogr
     return sorted(drawn, key=lambda one: one.path)
 
 
-def sealed(folder: Path, photographs: Sequence[Photograph]) -> list[Photograph]:
+def with_digests(folder: Path, photographs: Sequence[Photograph]) -> list[Photograph]:
     """The same with the digests of their files."""
     return [Photograph(one.path, one.label, sha256(one.read(folder)).hexdigest()) for one in photographs]

@@ -33,7 +33,7 @@ Chunk = Sequence[Photograph]
 Submit = Callable[[Chunk], Future[list[bool | None]]]
 
 
-class Jury:
+class ClassifierPool:
     """A pool of processes, each with its own GPU if there are enough, else with its share of the cores."""
 
     def __init__(self, suite: Suite, workers: int) -> None:
@@ -140,7 +140,7 @@ def _start(suite: Path, folder: Path, workers: int, started: Any) -> None:
         index, started.value = started.value, started.value + 1
     count = torch.cuda.device_count()
     device = torch.device("cuda", index % count) if count else torch.device("cpu")
-    devices.settle(device, workers)
+    devices.prepare_device(device, workers)
     _worker[:] = [_Worker(load_suite(suite).with_folder(folder), device)]
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.runtime.errors import blaming
+from pytest_robustness.evaluate.runtime.errors import user_code
 
 #: Bytes of the integers a checksum adds.
 WORD = 8
@@ -77,7 +77,7 @@ class Classifier(Frozen):
     def __enter__(self) -> Self:
         try:
             self.model.eval().requires_grad_(False)
-            with blaming(f"moving the model to {self.device}"):
+            with user_code(f"moving the model to {self.device}"):
                 self.model.to(self.device, self.dtype)
                 if self.channels_last:
                     self.model.to(memory_format=torch.channels_last)
@@ -129,7 +129,7 @@ class Classifier(Frozen):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] -> (N, K) logits."""
-        with blaming("the model"):
+        with user_code("the model"):
             inputs = (images - self.mean) / self.std
             if self.channels_last:
                 inputs = inputs.contiguous(memory_format=torch.channels_last)

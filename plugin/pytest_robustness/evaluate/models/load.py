@@ -10,7 +10,7 @@ from torch import nn
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.models.sources import build_library_model
 from pytest_robustness.evaluate.models.weights import load_weights
-from pytest_robustness.evaluate.runtime.errors import blaming
+from pytest_robustness.evaluate.runtime.errors import user_code
 from pytest_robustness.suite.suite import Case
 
 
@@ -23,7 +23,7 @@ def load_model(case: Case) -> nn.Module:
     if case.model.library:
         return build_library_model(case)
     module_name, _, name = case.model.source.partition(":")
-    with blaming(f"{case.suite.path}: {key}.source: {module_name}"):
+    with user_code(f"{case.suite.path}: {key}.source: {module_name}"):
         try:
             module = import_module(module_name)
         except ModuleNotFoundError as error:
@@ -32,7 +32,7 @@ def load_model(case: Case) -> nn.Module:
         factory = getattr(module, name)
     except AttributeError:
         raise case.error(f"{key}.source", f"no {name!r} in {module_name}") from None
-    with blaming(f"{case.suite.path}: {key}.source: {name}"):
+    with user_code(f"{case.suite.path}: {key}.source: {name}"):
         model = factory() if callable(factory) else factory
     if not isinstance(model, nn.Module) or model is factory:
         what = f"{name} returned a {type(model).__name__}" if callable(factory) else f"{name} cannot be called"

@@ -16,7 +16,7 @@ def pick_device() -> torch.device:
     return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def settle(device: torch.device, workers: int) -> None:
+def prepare_device(device: torch.device, workers: int) -> None:
     """Share a CPU's cores among the workers, and keep its memory; warm a GPU up."""
     if device.type == "cpu":
         torch.set_num_threads(max(1, available_cores() // workers))

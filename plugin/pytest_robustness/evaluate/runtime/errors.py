@@ -19,7 +19,7 @@ LOST = "CUDA error"
 
 
 @contextmanager
-def guarded(case: Case) -> Iterator[None]:
+def translate_device_errors(case: Case) -> Iterator[None]:
     """Out of memory, and a device that is lost, in words that say what to do.
 
     Raises:
@@ -40,7 +40,7 @@ def guarded(case: Case) -> Iterator[None]:
 
 
 @contextmanager
-def blaming(what: str) -> Iterator[None]:
+def user_code(what: str) -> Iterator[None]:
     """What a user's code raises becomes one line that names it, its error and where that was raised."""
     try:
         yield

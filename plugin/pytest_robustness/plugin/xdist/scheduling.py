@@ -31,7 +31,7 @@ class ModelScheduling(LoadScheduling):
     ) -> None:
         super().__init__(config, log)
         self.seconds, self.ended = seconds, ended
-        self.units: list[str | int] = []  # of each test, by index in the collection: a unit is sent at once
+        self.chunks: list[str | int] = []  # of each test, by index in the collection: a unit is sent at once
 
     def schedule(self) -> None:
         """Deal the first units, so that every worker has one before any has two."""
@@ -41,14 +41,14 @@ class ModelScheduling(LoadScheduling):
             if not self._check_nodes_have_same_collection():
                 return
             self.collection = collection
-            self.units, self.pending = self._planned(cases)
+            self.chunks, self.pending = self._planned(cases)
             for enough in (1, 2):
                 for node in self.nodes:
                     self._fill(node, enough)
         super().schedule()
 
     def check_schedule(self, node: Any, duration: float = 0) -> None:
-        if not self.units:
+        if not self.chunks:
             super().check_schedule(node, duration)
         elif not node.shutting_down:
             self._fill(node, enough=2)
@@ -64,12 +64,12 @@ class ModelScheduling(LoadScheduling):
         """The unit of each test, and the order in which tests are sent."""
         models = [case and CaseId(case).model for case in cases]
         whole = len(set(filter(None, models))) >= len(self.nodes)
-        units = [unit or index for index, unit in enumerate(models if whole else cases)]
+        chunks = [chunk or index for index, chunk in enumerate(models if whole else cases)]
         tests: dict[str | int, list[int]] = {}
-        for index, unit in enumerate(units):
-            tests.setdefault(unit, []).append(index)
-        longest_first = sorted(tests.values(), key=lambda unit: -sum(self._expected(cases[index]) for index in unit))
-        return units, list(chain(*longest_first))
+        for index, chunk in enumerate(chunks):
+            tests.setdefault(chunk, []).append(index)
+        longest_first = sorted(tests.values(), key=lambda chunk: -sum(self._expected(cases[index]) for index in chunk))
+        return chunks, list(chain(*longest_first))
 
     def _expected(self, case: str | None) -> float:
         if case is None:
@@ -79,5 +79,5 @@ class ModelScheduling(LoadScheduling):
 
     def _fill(self, node: Any, enough: int) -> None:
         while self.pending and len(self.node2pending[node]) < enough:
-            _, unit = next(groupby(self.pending, key=self.units.__getitem__))
-            self._send_tests(node, len(list(unit)))
+            _, chunk = next(groupby(self.pending, key=self.chunks.__getitem__))
+            self._send_tests(node, len(list(chunk)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_robustness.report.data import Value
-from pytest_robustness.report.metric_format import Unit
+from pytest_robustness.report.metric_format import MetricFormat
 
 #: Colours of Okabe and Ito, which colour-blind people tell apart, in pairs of a dark and a light one.
 COLOURS = 8
@@ -74,7 +74,7 @@ class Scale:
         share = (value - self.low) / (self.high - self.low)
         return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
 
-    def ticks(self, unit: Unit) -> list[tuple[float, str]]:
+    def ticks(self, unit: MetricFormat) -> list[tuple[float, str]]:
         count = round((self.high - self.low) / self.step)
         values = [self.low + i * self.step for i in range(count + 1)]
         return [(self.place(value), unit.tick(value, self.step)) for value in values]
@@ -90,7 +90,7 @@ class Series:
 
 
 def grouped_bars(
-    title: str, unit: Unit, groups: Sequence[str], series: Sequence[Series], beside: Sequence[Series] = ()
+    title: str, unit: MetricFormat, groups: Sequence[str], series: Sequence[Series], beside: Sequence[Series] = ()
 ) -> Chart | None:
     """Groups on the x axis, a bar for each series in each of them; None where there is nothing to draw.
 
@@ -152,11 +152,11 @@ def _whisker(scale: Scale, value: Value) -> tuple[float, float] | None:
     return scale.place(high), scale.place(low)
 
 
-def _beside(unit: Unit, published: float | None) -> str:
+def _beside(unit: MetricFormat, published: float | None) -> str:
     return "" if published is None else f"; published: {unit.show(published)}"
 
 
-def _table(unit: Unit, groups: Sequence[str], series: Sequence[Series]) -> list[list[str]]:
+def _table(unit: MetricFormat, groups: Sequence[str], series: Sequence[Series]) -> list[list[str]]:
     rows = [["", *groups]]
     for one in series:
         cells = []
@@ -167,7 +167,7 @@ def _table(unit: Unit, groups: Sequence[str], series: Sequence[Series]) -> list[
     return rows
 
 
-def lines(title: str, unit: Unit, x_name: str, series: Sequence[Series]) -> Chart | None:
+def lines(title: str, unit: MetricFormat, x_name: str, series: Sequence[Series]) -> Chart | None:
     """Values over a quantity, a line for each series; groups are the quantity's values as text."""
     shown = [one for one in series if len(one.values) > 1]
     if not shown:
@@ -227,7 +227,7 @@ class BeforeAfter:
 
 def before_after(
     metric: str,
-    unit: Unit,
+    unit: MetricFormat,
     before: float,
     after: float,
     interval: tuple[float, float] | None,

@@ -9,7 +9,7 @@ from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.report.data import Attack, Case, Contrast, Report, Value
 from pytest_robustness.report.html.charts import Chart, Series, grouped_bars, lines
 from pytest_robustness.report.html.heat import METRICS, value_of
-from pytest_robustness.report.metric_format import UNITS
+from pytest_robustness.report.metric_format import FORMATS
 
 #: Of an attack, what may differ between the points of one curve.
 SIZE = ("eps", "alpha")
@@ -38,10 +38,10 @@ def families(report: Report) -> Iterator[Figure]:
         beside = [one for series in all_series.values() for one in series]
         for family, series in all_series.items():
             groups = [attack for attack in attacks if any(attack in one.values for one in series)]
-            chart = grouped_bars(family, UNITS[metric], groups, series, beside)
+            chart = grouped_bars(family, FORMATS[metric], groups, series, beside)
             if chart is not None:
                 charts.append(chart)
-                commands.append(again(report, family))
+                commands.append(rerun_command(report, family))
         if charts:
             yield Figure(metric, charts, commands)
 
@@ -55,7 +55,7 @@ def _series(report: Report, grid: Mapping[str, Case], model: str, attacks: Seque
     )
 
 
-def again(report: Report, family: str | None = None) -> str:
+def rerun_command(report: Report, family: str | None = None) -> str:
     """The command that measures a family, or all, once more."""
     grouped = family is not None and any(family in model.groups for model in report.models)
     return f"{report.provenance.rerun} -m {family}" if grouped else report.provenance.rerun
@@ -69,9 +69,9 @@ def differences(report: Report) -> Iterator[Figure]:
         mine = [one for one in report.contrasts if one.group == group]
         series = [_difference(report, group, name, mine) for name in dict.fromkeys(one.models for one in mine)]
         present = [attack for attack in attacks if any(attack in one.values for one in series)]
-        chart = grouped_bars(group, UNITS["change"], present, series)
+        chart = grouped_bars(group, FORMATS["change"], present, series)
         if chart is not None:
-            yield Figure(group, [chart], [again(report)])
+            yield Figure(group, [chart], [rerun_command(report)])
 
 
 def _difference(report: Report, group: str, name: str, contrasts: Sequence[Contrast]) -> Series:
@@ -105,11 +105,11 @@ def curves(report: Report) -> Iterator[Figure]:
                     eps: value_of(grid.get(CaseId.of(model, attack)), "success rate") for eps, attack in attacks.items()
                 }
                 series.append(Series(model, {eps: value for eps, value in found.items() if value is not None}))
-            chart = lines(family, UNITS["success rate"], "epsilon", series)
+            chart = lines(family, FORMATS["success rate"], "epsilon", series)
             if chart is not None:
                 charts.append(chart)
         if charts:
-            yield Figure(name, charts, [again(report)])
+            yield Figure(name, charts, [rerun_command(report)])
 
 
 def _same_but_for_size(report: Report) -> dict[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.report.data import Case, Report, Value
-from pytest_robustness.report.metric_format import UNITS
+from pytest_robustness.report.metric_format import FORMATS
 
 #: Matplotlib's cividis, which looks the same to colour-blind people: a dark blue, then greys, then a bright yellow.
 CIVIDIS = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")
@@ -49,7 +49,7 @@ def _heat(metric: str, grid: Mapping[str, Case], models: Sequence[str], attacks:
         (model, [_cell(metric, grid.get(CaseId.of(model, attack)), columns[attack]) for attack in attacks])
         for model in models
     ]
-    return Heat(metric, UNITS[metric].name, UNITS[metric].most is not None, attacks, rows)
+    return Heat(metric, FORMATS[metric].name, FORMATS[metric].most is not None, attacks, rows)
 
 
 def value_of(case: Case | None, metric: str) -> Value | None:
@@ -58,7 +58,7 @@ def value_of(case: Case | None, metric: str) -> Value | None:
 
 def _range(metric: str, cases: Sequence[Case | None]) -> tuple[float, float]:
     """What the colours reach over: all that is possible, or what occurs under one attack."""
-    most = UNITS[metric].most
+    most = FORMATS[metric].most
     values = [value.value for case in cases if (value := value_of(case, metric)) is not None]
     return (0.0, most) if most is not None else (min(values, default=0.0), max(values, default=0.0))
 
@@ -70,7 +70,7 @@ def _cell(metric: str, case: Case | None, reach: tuple[float, float]) -> Cell:
     if value is None:
         text = case.word if case.success_rate is None else "-"
         return Cell(text, f"{case.case}: {case.word if case.success_rate is None else 'not measured'}")
-    unit = UNITS[metric]
+    unit = FORMATS[metric]
     low, high = reach
     share = (value.value - low) / (high - low) if high > low else 0.5
     paper = colour(share if unit.easier > 0 else 1 - share)

@@ -13,9 +13,9 @@ from pytest_robustness.report.data import Case, Contrast, Model, Report
 from pytest_robustness.report.html import figures
 from pytest_robustness.report.html.charts import COLOURS, BeforeAfter, Span, before_after, spans
 from pytest_robustness.report.html.heat import CIVIDIS, heats
-from pytest_robustness.report.metric_format import UNITS
+from pytest_robustness.report.metric_format import FORMATS
 from pytest_robustness.report.table import amount, two_sided
-from pytest_robustness.report.text import plain
+from pytest_robustness.report.text import printable
 
 #: Metrics whose change is in points, not relative.
 IN_POINTS = frozenset({"success rate", "clean accuracy"})
@@ -51,7 +51,7 @@ def render(report: Report) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: plain(value) if type(value) is str else value,
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )
     failures = list(_failures(report))
     shown = {failure.gallery.case for failure in failures if failure.gallery}
@@ -69,10 +69,10 @@ def render(report: Report) -> str:
         facts=_facts(report.models),
         published_means={one.of: one for one in report.published if one.attack == figures.MEAN},
         colours=COLOURS,
-        units=UNITS,
+        units=FORMATS,
         change=_change,
-        again=figures.again(report),
-        commands=list(dict.fromkeys(figures.again(report, family) for family in report.families)),
+        rerun_command=figures.rerun_command(report),
+        commands=list(dict.fromkeys(figures.rerun_command(report, family) for family in report.families)),
     )
 
 
@@ -93,7 +93,7 @@ def _failures(report: Report) -> Iterator[Failure]:
 
 
 def _bars(metric: MetricVerdict) -> Iterator[BeforeAfter]:
-    unit = UNITS.get(metric.metric)
+    unit = FORMATS.get(metric.metric)
     before, after = metric.before, metric.after
     if unit is None or before is None or after is None:
         return

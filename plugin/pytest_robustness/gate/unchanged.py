@@ -7,14 +7,13 @@ from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.protocol import Protocol
 from pytest_robustness.records.provenance import Provenance
-from pytest_robustness.records.verdict import Verdict
+from pytest_robustness.records.verdict import Status, Verdict
 
-UNCHANGED = "unchanged, not measured"
 #: Of the provenance, what evidence does not depend on. The product may be another, its kind may not.
 INDIFFERENT = {"device", "model", "commit", "architecture"}
 
 
-def known(then: Measurement, protocol: Protocol, provenance: Provenance) -> bool:
+def is_unchanged(then: Measurement, protocol: Protocol, provenance: Provenance) -> bool:
     """Whether measuring would give the baseline's evidence again: all that it depends on is what it was.
 
     Never so for a model whose code has no digest: what it does may depend on more than can be seen.
@@ -23,9 +22,9 @@ def known(then: Measurement, protocol: Protocol, provenance: Provenance) -> bool
     return provenance.code_digest is not None and before == after and then.protocol == protocol
 
 
-def judge_known(then: Measurement, rules: Rules) -> Verdict:
+def judge_unchanged(then: Measurement, rules: Rules) -> Verdict:
     """The baseline by today's rules: only an absolute limit can fail it."""
     verdict = judge(then, then, rules)
     if not verdict.passed:
         return verdict
-    return Verdict(case=then.case, passed=True, word=UNCHANGED, reason=f"{then.case}: {UNCHANGED}")
+    return Verdict(case=then.case, passed=True, status=Status.UNCHANGED, reason=f"{then.case}: {Status.UNCHANGED}")
