@@ -17,7 +17,7 @@ from pytest_robustness.suite.suite import Suite, Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, flips, measurement
 from tests.gate.strategies import comparisons, modest
-from tests.gate.test_suite import SOUND, folder, loaded
+from tests.suite.test_suite import SOUND, folder, loaded
 
 __all__ = ["folder"]  # a fixture
 

@@ -1,20 +1,18 @@
-"""Gathers what the tests found, adds what needs several cases, and is the only writer of baselines."""
+"""Gathers what the tests found, and adds what needs several cases."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from collections.abc import Generator, Iterable, Sequence
-from pathlib import Path
 
 import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
 from pytest_robustness.gate.pooled import judge_models
-from pytest_robustness.gate.update import Update, line, to_write
+from pytest_robustness.plugin.baselines import BaselineWriter
 from pytest_robustness.plugin.collection import case_named, case_of
-from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.records.result import Result
@@ -86,7 +84,7 @@ class Controller:
             return
         recording = self.settings.recording
         if (self.results or self.troubles) and recording != "none":
-            self._record()
+            self._writer.record(self.results, self.troubles)
         elif self.results:
             self._judge_together()
             self._check_anchor()
@@ -99,46 +97,20 @@ class Controller:
             self.notes.append("every case has a baseline")
             session.exitstatus = pytest.ExitCode.OK
 
-    def _record(self) -> None:
-        store = self.settings.store
-        sound = [result for case, result in self.results.items() if case not in self.troubles]
-        try:
-            updates = [Update(one.measurement, store.read(one.measurement.case), one.verdict) for one in sound]
-        except RobustnessError as error:  # damaged since its case was judged
-            self.failures.append(f"{error}; nothing was recorded")
-            return
-        commit = commit_of(self.config.rootpath)
-        chosen = sorted(to_write(updates), key=lambda update: update.now.case)
-        written = [update.with_commit(commit) for update in chosen]
-        try:
-            store.write(update.now for update in written)
-        except RobustnessError as error:
-            lost = [update.now.case for update in written if not store.holds(update.now)]
-            self.failures.append(f"{error}; not recorded: {', '.join(lost)}")
-            written = [update for update in written if update.now.case not in lost]
-        self.notes += [line(update) for update in written]
-        unchanged = len(updates) - len(chosen)
-        self.notes.append(f"baselines in {self._shown(store.folder)}: {len(written)} written, {unchanged} unchanged")
-        if self.troubles:
-            kept = ", ".join(f"{case} ({trouble})" for case, trouble in self.troubles.items())
-            self.notes.append(f"not recorded: {kept}")
-
     def _check_obsolete(self) -> None:
-        store, cases = self.settings.store, self._cases
-        obsolete = sorted(store.cases() - set(cases))
+        obsolete = sorted(self.settings.store.cases() - set(self._cases))
         if not obsolete:
             return
-        named = ", ".join(obsolete)
         if self.settings.prune:
-            try:
-                store.remove(obsolete)
-            except RobustnessError as error:
-                self.failures.append(str(error))
-                return
-            self.notes.append(f"pruned baselines of cases that are not in the suite: {named}")
+            self._writer.prune(obsolete)
         elif self._regular_cases <= {*self.results, *self.troubles}:
+            named = ", ".join(obsolete)
             text = f"baselines of cases that are not in the suite: {named}; --prune-baselines deletes them"
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
+
+    @property
+    def _writer(self) -> BaselineWriter:
+        return BaselineWriter(self.settings.store, self.config.rootpath, self.notes, self.failures)
 
     def _check_anchor(self) -> None:
         anchor = self.settings.anchor
@@ -195,9 +167,6 @@ class Controller:
             return []
         left = [case for case in self.selected if case not in self.results and case not in self.troubles]
         return [f"not run: {len(left)} of {len(self.selected)} cases: {', '.join(left)}"] if left else []
-
-    def _shown(self, path: Path) -> str:
-        return str(path.relative_to(self.config.rootpath) if path.is_relative_to(self.config.rootpath) else path)
 
 
 def _said(report: pytest.TestReport) -> str:

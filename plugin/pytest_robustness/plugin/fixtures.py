@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from pytest_robustness.evaluate.clean import ModelCache
     from pytest_robustness.evaluate.rounds import Round
-    from pytest_robustness.gate.metrics import Rules
     from pytest_robustness.records.measurement import Measurement
     from pytest_robustness.records.verdict import Verdict
 
@@ -69,55 +68,33 @@ class Robustness:
             pytest.fail(printable(result.verdict.reason) + self._advice(result.verdict.status), pytrace=False)
 
     def _result(self) -> Result:
-        from pytest_robustness.evaluate.measure import evaluate
-        from pytest_robustness.evaluate.trial import Stopwatch
-        from pytest_robustness.gate.judge import judge, not_judged
-        from pytest_robustness.gate.metrics import Rules
-        from pytest_robustness.gate.unchanged import judge_unchanged
+        from pytest_robustness.execute.case import Request, run_case
 
-        case = self._case
+        settings, case = self._settings, self._case
         try:  # first: a damaged file need not wait for the attack
-            baseline = self._settings.store.read(case.id)
+            baseline = settings.store.read(case.id)
         except RobustnessError as error:
             raise RobustnessError(f"{error}; restore the file, or delete it and record it: {self._command}") from None
-        rules = Rules.of(case)
-        if self._settings.changed_only and baseline is not None and self._unchanged(baseline):
-            return Result(
-                measurement=baseline, verdict=self._anchored(baseline, judge_unchanged(baseline, rules), rules)
-            )
-        stopwatch = Stopwatch(self._settings.limit)
-        measurement = evaluate(
+        request = Request(
+            anchor=settings.anchor if settings.recording == "none" else None,  # a new baseline is what is wanted
+            limit=settings.limit,
+            changed_only=settings.changed_only,
+            wants_pictures=self._wants_pictures,
+        )
+        return run_case(
             case,
+            baseline,
+            request,
             device=self._device,
             time_unreliable_because="several workers share a GPU" if SHARED_DEVICE in os.environ else None,
             run_rounds=self._rounds,
             progress=self._progress.of(case),
-            stopwatch=stopwatch,
+            measured=self._rounds.describe,
             model_cache=self._model_cache,
         )
-        self._rounds.describe(measurement)
-        if self._settings.limit:
-            return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
-        verdict = self._anchored(measurement, judge(measurement, baseline, rules), rules)
-        gallery = None
-        if self._outputs.pictures_of(case.id, regressed=verdict.status == Status.REGRESSED):
-            from pytest_robustness.evaluate.gallery import attack_again
 
-            gallery = attack_again(case, measurement, device=self._device)
-        return Result(measurement=measurement, verdict=verdict, gallery=gallery)
-
-    def _anchored(self, measurement: Measurement, verdict: Verdict, rules: Rules) -> Verdict:
-        """Also held against a release, unless a new baseline is what is wanted."""
-        anchor = self._settings.anchor
-        if anchor is None or self._settings.recording != "none":
-            return verdict
-        return anchor.judge(measurement, verdict, rules)
-
-    def _unchanged(self, baseline: Measurement) -> bool:
-        from pytest_robustness.evaluate.measure import identify
-        from pytest_robustness.gate.unchanged import is_unchanged
-
-        return is_unchanged(baseline, *identify(self._case, device=self._device, model_cache=self._model_cache))
+    def _wants_pictures(self, verdict: Verdict) -> bool:
+        return self._outputs.pictures_of(self._case.id, regressed=verdict.status == Status.REGRESSED)
 
     def _advice(self, status: Status) -> str:
         if status not in (Status.NO_BASELINE, Status.NOT_COMPARABLE):

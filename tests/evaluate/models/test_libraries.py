@@ -23,9 +23,9 @@ from pytest_robustness.suite.suite import Case, Suite
 from safetensors.torch import save_file
 from timm.models import PretrainedCfg
 
-from tests.evaluate.test_models import Evil
+from tests.evaluate.models.test_load import Evil
 
-IMAGENET = Path(__file__).parents[2] / "robustness_tests" / "imagenet.toml"
+IMAGENET = Path(__file__).parents[3] / "robustness_tests" / "imagenet.toml"
 SUITE = load_suite(IMAGENET)
 
 #: Parameters by the paper's Table I.

@@ -117,7 +117,9 @@ def test_a_model_that_cannot_be_followed_has_no_digest(layer: nn.Module) -> None
 
 
 def test_torch_s_compiler_is_not_imported_for_it() -> None:
-    program = "import sys; from tests.evaluate.test_digests import code; code(); print('torch._dynamo' in sys.modules)"
+    program = (
+        "import sys; from tests.evaluate.models.test_digests import code; code(); print('torch._dynamo' in sys.modules)"
+    )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "False"
 
@@ -134,6 +136,6 @@ def test_nothing_of_the_model_or_the_random_numbers_changes() -> None:
 
 
 def test_it_is_the_same_in_another_process() -> None:
-    program = "from tests.evaluate.test_digests import code; print(code())"
+    program = "from tests.evaluate.models.test_digests import code; print(code())"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert found.strip() == code()

@@ -1,0 +1,96 @@
+"""One case from start to end: the same in a test, a worker, another process or a notebook. Needs no pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from pytest_robustness.evaluate.clean import ModelCache
+from pytest_robustness.evaluate.gallery import attack_again
+from pytest_robustness.evaluate.measure import evaluate, identify
+from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
+from pytest_robustness.evaluate.trial import Stopwatch
+from pytest_robustness.gate.anchor import Anchor
+from pytest_robustness.gate.judge import judge, not_judged
+from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.unchanged import is_unchanged, judge_unchanged
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.result import Result
+from pytest_robustness.records.verdict import Verdict
+from pytest_robustness.suite.suite import Case
+
+
+def _no_pictures(verdict: Verdict) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a case beside its measurement.
+
+    Attributes:
+        anchor: a release that the case is also held against; None: none.
+        limit: images of a trial, which is timed and not judged; None: all images, judged.
+        changed_only: a case that would only repeat its baseline is judged by it and not measured.
+        wants_pictures: whether a case with this verdict gets a gallery.
+    """
+
+    anchor: Anchor | None = None
+    limit: int | None = None
+    changed_only: bool = False
+    wants_pictures: Callable[[Verdict], bool] = _no_pictures
+
+
+def run_case(
+    case: Case,
+    baseline: Measurement | None,
+    request: Request,
+    *,
+    device: torch.device | None = None,
+    time_unreliable_because: str | None = None,
+    run_rounds: RunRounds = run_in_order,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    measured: Callable[[Measurement], None] = lambda measurement: None,
+    model_cache: ModelCache | None = None,
+) -> Result:
+    """Measure a case and judge it by its baseline, its suite and the anchor, and by nothing else.
+
+    Args:
+        case: which model, attack and images.
+        baseline: its stored measurement; None: there is none, which is a verdict of its own.
+        request: what is asked of it.
+        device, time_unreliable_because, run_rounds, progress, model_cache: as ``evaluate`` takes them.
+        measured: called with the measurement, before it is judged; not called where nothing was measured.
+
+    Raises:
+        RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
+    """
+    rules = Rules.of(case)
+    if request.changed_only and baseline is not None:
+        protocol, provenance = identify(case, device=device, model_cache=model_cache)
+        if is_unchanged(baseline, protocol, provenance):
+            verdict = _anchored(request.anchor, baseline, judge_unchanged(baseline, rules), rules)
+            return Result(measurement=baseline, verdict=verdict)
+    stopwatch = Stopwatch(request.limit)
+    measurement = evaluate(
+        case,
+        device=device,
+        time_unreliable_because=time_unreliable_because,
+        run_rounds=run_rounds,
+        progress=progress,
+        stopwatch=stopwatch,
+        model_cache=model_cache,
+    )
+    measured(measurement)
+    if request.limit:
+        return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
+    verdict = _anchored(request.anchor, measurement, judge(measurement, baseline, rules), rules)
+    gallery = attack_again(case, measurement, device=device) if request.wants_pictures(verdict) else None
+    return Result(measurement=measurement, verdict=verdict, gallery=gallery)
+
+
+def _anchored(anchor: Anchor | None, measurement: Measurement, verdict: Verdict, rules: Rules) -> Verdict:
+    """The verdict by the baseline, unless it passes and the anchor's does not."""
+    return verdict if anchor is None else anchor.judge(measurement, verdict, rules)

@@ -1,0 +1,64 @@
+"""The only writer of baselines: what an update run records, and what a run prunes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.store import BaselineStore
+from pytest_robustness.gate.update import Update, line, to_write
+from pytest_robustness.plugin.git import commit_of
+from pytest_robustness.records.result import Result
+from pytest_robustness.records.verdict import Status
+
+
+class BaselineWriter:
+    """On the controller, or in a single process. What it did is added to ``notes``, what it could not to ``failures``.
+
+    Args:
+        store: the suite's baselines.
+        rootdir: of the repository, whose commit is recorded and relative to which folders are shown.
+    """
+
+    def __init__(self, store: BaselineStore, rootdir: Path, notes: list[str], failures: list[str]) -> None:
+        self.store, self.rootdir = store, rootdir
+        self.notes, self.failures = notes, failures
+
+    def record(self, results: Mapping[str, Result], troubles: Mapping[str, Status]) -> None:
+        """Write the results that differ from their baselines; a case in trouble keeps its file and is named."""
+        sound = [result for case, result in results.items() if case not in troubles]
+        try:
+            updates = [Update(one.measurement, self.store.read(one.measurement.case), one.verdict) for one in sound]
+        except RobustnessError as error:  # damaged since its case was judged
+            self.failures.append(f"{error}; nothing was recorded")
+            return
+        commit = commit_of(self.rootdir)
+        chosen = sorted(to_write(updates), key=lambda update: update.now.case)
+        written = [update.with_commit(commit) for update in chosen]
+        try:
+            self.store.write(update.now for update in written)
+        except RobustnessError as error:
+            lost = [update.now.case for update in written if not self.store.holds(update.now)]
+            self.failures.append(f"{error}; not recorded: {', '.join(lost)}")
+            written = [update for update in written if update.now.case not in lost]
+        self.notes += [line(update) for update in written]
+        unchanged = len(updates) - len(chosen)
+        self.notes.append(f"baselines in {self._folder}: {len(written)} written, {unchanged} unchanged")
+        if troubles:
+            kept = ", ".join(f"{case} ({trouble})" for case, trouble in troubles.items())
+            self.notes.append(f"not recorded: {kept}")
+
+    def prune(self, obsolete: Sequence[str]) -> None:
+        """Delete the baselines of cases that left the suite."""
+        try:
+            self.store.remove(obsolete)
+        except RobustnessError as error:
+            self.failures.append(str(error))
+            return
+        self.notes.append(f"pruned baselines of cases that are not in the suite: {', '.join(obsolete)}")
+
+    @property
+    def _folder(self) -> Path:
+        folder = self.store.folder
+        return folder.relative_to(self.rootdir) if folder.is_relative_to(self.rootdir) else folder
