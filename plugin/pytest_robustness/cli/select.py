@@ -72,11 +72,9 @@ def _positive(text: str) -> int:
 
 def _workers() -> int:
     """One a GPU, else few enough that each has several cores and room for a model."""
-    import torch
+    from pytest_robustness.evaluate.runtime.devices import available_cores, gpu_count
 
-    from pytest_robustness.evaluate.runtime.devices import available_cores
-
-    return torch.cuda.device_count() or max(1, min(4, available_cores() // 2))
+    return gpu_count() or max(1, min(4, available_cores() // 2))
 
 
 def _models(suite: Suite, named: str | None) -> list[str]:

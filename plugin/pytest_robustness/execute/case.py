@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.gallery import attack_again
 from pytest_robustness.evaluate.measure import evaluate, identify
 from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
+from pytest_robustness.evaluate.runtime.devices import Device
 from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.gate.anchor import Anchor
 from pytest_robustness.gate.judge import judge, not_judged
@@ -48,7 +47,7 @@ def run_case(
     baseline: Measurement | None,
     request: Request,
     *,
-    device: torch.device | None = None,
+    device: Device | None = None,
     time_unreliable_because: str | None = None,
     run_rounds: RunRounds = run_in_order,
     progress: Callable[[int, int], None] = lambda done, total: None,

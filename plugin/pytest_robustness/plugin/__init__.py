@@ -13,7 +13,7 @@ from pytest_robustness.plugin.settings import NO_SUITE, Settings, add_options, c
 from pytest_robustness.plugin.stash import OUTPUTS, SETTINGS
 
 if TYPE_CHECKING:
-    import torch
+    from pytest_robustness.evaluate.runtime.devices import Device
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def robustness_device() -> torch.device:
+def robustness_device() -> Device:
     """The device attacks run on: this worker's GPU, else the CPU. Override it to choose another."""
     from pytest_robustness.evaluate.runtime import devices
 

@@ -21,10 +21,9 @@ from pytest_robustness.report.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import torch
-
     from pytest_robustness.evaluate.clean import ModelCache
     from pytest_robustness.evaluate.rounds import Round
+    from pytest_robustness.evaluate.runtime.devices import Device
     from pytest_robustness.records.measurement import Measurement
     from pytest_robustness.records.verdict import Verdict
 
@@ -44,7 +43,7 @@ class Robustness:
         self,
         request: pytest.FixtureRequest,
         case_id: str,
-        device: torch.device,
+        device: Device,
         rounds: Rounds,
         model_cache: ModelCache,
     ) -> None:
@@ -118,7 +117,7 @@ def robustness_model_cache() -> ModelCache:
 def robustness(
     request: pytest.FixtureRequest,
     robustness_case: str,
-    robustness_device: torch.device,
+    robustness_device: Device,
     robustness_rounds: Rounds,
     robustness_model_cache: ModelCache,
 ) -> Robustness:

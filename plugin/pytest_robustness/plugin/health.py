@@ -12,9 +12,8 @@ from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.stash import SETTINGS
 
 if TYPE_CHECKING:
-    import torch
-
     from pytest_robustness.evaluate.health import Level
+    from pytest_robustness.evaluate.runtime.devices import Device
 
 PARAMETER = "robustness_model"
 #: Of the checks that take minutes. They are left out unless ``-m`` says something about them.
@@ -53,7 +52,7 @@ class HealthChecks:
 
     @pytest.fixture
     def robustness_health(
-        self, request: pytest.FixtureRequest, robustness_model: tuple[str, Level], robustness_device: torch.device
+        self, request: pytest.FixtureRequest, robustness_model: tuple[str, Level], robustness_device: Device
     ) -> Health:
         """Whether attacks on a model can be believed: ``robustness_health.check()``, once for each model."""
         return Health(request, *robustness_model, robustness_device)
@@ -68,7 +67,7 @@ def _parameter(settings: Settings, model: str, level: Level) -> Any:
 class Health:
     """The checks of one model, as a test sees them."""
 
-    def __init__(self, request: pytest.FixtureRequest, model: str, level: Level, device: torch.device) -> None:
+    def __init__(self, request: pytest.FixtureRequest, model: str, level: Level, device: Device) -> None:
         self._item: pytest.Item = request.node
         self._settings: Settings = request.config.stash[SETTINGS]
         self._model, self._level, self._device = model, level, device

@@ -10,6 +10,9 @@ import torch
 
 from pytest_robustness.evaluate.runtime import memory
 
+#: What the rooms above call a device, which do not import torch.
+Device = torch.device
+
 
 def pick_device() -> torch.device:
     """The first GPU this process may see, else the CPU. Workers are pinned to theirs by the controller."""
@@ -30,6 +33,11 @@ def prepare_device(device: torch.device, workers: int) -> None:
 def threads(device: torch.device) -> int | None:
     """How many a CPU's operators use."""
     return torch.get_num_threads() if device.type == "cpu" else None
+
+
+def gpu_count() -> int:
+    """How many GPUs this process may use."""
+    return torch.cuda.device_count()
 
 
 def available_cores() -> int:
