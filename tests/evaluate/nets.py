@@ -132,6 +132,24 @@ class LeavesBall(Answer):
         return moved
 
 
+class Noise(Answer):
+    """As far as 0.3, whatever its radius."""
+
+    def answer(self, images: Tensor, labels: Tensor) -> Tensor:
+        drawn = torch.rand(images.shape, generator=torch.Generator().manual_seed(0)).to(images)
+        return (images + 0.6 * drawn - 0.3).clamp(0, 1)
+
+
+class NoRadius:
+    """An attack without parameters."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        return images
+
+
 class NotFinite(Answer):
     def answer(self, images: Tensor, labels: Tensor) -> Tensor:
         broken = images.clone()

@@ -345,7 +345,7 @@ def test_a_normalisation_of_other_channels_is_an_error_in_one_line(key: str, tmp
 def test_out_of_memory_names_the_batch_size_and_gives_the_model_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case, model = case_of(tmp_path, {"attack": "tests.evaluate.nets:RunsOutOfMemory"}), nets.tiny()
+    case, model = case_of(tmp_path, {"attack": "tests.evaluate.nets:RunsOutOfMemory", "norm": "inf"}), nets.tiny()
     monkeypatch.setattr(nets, "tiny", lambda: model)
     with pytest.raises(RobustnessError) as error:
         measure(case)

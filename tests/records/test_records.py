@@ -64,10 +64,18 @@ def _without_strings(lines: list[str]) -> Iterator[str]:
 def test_shipped_baselines_are_as_they_were_written(path: Path) -> None:
     text = path.read_bytes().decode()
     one = Measurement.from_json(text)
-    assert one.to_json() == text
+    assert one.to_json() == text.replace('"pytest_robustness.evaluate.attacks.cw:CW"', '"CW"')
     assert one.case == f"{path.parent.name}/{path.stem}"
     noise = json.loads(text, parse_float=Decimal)["evidence"]["noise"]
     assert min(value.as_tuple().exponent for value in noise if value is not None) >= -6
+
+
+def test_an_attack_stored_by_the_path_of_its_class_is_read_by_its_name() -> None:
+    """Baselines recorded before attacks had names still compare with what is measured now."""
+    stored = SMALL.to_json().replace(json.dumps(SMALL.protocol.attack), '"pytest_robustness.evaluate.attacks.cw:CW"')
+    one = Measurement.from_json(stored)
+    assert one.protocol.attack == "CW"
+    assert one.protocol.first_difference(SMALL.protocol.model_copy(update={"attack": "CW"})) is None
 
 
 @modest

@@ -175,7 +175,7 @@ def _protocol(
     unselected: ImageSet | None,
 ) -> Protocol:
     return Protocol(
-        attack=resolved.spec.path,
+        attack=resolved.spec.identity,
         parameters=parameters,
         stop=resolved.stop,
         images=images.identity,

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from pytest_robustness.records.base import Finite, Record, is_none
 
 #: Changes whenever the meaning of a measured value does.
 PROTOCOL_VERSION = 1
 NOISE = "1 - SSIM, 7x7 uniform window, sample covariance, data range 1, mean over channels"
+#: What attacks were called in files written before they had a name of their own.
+FORMER_NAMES = {"pytest_robustness.evaluate.attacks.cw:CW": "CW"}
 Parameter = bool | int | Finite | str
 Side = PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
 
@@ -34,11 +36,18 @@ class ImageSetId(Record):
     shape: list[PositiveInt] = Field(description="channels, height, width")
 
 
+def _current_name(attack: Any) -> Any:
+    """Of an attack that was stored by the path of its class, before it had a name."""
+    return FORMER_NAMES.get(attack, attack) if isinstance(attack, str) else attack
+
+
 class Protocol(Record):
     """All that must be equal before two measurements may be compared."""
 
     version: int = PROTOCOL_VERSION
-    attack: str = Field(description="the attack's class")
+    attack: Annotated[str, BeforeValidator(_current_name)] = Field(
+        description="the attack's name, or its class where it is a library's"
+    )
     parameters: dict[str, Parameter] = Field(description="every parameter of the attack, defaults included")
     stop: str
     images: ImageSetId

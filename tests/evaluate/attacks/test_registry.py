@@ -231,7 +231,7 @@ def test_every_known_attack_runs_and_keeps_its_promises(name: str, tmp_path: Pat
     case = case_of(tmp_path, ATTACKS[name])
     measurement = measure(case)
     kind, evidence = resolve(case).spec, measurement.evidence
-    assert measurement.protocol.attack == kind.path
+    assert measurement.protocol.attack == ("CW" if name in ("cw", "cw-full") else kind.path)
     assert measurement.provenance.attacks == f"torchattacks {version('torchattacks')}"
     assert sum(evidence.correct) == COUNT - 3
     assert (evidence.effort is None) == (kind.forwards == "other")
@@ -266,6 +266,35 @@ def test_a_breach_of_contract_is_an_error_and_no_result(
         measure(case_of(tmp_path, {"attack": answer, "eps": eps}))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("norm", "eps", "said"),
+    [
+        ("inf", 0.01, "the attack left its Linf ball: 0.29"),
+        ("2", 1.0, "the attack left its L2 ball: "),
+        ("2", 10.0, None),
+        ("none", 0.01, None),
+    ],
+)
+def test_an_attack_of_ones_own_is_held_to_the_ball_it_declares(
+    norm: str, eps: float, said: str | None, tmp_path: Path
+) -> None:
+    case = case_of(tmp_path, {"attack": "tests.evaluate.nets:Noise", "eps": eps, "norm": norm})
+    if said is None:
+        assert measure(case).protocol.parameters == {"eps": eps}  # what is declared is no parameter of the attack
+        return
+    with pytest.raises(RobustnessError) as error:
+        measure(case)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(("norm", "ball"), [(None, "inf"), ("Linf", "inf"), ("L2", "2")])
+def test_a_librarys_own_norm_is_its_parameter_and_says_the_ball(norm: str | None, ball: str, tmp_path: Path) -> None:
+    attack = {"attack": "APGD", "eps": 0.1} | ({} if norm is None else {"norm": norm})
+    resolved = resolve(case_of(tmp_path, attack))
+    assert resolved.parameters()["norm"] == (norm or "Linf")
+    assert resolved.spec.norm == ball
 
 
 @pytest.mark.parametrize("answer", ["MovesCleanImages", "ChangesLabels"])
@@ -306,12 +335,26 @@ def test_rounding_is_no_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ({"attack": "PGD", "eps": float("nan")}, "eps: nan is not a number"),
         ({"attack": "PGD", "eps": float("inf")}, "eps: inf is not a number"),
         ({"attack": "PGD", "steps": 1.5}, "steps: 1.5 is not"),
+        (
+            {"attack": "tests.evaluate.nets:Answer", "eps": 0.1},
+            "norm: missing: the attack has an eps; say which ball of",
+        ),
+        (
+            {"attack": "tests.evaluate.nets:Answer"},
+            "norm: missing: tests.evaluate.nets:Answer has an eps; say which ball",
+        ),
+        ({"attack": "tests.evaluate.nets:Answer", "norm": "1"}, "norm: '1' is not one of inf, 2, none"),
+        ({"attack": "tests.evaluate.nets:Answer", "norm": 2}, "norm: input should be a valid string, not 2"),
+        (
+            {"attack": "tests.evaluate.nets:NoRadius", "norm": "2"},
+            "norm: a ball needs a radius, and tests.evaluate.nets:",
+        ),
+        ({"attack": "PGD", "norm": "2"}, "norm: unknown key (parameters: eps, alpha, steps, random_start)"),
     ],
 )
 def test_a_mistake_in_an_attack_names_file_and_key(attack: Mapping[str, Any], said: str, tmp_path: Path) -> None:
-    case = case_of(tmp_path, attack)
     with pytest.raises(RobustnessError) as error:
-        measure(case)
+        measure(case_of(tmp_path, attack))
     assert str(error.value).startswith(f"{tmp_path / 'suite.toml'}: attacks.it.{said}")
     assert "\n" not in str(error.value)
 
@@ -324,7 +367,7 @@ def test_parameters_are_all_of_them_with_the_librarys_defaults(tmp_path: Path) -
     assert cw.parameters() == {"c": 1, "kappa": 0, "steps": 50, "lr": 0.02, "patience": 3}
     full = resolve(case_of(tmp_path, {"attack": "CW", "stop": "full"}))
     assert full.parameters()["patience"] == 0
-    own = resolve(case_of(tmp_path, {"attack": "tests.evaluate.nets:Trains"}))
+    own = resolve(case_of(tmp_path, {"attack": "tests.evaluate.nets:Trains", "norm": "inf"}))
     assert own.parameters() == EPS
     assert (own.stop, own.freezes, own.watched, own.library()) == ("full", False, False, "tests")
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.attacks.base import AttackSpec
+from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
 from pytest_robustness.evaluate.health import CHECKS, Subject, cheap, examine, heavy
 from pytest_robustness.evaluate.health.finding import Check
 from torch.nn import functional
@@ -142,6 +144,16 @@ def test_a_sound_model_passes_every_check(check: Check) -> None:
     finding = check(subject(Bright(), attacks=[attack(steps=1), ours()]))
     assert finding.passed, str(finding)
     assert finding.meaning not in str(finding)
+
+
+def test_what_is_not_known_of_an_attack_is_said_to_be_unchecked() -> None:
+    unknown = ResolvedAttack(AttackSpec("tests.evaluate.nets:Noise"), "full", {"eps": 0.01})
+    finding = heavy.kept(subject(Bright(), attacks=[attack(steps=1), unknown]))
+    assert finding.passed
+    assert str(finding).endswith(
+        'not known, so not checked: the ball (norm = "none") of attack1 and the budget of attack1'
+    )
+    assert "not checked" not in str(heavy.kept(subject(Bright(), attacks=[attack(steps=1)])))
 
 
 def test_every_check_has_a_defect_that_it_notices() -> None:

@@ -109,7 +109,7 @@ def test_no_attack_changes_the_model(kind: str, tmp_path: Path, monkeypatch: pyt
 
 
 def test_an_attack_that_trains_its_model_trains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    case, model = case_of(tmp_path, {"attack": "tests.evaluate.nets:Trains"}), mixed()
+    case, model = case_of(tmp_path, {"attack": "tests.evaluate.nets:Trains", "norm": "inf"}), mixed()
     before = Picture(model)
     monkeypatch.setattr(nets, "tiny", lambda: model)
     rounds_of(case)

@@ -28,11 +28,13 @@ class AttackSpec:
 
     Attributes:
         path: ``package.module:Class``, called with the model and the parameters.
+        name: what a protocol calls the attack, wherever its class lies; None: by its path, as a library's.
         parameters: the names a suite may set; None when only the class itself knows.
         forwards: ``candidates`` when every forward is a perturbed image of its row, else ``other``.
         norm: of the ball of radius ``eps`` the attack promises to stay in; None for no ball.
         stops: the stopping rules it can follow, the default first.
         budget: of the parameters, gradient evaluations an image may cost; None when unknown.
+        declares_ball: whether it is known if there is a ball; an attack from outside the registry has to say it.
     """
 
     path: str
@@ -41,6 +43,13 @@ class AttackSpec:
     norm: Norm | None = None
     stops: tuple[str, ...] = ("full",)
     budget: Budget | None = None
+    name: str | None = None
+    declares_ball: bool = True
+
+    @property
+    def identity(self) -> str:
+        """What a protocol calls the attack."""
+        return self.name or self.path
 
     def load(self) -> type[Any]:
         """The class itself; imports its library."""

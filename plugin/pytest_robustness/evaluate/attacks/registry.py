@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.base import AttackSpec, Norm
 from pytest_robustness.records.protocol import Parameter
-from pytest_robustness.suite.suite import Attack, Case
+from pytest_robustness.suite.suite import Case
 
 
 def _steps(parameters: Mapping[str, Any]) -> int:
@@ -40,6 +40,7 @@ ATTACKS: Mapping[str, AttackSpec] = {
         "candidates",
         stops=("patience", "full", "torchattacks"),
         budget=_steps,
+        name="CW",
     ),
     "NIFGSM": _counted("NIFGSM"),
     "SINIFGSM": _counted("SINIFGSM"),
@@ -98,7 +99,12 @@ class ResolvedAttack:
         unknown = [name for name in self.given if name not in signature.parameters]
         if unknown:
             raise RobustnessError(f"{unknown[0]}: not a parameter of {self.spec.path}")
-        return defaults | dict(self.given)
+        found = defaults | dict(self.given)
+        if "eps" in found and not self.spec.declares_ball:
+            raise RobustnessError(f"norm: missing: {self.spec.path} has an eps; {_SAY_NORM}")
+        if "eps" not in found and self.spec.norm is not None:
+            raise RobustnessError(f"norm: a ball needs a radius, and {self.spec.path} has no eps")
+        return found
 
     def library(self) -> str:
         """Name and version of the library the attack comes from, through all its base classes."""
@@ -123,26 +129,45 @@ def resolve(case: Case) -> ResolvedAttack:
         if ":" not in attack.attack:
             known = ", ".join(ATTACKS)
             raise case.error(f"{key}.attack", f"unknown attack {attack.attack!r} (known: {known}, or module:Class)")
-        spec = AttackSpec(attack.attack)
+        spec = _from_outside(case, key)
+    elif attack.norm in _LIBRARY_NORMS:
+        spec = replace(spec, norm=_LIBRARY_NORMS[attack.norm])
+    given = attack.parameters
+    if attack.norm is not None and attack.attack in ATTACKS:
+        given["norm"] = attack.norm
     stop = attack.stop or spec.stops[0]
     if stop not in spec.stops:
         raise case.error(f"{key}.stop", f"{stop!r} is not one of {', '.join(spec.stops)}")
-    for name, value in attack.parameters.items():
+    for name, value in given.items():
         if spec.parameters is not None and name not in spec.parameters:
             raise case.error(f"{key}.{name}", f"unknown key (parameters: {', '.join(spec.parameters)})")
         if name in _WHOLE and (type(value) is not int or value < 0):
             raise case.error(f"{key}.{name}", f"{value!r} is not a whole number of at least 0")
         if name in _NUMBERS and (isinstance(value, str | bool) or not 0 <= value < math.inf):
             raise case.error(f"{key}.{name}", f"{value!r} is not a number of at least 0")
-    return _with_stop(spec, stop, attack)
+    return _with_stop(spec, stop, given)
 
 
+def _from_outside(case: Case, key: str) -> AttackSpec:
+    """The spec of an attack that is not in the registry, from what the suite says of its ball."""
+    attack = case.attack
+    if attack.norm not in (None, *_NORMS):
+        raise case.error(f"{key}.norm", f"{attack.norm!r} is not one of {', '.join(_NORMS)}")
+    if attack.norm is None and "eps" in attack.parameters:
+        raise case.error(f"{key}.norm", f"missing: the attack has an eps; {_SAY_NORM}")
+    norm = None if attack.norm is None else _NORMS[attack.norm]
+    return AttackSpec(attack.attack, norm=norm, declares_ball=attack.norm is not None)
+
+
+#: As a suite writes the norm of a ball, and as torchattacks does.
+_NORMS: Mapping[str, Norm | None] = {"inf": "inf", "2": "2", "none": None}
+_LIBRARY_NORMS: Mapping[str | None, Norm] = {"Linf": "inf", "L2": "2"}
+_SAY_NORM = 'say which ball of that radius its answers stay in: norm = "inf", "2" or "none"'
 _WHOLE = frozenset({"steps", "patience"})
 _NUMBERS = frozenset({"eps", "alpha", "c", "kappa", "lr"})
 
 
-def _with_stop(spec: AttackSpec, stop: str, attack: Attack) -> ResolvedAttack:
-    given = attack.parameters
+def _with_stop(spec: AttackSpec, stop: str, given: dict[str, Parameter]) -> ResolvedAttack:
     if stop == "torchattacks":  # the library's own C&W, for comparison: its candidates are not told their rows
         return ResolvedAttack(AttackSpec("torchattacks:CW", forwards="candidates", budget=_steps), stop, given)
     if "patience" in spec.stops and stop == "full":
