@@ -75,7 +75,7 @@ np.savez("images.npz", images=rng.integers(0, 256, (24, 8, 8, 3), dtype=np.uint8
          ids=np.arange(24))
 """
 INI = """\
-[tool.pytest]
+[tool.pytest.ini_options]
 pythonpath = ["."]
 addopts = ["-p", "no:cacheprovider", "-p", "no:benchmark"]
 robustness_suite = "stress.toml"

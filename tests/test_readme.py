@@ -105,18 +105,22 @@ def test_the_gate_on_the_zoo(checkout, command):
         assert case.read_bytes() == before
 
 
-def test_a_readers_own_suite(pytester):
+@pytest.mark.parametrize("place", ["robustness.toml", "suites/robustness.toml"])
+def test_a_readers_own_suite(pytester, place):
     """The TOML and Python blocks as they stand, with a model and images of the reader's."""
     suite, configuration = blocks("toml")
     (test_module,) = (block for block in blocks("python") if "def test_" in block)
-    (pytester.path / "robustness.toml").write_text(suite.replace("0.01", "0.1").replace("0.0025", "0.025"))
-    (pytester.path / "pyproject.toml").write_text(configuration + 'pythonpath = ["."]\n')
+    folder = (pytester.path / place).parent
+    folder.mkdir(exist_ok=True)
+    (pytester.path / place).write_text(suite.replace("0.01", "0.1").replace("0.0025", "0.025"))
+    needed = configuration if folder != pytester.path else "[tool.pytest.ini_options]\n"
+    (pytester.path / "pyproject.toml").write_text(needed + 'pythonpath = ["."]\n')
     (pytester.path / "test_robustness.py").write_text(test_module)
     package = pytester.mkpydir("mypackage")
     (package / "models.py").write_text(
         "from torch import nn\n\n\ndef resnet():\n    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 3))\n"
     )
-    make_readers_files(pytester.path)
+    make_readers_files(folder)
     recorded = pytester.runpytest_inprocess("--update-baselines")
     assert recorded.ret == 0
     assert (pytester.path / "baselines/robustness/resnet/pgd.json").is_file()

@@ -234,7 +234,7 @@ MODELS = {
     "a forward that trains": model("badzoo:trains", "small/fgsm: the model changed its parameter body.head.weight"),
     "a forward that remembers": model("badzoo:remembers", "small/fgsm: the model changed its buffer calls"),
     "an attack that raises": Row(
-        lambda project: project.edit("tiny.toml", 'attack = "FGSM"', 'attack = "badzoo:Raises"'),
+        lambda project: project.edit("tiny.toml", 'attack = "FGSM"', 'attack = "badzoo:Raises"\nnorm = "inf"'),
         "small/fgsm: the attack badzoo:Raises raised KeyError: 'no such attack step' (badzoo.py:",
         FAILED,
         2,
@@ -244,6 +244,11 @@ MODELS = {
         "small/fgsm: ",
         FAILED,
         2,
+    ),
+    "an attack that has a radius and no ball": suite(
+        'attack = "FGSM"',
+        'attack = "badzoo:Raises"',
+        "attacks.fgsm.norm: missing: the attack has an eps; say which ball of that radius its answers stay in: norm = ",
     ),
     "train mode": model("badzoo:train_mode", "", exit=OK, passed=4),
     "a frozen batch norm": model("badzoo:frozen_norm", "", exit=OK, passed=4),

@@ -51,14 +51,15 @@ random_start = true
 COUNTED = """
 [attacks.counted]
 attack = "tinyzoo:Counted"
+norm = "inf"
 eps = 0.01
 """
 
 PROJECT = """\
-[tool.pytest]
-strict = true
+[tool.pytest.ini_options]
+xfail_strict = true
 pythonpath = ["."]
-addopts = ["-p", "no:hypothesispytest", "-p", "no:anyio"]   # slow to start, and not needed here
+addopts = ["--strict-config", "--strict-markers", "-p", "no:hypothesispytest", "-p", "no:anyio"]   # slow to start, and not needed here
 robustness_suite = "tiny.toml"
 """
 

@@ -11,6 +11,7 @@ BATCHES = ["20"] * 4  # of two models under the attack that counts its calls
 COUNTED = """
 [attacks.counted]
 attack = "tinyzoo:Counted"
+norm = "inf"
 eps = 0.01
 """
 BESIDE = """

@@ -126,7 +126,7 @@ def test_without_a_terminal_nothing_is_drawn(recorded):
 
 def test_on_a_terminal_a_line_says_which_case_is_how_far(recorded):
     recorded.edit("tinyzoo.py", "inputs = images.clone()", "time.sleep(0.8)\n        inputs = images.clone()")
-    recorded.edit("tiny.toml", 'attack = "FGSM"', 'attack = "tinyzoo:Counted"')
+    recorded.edit("tiny.toml", 'attack = "FGSM"', 'attack = "tinyzoo:Counted"\nnorm = "inf"')
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     command = [sys.executable, "-m", "pytest", "--update-baselines", "-k", "small and fgsm"]
     terminal, end = pty.openpty()

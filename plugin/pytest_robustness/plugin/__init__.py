@@ -9,7 +9,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin import outputs
-from pytest_robustness.plugin.settings import NO_SUITE, Settings, add_options, check_ci
+from pytest_robustness.plugin.settings import Settings, add_options, check_ci
 from pytest_robustness.plugin.stash import OUTPUTS, SETTINGS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
         check_ci(config, settings)
         wanted.check(settings)
     if settings.suite_path is None:
-        manager.register(NoSuite(), "robustness-no-suite")
+        manager.register(NoSuite(settings), "robustness-no-suite")
         return
 
     from pytest_robustness.plugin import benchmark, collection, fixtures, health, lost_device, progress, recorder
@@ -70,9 +70,12 @@ class NoSuite:
 
     ASKING = frozenset({"robustness", "robustness_case", "robustness_health", "robustness_model"})
 
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if self.ASKING.intersection(metafunc.fixturenames):
-            raise pytest.Collector.CollectError(NO_SUITE)
+            raise pytest.Collector.CollectError(self.settings.no_suite)
 
 
 @pytest.hookimpl(tryfirst=True)

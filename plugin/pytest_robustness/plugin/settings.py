@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Recording = Literal["none", "missing", "all"]
 
-NO_SUITE = "no suite: name one by the ini key robustness_suite or by --robustness-suite, a TOML file"
+#: The suite that is found without being named, beside pytest's configuration file.
+DEFAULT_SUITE = "robustness.toml"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -64,7 +65,7 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder of anchors, a release's baselines and rules, which every case is also judged by",
     )
-    parser.addini("robustness_suite", "suite: a TOML file, or the name of one", default="")
+    parser.addini("robustness_suite", f"suite: a TOML file; default: {DEFAULT_SUITE} beside this file", default="")
     parser.addini("robustness_baselines", "folder of the baselines, relative to rootdir", default="baselines")
     parser.addini("robustness_anchor", "folder of anchors, relative to rootdir; none: no anchor", default="")
 
@@ -85,6 +86,7 @@ class Settings:
     chosen: str | None
     rootdir: Path
     invocation: Path
+    inipath: Path | None
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -116,6 +118,7 @@ class Settings:
             chosen=chosen,
             rootdir=config.rootpath,
             invocation=config.invocation_params.dir,
+            inipath=config.inipath,
         )
 
     @cached_property
@@ -125,7 +128,7 @@ class Settings:
         Raises RobustnessError.
         """
         if self.suite_path is None:
-            raise RobustnessError(NO_SUITE)
+            raise RobustnessError(self.no_suite)
         from pytest_robustness.evaluate.attacks.registry import resolve
         from pytest_robustness.report.published import load_published
         from pytest_robustness.suite.load import load_suite, with_images
@@ -142,6 +145,16 @@ class Settings:
 
             Anchor(self.anchors, suite).rules()
         return suite
+
+    @property
+    def no_suite(self) -> str:
+        """Why there is no suite, and how to name one: of the files that may configure pytest it reads one."""
+        option = "--robustness-suite FILE.toml"
+        if self.inipath is None:
+            where = f"pytest read no configuration file, and there is no {DEFAULT_SUITE} in {self.rootdir}"
+            return f"no suite: {where}; name one by {option}"
+        where = f"{self.inipath} has no key robustness_suite, and there is no {DEFAULT_SUITE} beside it"
+        return f"no suite: {where}; name one there, or by {option}"
 
     @property
     def title(self) -> str:
@@ -193,10 +206,16 @@ def _find_anchors(config: pytest.Config) -> Path | None:
     return config.rootpath / configured if configured else None
 
 
+def _unnamed_suite(config: pytest.Config) -> Path | None:
+    folders = [config.inipath.parent] if config.inipath else []
+    found = [folder / DEFAULT_SUITE for folder in (*folders, config.rootpath)]
+    return next((path for path in found if path.is_file()), None)
+
+
 def _find_suite(config: pytest.Config, chosen: str | None) -> Path | None:
     """A path as it is, a name beside the suite of the ini file, beside the ini file, or in the current folder."""
     configured = config.getini("robustness_suite")
-    default = config.rootpath / configured if configured else None
+    default = config.rootpath / configured if configured else _unnamed_suite(config)
     if chosen is None:
         return default
     invocation = config.invocation_params.dir
