@@ -59,7 +59,8 @@ PROJECT = """\
 [tool.pytest.ini_options]
 xfail_strict = true
 pythonpath = ["."]
-addopts = ["--strict-config", "--strict-markers", "-p", "no:hypothesispytest", "-p", "no:anyio"]   # slow to start, and not needed here
+# plugins that are slow to start, and not needed here
+addopts = ["--strict-config", "--strict-markers", "-p", "no:hypothesispytest", "-p", "no:anyio"]
 robustness_suite = "tiny.toml"
 """
 

@@ -59,7 +59,8 @@ class DirectRounds:
 class Benchmarked:
     @pytest.fixture
     def robustness_rounds(self, request: pytest.FixtureRequest, benchmark: Any) -> Generator[BenchmarkedRounds]:
-        if request.config._benchmarksession.xdist_warning:  # type: ignore[attr-defined]
+        worker = hasattr(request.config, "workerinput")
+        if worker and not request.config.getoption("benchmark_disable"):
             benchmark.disabled = False  # by xdist, not by the user
         yield BenchmarkedRounds(benchmark)
         benchmark.skipped = True  # a case without attempts times nothing: no warning that it was not used
@@ -123,7 +124,7 @@ class Worker:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         session = self.config._benchmarksession  # type: ignore[attr-defined]
-        session.xdist_benchmark_found = session.xdist_benchmark_found and any(
+        session.xdist_benchmark_found = getattr(session, "xdist_benchmark_found", False) and any(
             case_of(item) is None and "benchmark" in getattr(item, "fixturenames", ()) for item in items
         )
 
