@@ -18,7 +18,7 @@ def properties(result: Result) -> list[tuple[str, object]]:
     """What JUnit's XML says of a case; values that there are none of are left out."""
     rates = result.measurement.aggregates
     values = {
-        "verdict": result.verdict.status,
+        "verdict": str(result.verdict.status),  # an enum cannot be sent
         "success_rate": rates.success_rate,
         "noise_rate": rates.noise_rate,
         "effort": rates.effort,
