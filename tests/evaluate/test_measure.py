@@ -6,7 +6,9 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,15 +17,31 @@ import torch
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate import clean
 from pytest_robustness.evaluate import measure as measuring
-from pytest_robustness.evaluate.measure import evaluate
+from pytest_robustness.evaluate.images.image_set import load_images
+from pytest_robustness.evaluate.measure import evaluate, identify
 from pytest_robustness.evaluate.models import identity
+from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.rounds import Round, run_in_order
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.measurement import Timing
 from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Case
 
 from tests.evaluate import nets
-from tests.evaluate.suites import COUNT, CPU, MEAN, PGD, STD, case_of, labels_of, measure, pictures, write_images
+from tests.evaluate.suites import (
+    COUNT,
+    CPU,
+    MEAN,
+    PGD,
+    STD,
+    as_tensor,
+    case_of,
+    labels_of,
+    measure,
+    pictures,
+    write_images,
+)
 
 #: Those that draw random numbers, and C&W.
 DRAWING = {
@@ -371,6 +389,146 @@ def test_logits_that_are_no_numbers_under_attack_are_an_error(tmp_path: Path, mo
 
     model = OnWholePixelsOnly(nets.tiny())
     monkeypatch.setattr(nets, "tiny", lambda: model)
-    for stop in ("first-success", "full"):
+    monkeypatch.setattr(nets.Answer, "answer", lambda attack, images, labels: (images + 0.001).clamp(0, 1))
+    unwatched = {"attack": "tests.evaluate.nets:Answer"}  # which asks about clean images only
+    for attack in (PGD, PGD | {"stop": "full"}, unwatched):
         with pytest.raises(RobustnessError, match="under attack are not finite"):
-            measure(case_of(tmp_path, PGD | {"stop": stop}))
+            measure(case_of(tmp_path, attack))
+
+
+#: Computes every image once.
+FGSM = {"attack": "FGSM", "eps": 0.03, "stop": "full"}
+
+
+def timing_of(case: Case, attacks: Sequence[float], units: Sequence[Sequence[float]]) -> Timing:
+    """Of a case whose clock shows these seconds of each round's attack and of the units beside it."""
+
+    def run(rounds: Sequence[Round]) -> None:
+        run_in_order(rounds)
+        for one, attack, beside in zip(rounds, attacks, units, strict=True):
+            one.attack_seconds, one.unit_seconds = attack, list(beside)
+
+    return evaluate(case, device=CPU, run_rounds=run).timing
+
+
+#: Seconds of the units of seven rounds on a machine that becomes slower, and the medians with both neighbours' units.
+SLOWER = ((1, 1), (2,), (4,), (8,), (16,), (32,), (64,))
+NEAR = (1, 1.5, 4, 8, 16, 32, 48)
+
+
+def test_a_rounds_unit_is_the_median_of_its_own_and_both_its_neighbours(tmp_path: Path) -> None:
+    costs = (10, 20, 20, 20, 10, 20, 10)  # of a round, in its units; with other units it would be another median
+    attacks = [cost * unit for cost, unit in zip(costs, NEAR, strict=True)]
+    assert timing_of(case_of(tmp_path, FGSM, batch_size=8), attacks, SLOWER).gradient_units == 20
+
+
+@pytest.mark.parametrize(
+    ("attacks", "units", "spread"),
+    [
+        pytest.param([20 * unit for unit in NEAR], SLOWER, 5 / 6, id="units"),  # of 1, 1, 2, 4, ...: 6, and 5 from it
+        pytest.param(range(10, 80, 10), ((1, 1), *[(1,)] * 6), 20 / 40, id="rounds"),
+        pytest.param([10] * 7, ((1, 1), *[(1,)] * 6), 0, id="nothing"),
+        pytest.param([10] * 7, ((1, 1), (9,), *[(1,)] * 5), 0, id="one outlier"),
+    ],
+)
+def test_the_spread_is_of_units_or_rounds_whichever_is_larger(
+    attacks: Sequence[float], units: Sequence[Sequence[float]], spread: float, tmp_path: Path
+) -> None:
+    """The median absolute deviation over the median, as if it were a normal distribution's standard deviation."""
+    expected = spread / NormalDist().inv_cdf(0.75)
+    assert timing_of(case_of(tmp_path, FGSM, batch_size=8), attacks, units).unit_spread == pytest.approx(
+        expected, abs=1e-4
+    )
+
+
+def test_time_is_per_image_computed_whatever_the_batch(tmp_path: Path) -> None:
+    """Ten seconds for each image computed, and one for each of a unit; fooled images leave, the last batch is small."""
+    seen: list[Round] = []
+
+    def run(rounds: Sequence[Round]) -> None:
+        run_in_order(rounds)
+        for one, gradients in zip(rounds, (4, 4, 1), strict=True):
+            one.attack_seconds, one.unit_seconds = 10.0 * one.outcome.rows, [float(len(one.correct))]
+            one.outcome = replace(one.outcome, gradients=gradients)
+        seen.extend(rounds)
+
+    measurement = evaluate(case_of(tmp_path, PGD), device=CPU, run_rounds=run)
+    computed = sum(one.outcome.rows for one in seen)
+    assert COUNT < computed < 10 * COUNT
+    assert measurement.timing.gradient_units == pytest.approx(10 * computed / COUNT, abs=1e-4)
+    assert measurement.timing.unit_spread == 0
+    assert measurement.timing.seconds_per_attempt == pytest.approx(10 * computed / sum(measurement.evidence.correct))
+    assert measurement.timing.gradients == 3
+
+
+@pytest.mark.parametrize(("wrong", "units"), [((3, 30, 50), [2, 1, 1]), (range(24), [2, 1])])
+def test_a_unit_is_timed_after_every_round_and_before_the_first(
+    wrong: Sequence[int], units: list[int], tmp_path: Path
+) -> None:
+    """The first that is attacked: of a batch without attempts nothing is timed."""
+    before: list[int] = []
+    seen: list[Round] = []
+
+    def run(rounds: Sequence[Round]) -> None:
+        for one in rounds:
+            one.before()
+            before.append(len(one.unit_seconds))
+            one()
+            one.after()
+        seen.extend(rounds)
+
+    evaluate(case_of(tmp_path, FGSM, labels=labels_of(pictures(), wrong=wrong)), device=CPU, run_rounds=run)
+    assert [len(one.unit_seconds) for one in seen] == units
+    assert before == [count - 1 for count in units]
+    assert all(seconds > 0 for one in seen for seconds in (one.attack_seconds, *one.unit_seconds))
+
+
+def test_the_suites_seed_decides_what_a_model_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nets, "tiny", nets.Tiny)
+    drawn = [identify(case_of(tmp_path, PGD, seed=seed), device=CPU)[1].weights_digest for seed in (0, 1, 0)]
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
+def told(case: Case, line: str) -> Case:
+    """The case of the same suite with a line more about its images."""
+    path = case.suite.path
+    path.write_text(path.read_text().replace("[images]\n", f"[images]\n{line}\n"))
+    return load_suite(path).case(case.id)
+
+
+def test_where_labels_are_what_the_model_says_every_image_is_an_attempt(tmp_path: Path) -> None:
+    said, wrong = (labels_of(pictures(), wrong=which) for which in ((), range(0, COUNT, 2)))
+    given = measure(case_of(tmp_path, PGD, labels=said)).evidence
+    predicted = measure(told(case_of(tmp_path, PGD, labels=wrong), 'labels = "predicted"'))
+    assert predicted.evidence == given
+    assert predicted.evidence.correct == [1] * COUNT
+    assert predicted.protocol.labels == "predicted"
+
+
+def test_top_5_counts_labels_among_the_five_largest_logits(tmp_path: Path) -> None:
+    images = pictures(30, seed=5)
+    labels = np.arange(30) % nets.CLASSES
+    write_images(tmp_path / "blind.npz", images, labels)
+    evidence = measure(told(case_of(tmp_path, FGSM, unselected="blind.npz"), "top_5 = true")).evidence
+    with torch.no_grad():
+        ranked = nets.tiny().eval()((as_tensor(images) - MEAN) / STD).argsort(1, descending=True).tolist()
+    places = [order.index(label) for order, label in zip(ranked, labels.tolist(), strict=True)]
+    assert {0, 4, 5} <= set(places)
+    assert evidence.unselected_correct == [int(place == 0) for place in places]
+    assert evidence.unselected_top_5 == [int(place < 5) for place in places]
+
+
+def test_a_label_that_is_one_class_too_many_is_an_error_in_one_line(tmp_path: Path) -> None:
+    labels = labels_of(pictures())
+    labels[-1] = nets.CLASSES
+    with pytest.raises(RobustnessError, match=r"models\.net: the model has 10 classes, but an image's label is 10$"):
+        measure(case_of(tmp_path, PGD, labels=labels))
+
+
+def test_clean_images_too_are_computed_in_batches_of_the_floor_at_least(tmp_path: Path) -> None:
+    """So that what is right when clean is what an attack sees, to the last bit."""
+    case, model, sizes = case_of(tmp_path, FGSM), nets.tiny(), list[int]()
+    model.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    with Classifier(model) as classifier:
+        clean.answers(classifier, load_images(tmp_path / "images.npz"), case)
+    assert sizes == [24, 24, 16]

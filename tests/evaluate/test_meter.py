@@ -147,6 +147,16 @@ def test_a_candidate_outside_the_ball_is_never_counted(candidate: Tensor, *, fre
     assert meter.fooled.nonzero().squeeze(1).tolist() == [3, 7]
 
 
+def test_a_candidate_outside_the_ball_keeps_its_gradient() -> None:
+    """It is no success, so the attack goes on with it."""
+    meter, _ = meter_of()
+    inputs = brighter(meter, 7)
+    inputs[3] += EPS + 0.01
+    assert meter.classifier(inputs)[3].argmax() == 1
+    moving = gradient(meter, inputs).flatten(1).abs().sum(1) > 0
+    assert (~moving).nonzero().squeeze(1).tolist() == [7]
+
+
 @pytest.mark.parametrize("value", [-1e-3, 1 + 1e-3, torch.inf, torch.nan])
 def test_without_a_ball_a_candidate_is_still_an_image(value: float) -> None:
     meter, _ = meter_of(norm=None)

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest_robustness.gate.statistics import Interval, paired_rates, pooled_change, relative_change, wilson
+from pytest_robustness.gate.statistics import (
+    Interval,
+    mean_interval,
+    paired_rates,
+    pooled_change,
+    relative_change,
+    wilson,
+)
 from scipy.stats import binomtest, norm, sem
 
 from tests.gate.strategies import modest
@@ -220,7 +227,20 @@ def test_images_that_all_agree_do_not_prove_too_much(one: int, change: int) -> N
     assert many[1] - many[0] < few[1] - few[0]
 
 
+@modest
+@given(st.lists(st.integers(0, 1000), min_size=2, max_size=40), confidences)
+def test_the_interval_of_a_mean_is_scipy_s_and_never_below_nothing(values: list[int], confidence: float) -> None:
+    middle, error = float(np.mean(values)), float(sem(values))
+    known = norm.interval(confidence, middle, error) if error else (middle, middle)
+    assert mean_interval(values, confidence) == pytest.approx((max(0.0, known[0]), known[1]), abs=1e-9)
+
+
+def test_a_mean_s_interval_ends_at_nothing() -> None:
+    assert mean_interval([0, 0, 0, 8]) == (0, pytest.approx(2 + 2 * NORMAL))
+
+
 def test_of_a_single_image_nothing_is_known() -> None:
+    assert mean_interval([3.0]) is None
     assert relative_change([2.0], [1.0]) is None
     assert pooled_change([1], 1, 1) == (pytest.approx(1 - NORMAL), 1)
 

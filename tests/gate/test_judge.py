@@ -204,6 +204,15 @@ def test_fewer_successes_are_no_improvement_when_fewer_images_are_robust() -> No
     assert success(compared(before, after.replace(WRONG, WITHSTOOD))).outcome == "improved"
 
 
+def test_fewer_successes_are_an_improvement_where_as_many_images_are_robust() -> None:
+    # of 50 that were fooled 20 withstand, and as many that withstood are wrong when clean
+    before = FOOLED * 30 + FOOLED * 20 + WITHSTOOD * 20 + WITHSTOOD * 30
+    after = FOOLED * 30 + WITHSTOOD * 20 + WRONG * 20 + WITHSTOOD * 30
+    metric = success(compared(before, after))
+    assert (metric.outcome, metric.lost, metric.won) == ("improved", 0, 20)
+    assert success(compared(before, after[:-1] + WRONG)).outcome == "inconclusive"
+
+
 def test_images_that_are_no_attempt_in_one_run_are_not_compared() -> None:
     before, after = FOOLED * 20 + WITHSTOOD * 20 + WITHSTOOD * 30, FOOLED * 20 + WITHSTOOD * 20 + WRONG * 30
     assert success(compared(before, after)).outcome == "same"

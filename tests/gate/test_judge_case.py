@@ -112,6 +112,28 @@ def test_drift_names_what_moved_around_the_model() -> None:
     assert "attacks" not in reason
 
 
+def decoded(one: Measurement, by: str) -> Measurement:
+    return one.model_copy(update={"provenance": one.provenance.model_copy(update={"images": by})})
+
+
+def test_another_decoder_of_images_is_named_among_what_moved() -> None:
+    then = decoded(measurement(FOOLED * 50 + WITHSTOOD * 50), "Pillow 11")
+    reason = judge(decoded(measurement(FOOLED * 80 + WITHSTOOD * 20), "Pillow 12"), then, RULES).reason
+    assert reason.endswith("so the environment moved (images Pillow 11 -> Pillow 12)")
+
+
+def test_a_verdict_says_what_of_the_model_changed_from_old_to_new() -> None:
+    verdict = judge(run(digest="b" * 64, code="d" * 64), run(digest="a" * 64, code="c" * 64), RULES)
+    assert verdict.changes == ["weights aaaaaaaa -> bbbbbbbb", "code cccccccc -> dddddddd"]
+
+
+def test_code_that_can_no_longer_be_followed_is_a_change() -> None:
+    followed, blind = run(code="c" * 64), run(code=None)
+    assert judge(blind, followed, RULES).changes == ["code cccccccc -> unknown"]
+    assert judge(followed, blind, RULES).changes == ["code unknown -> cccccccc"]
+    assert judge(blind, blind, RULES).changes == []
+
+
 def test_a_move_within_tolerance_is_no_drift_and_neither_is_time() -> None:
     then = measurement(FOOLED * 500 + WITHSTOOD * 500)
     assert judge(measurement(FOOLED * 505 + WITHSTOOD * 495), then, RULES).passed
@@ -206,7 +228,9 @@ def limited(limit: float, outcomes: str, then: str = HALF) -> Verdict:
     return judge(run(outcomes), baseline(then), replace(RULES, max_success_rate=limit))
 
 
-@pytest.mark.parametrize(("limit", "kept"), [(0.5, True), (0.4999, False), (0.0, False), (1.0, True)])
+@pytest.mark.parametrize(
+    ("limit", "kept"), [(0.5, True), (0.4999999999, True), (0.4999, False), (0.0, False), (1.0, True)]
+)
 def test_a_success_rate_above_its_limit_fails_although_nothing_changed(limit: float, kept: bool) -> None:
     verdict = limited(limit, HALF)
     assert (verdict.passed, verdict.status) == ((True, "same") if kept else (False, "over limit"))
@@ -226,6 +250,27 @@ def test_regressed_is_said_before_over_limit_and_both_are_in_the_reason() -> Non
     assert (verdict.passed, verdict.status) == (False, "regressed")
     assert "success rate 50.0% -> 90.0%" in verdict.reason.replace(" %", "%")
     assert "max_success_rate" in verdict.reason
+
+
+def test_over_limit_is_said_before_doubt_that_fails_and_both_are_in_the_reason() -> None:
+    now = run(FOOLED * 53 + WITHSTOOD * 47)
+    verdict = judge(now, baseline(HALF), replace(STRICT, max_success_rate=0.4))
+    assert metric(verdict, "success rate").outcome == "inconclusive"
+    assert (verdict.passed, verdict.status) == (False, "over limit")
+    assert "success rate 50.0% -> 53.0%" in verdict.reason
+    assert "max_success_rate" in verdict.reason
+
+
+def test_doubt_is_said_before_an_improvement() -> None:
+    verdict = judge(run(FOOLED * 20 + WITHSTOOD * 80, **BETTER["clean accuracy"]), baseline(**THEN), RULES)
+    outcomes = [metric(verdict, name).outcome for name in ("success rate", "clean accuracy")]
+    assert outcomes == ["improved", "inconclusive"]
+    assert (verdict.passed, verdict.status) == (True, "inconclusive")
+
+
+def test_where_nothing_moved_the_reason_is_the_first_metric_alone() -> None:
+    verdict = judge(run(HALF), baseline(HALF), RULES)
+    assert verdict.reason == f"vgg11/pgd: {metric(verdict, 'success rate').text}"
 
 
 def test_a_limit_is_of_the_attempts_and_keeps_what_has_none() -> None:

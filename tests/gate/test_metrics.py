@@ -1,5 +1,6 @@
 """Effort, noise rate and time: what each is compared by, and when a change of it is believed."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -153,6 +154,20 @@ def test_the_last_digit_of_a_noise_rate_is_evidence() -> None:
     assert found.outcome == "regressed"
 
 
+millionths = st.integers(1, 20)
+
+
+@modest
+@given(st.lists(st.tuples(millionths, millionths), min_size=1, max_size=14))
+def test_noise_rates_are_compared_to_their_last_digit(pairs: list[tuple[int, int]]) -> None:
+    then, now = ([value / 10**6 for value in values] for values in zip(*pairs, strict=True))
+    found = metric(
+        judge(run("!" * len(pairs), noises=now), baseline("!" * len(pairs), noises=then), RULES), "noise rate"
+    )
+    fallen = [before - after for before, after in pairs]
+    assert found.p_value == pytest.approx(float(flips(fallen if sum(fallen) > 0 else [-one for one in fallen])))
+
+
 def test_one_outlier_does_not_make_a_mean_regress() -> None:
     then = baseline(noises=[1.0] + [0.001] * 39)
     now = run(noises=[0.001] * 40)
@@ -202,6 +217,16 @@ def test_a_doubtful_effort_says_how_many_images_would_settle_it() -> None:
     found = metric(judge(run(efforts=[0] * 4 + [10] * 36), baseline(efforts=[10] * 40), RULES), "effort")
     assert found.text.endswith("images would settle it)")
     assert int(found.text.split(" images would settle it")[0].split()[-1]) > 40
+
+
+@given(st.integers(1, 40))
+def test_a_p_value_of_exactly_the_level_is_evidence_enough(images: int) -> None:
+    """A test at a level alarms at a p value up to and including it."""
+    level = 0.5**images  # of as many images, all of them lost
+    now, then = run(FOOLED * images), baseline(WITHSTOOD * images)
+    for allowed, outcome in ((level, "regressed"), (math.nextafter(level, 0), "inconclusive")):
+        found = metric(judge(now, then, Rules(Tolerances(), allowed)), "success rate")
+        assert (found.p_value, found.outcome) == (level, outcome)
 
 
 # --- time --------------------------------------------------------------------------------------------------------
@@ -300,6 +325,20 @@ def test_a_time_that_is_judged_is_known_as_well_as_it_says() -> None:
         assert found.interval is not None
         held += found.interval[0] <= 0 <= found.interval[1]
     assert 0.93 <= held / drawn.shape[1] <= 0.985
+
+
+def test_the_interval_of_a_time_is_of_the_ratio() -> None:
+    """Of medians of nine batches: 1.2533 standard errors of a mean, of the quotient of two."""
+    found = timed({"units": 5.0, "spread": 0.03}, {"units": 10.0, "spread": 0.04}, batches=9)
+    reach = 1.96 * 1.2533 * 0.05 / 3
+    assert found.change == 1
+    assert found.interval == pytest.approx((2 * (1 - reach) - 1, 2 * (1 + reach) - 1), abs=1e-4)
+
+
+def test_of_two_doubts_today_s_is_said() -> None:
+    assert timed({"doubt": "several workers share a GPU"}, {"doubt": "a busy machine"}).text.endswith(
+        ", a busy machine"
+    )
 
 
 def test_an_unknown_spread_is_no_spread() -> None:

@@ -132,7 +132,7 @@ def test_baseline_and_measurement_exchanged_exchange_improved_and_regressed(
         assert one.p_value == other.p_value
         assert (one.lost, one.won) == (other.won, other.lost)
         assert not (one.worse and other.worse)
-        if (abs(one.change) > tolerance) != (abs(other.change) > tolerance):
+        if (abs(one.change) > tolerance + 1e-9) != (abs(other.change) > tolerance + 1e-9):
             assert name in ("effort", "noise rate")  # 5 % up is less than 5 % down
             assert "same" in (one.outcome, other.outcome)
         elif "robust accuracy fell" in one.text + other.text:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest_robustness.gate.statistics import GRID, images_to_settle, sign_flip
+from pytest_robustness.gate import statistics
+from pytest_robustness.gate.statistics import GRID, RESOLUTION, images_to_settle, sign_flip
 from scipy.stats import binomtest, permutation_test
 
 from tests.gate.examples import flips, tail
@@ -136,6 +137,27 @@ def test_a_unit_that_the_grid_can_hold_changes_nothing(differences: list[int]) -
     filler = 256 - sum(map(abs, differences))  # so that all is a power of two and the grid's step a whole number
     whole = [*differences, filler]
     assert sign_flip([one * GRID for one in whole]) == pytest.approx(sign_flip(whole), rel=1e-12)
+
+
+@given(st.lists(st.integers(-9, 9), max_size=25), st.integers(1, 10**12))
+@settings(max_examples=80, deadline=None)
+def test_the_unit_of_the_differences_has_no_say(differences: list[int], unit: int) -> None:
+    assert sign_flip([one * unit for one in differences]) == sign_flip(differences)
+
+
+@given(st.lists(st.integers(-(10**4), 10**4).filter(bool), min_size=1, max_size=14), st.sampled_from((32, 64, 256)))
+@settings(max_examples=80, deadline=None)
+def test_what_does_not_fit_into_the_grid_is_rounded_to_it_and_counted_exactly(
+    differences: list[int], grid: int
+) -> None:
+    """Even in a small grid an average difference has eight steps."""
+    assert RESOLUTION == 8
+    whole = [one // math.gcd(*differences) for one in differences]
+    step = max(1, sum(map(abs, whole)) // max(grid, 8 * len(whole)))
+    rounded = [round(Fraction(one, step)) for one in whole]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "GRID", grid)
+        assert sign_flip(differences) == pytest.approx(float(flips(rounded)), rel=1e-10)
 
 
 @pytest.mark.parametrize(("images", "shift"), [(60, 0), (200, 1000), (1000, 700), (1000, -200)])

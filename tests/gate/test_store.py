@@ -138,6 +138,35 @@ def test_a_checkout_with_windows_line_endings_is_read(store: BaselineStore) -> N
     assert store.read(CASE) == OLD
 
 
+def test_it_holds_the_very_measurement_and_no_other(store: BaselineStore) -> None:
+    assert not store.holds(OLD)
+    store.write([OLD])
+    assert store.holds(OLD)
+    assert not store.holds(NEW)
+    store.path(CASE).write_text("damaged")
+    assert not store.holds(OLD)
+
+
+ACTIONS: dict[str, Callable[[BaselineStore], object]] = {
+    "read": lambda store: store.read(CASE),
+    "write": lambda store: store.write([NEW]),
+    "remove": lambda store: store.remove([CASE]),
+}
+
+
+@pytest.mark.parametrize("act", ACTIONS.values(), ids=ACTIONS)
+def test_a_link_that_leads_out_is_not_followed(
+    store: BaselineStore, tmp_path: Path, act: Callable[[BaselineStore], object]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pgd.json").write_text(OLD.to_json())
+    store.folder.mkdir(parents=True)
+    (store.folder / "vgg11").symlink_to(elsewhere)
+    assert "leads out of" in refusal(lambda: act(store))
+    assert (elsewhere / "pgd.json").read_text() == OLD.to_json()
+
+
 # --- crashes -----------------------------------------------------------------------------------------------------
 
 

@@ -69,6 +69,12 @@ def test_of_many_only_those_that_changed_are_written_in_their_order() -> None:
     assert list(to_write([])) == []
 
 
+def test_a_baseline_notes_the_commit_it_was_measured_at_and_nothing_else_of_it_changes() -> None:
+    noted = DUE["effort"].with_commit("abc")
+    assert noted.now.provenance.commit == "abc"
+    assert noted.with_commit(None) == DUE["effort"]
+
+
 def test_a_first_baseline_is_called_recorded() -> None:
     assert line(DUE["no baseline"]) == "vgg11/pgd: recorded"
 

@@ -117,6 +117,8 @@ INCONSISTENT = {
     "a negative effort": {"effort": [None, -1, 11]},
     "a noise rate that is no number": {"noise": [None, float("nan"), None]},
     "an infinite noise rate": {"noise": [None, float("inf"), None]},
+    "a noise rate above two": {"noise": [None, 2.000001, None]},
+    "a right answer that is not among the first five": {"unselected_correct": [0, 1], "unselected_top_5": [1, 0]},
 }
 
 
@@ -126,6 +128,29 @@ def test_evidence_that_contradicts_itself_cannot_be_made(change: dict[str, objec
     assert Evidence(**sound)
     with pytest.raises(ValidationError):
         Evidence(**sound | change)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0, 2.0])
+def test_a_noise_rate_is_from_nothing_to_the_opposite_of_an_image(noise: float) -> None:
+    """1 - SSIM, and SSIM is from -1 to 1."""
+    assert evidence("-!.", noises=[None, noise, None]).noise[1] == noise
+
+
+@pytest.mark.parametrize(
+    "others", [{"unselected_top_5": [1]}, {"unselected_top_5": [1] * 5}, {"unselected_correct": None}]
+)
+def test_both_answers_are_of_the_same_unselected_images(others: dict[str, object]) -> None:
+    data = json.loads(SMALL.to_json())
+    data["evidence"] |= others
+    data["protocol"]["unselected"] = data["protocol"]["unselected"] if data["evidence"]["unselected_correct"] else None
+    message = refusal(lambda: Measurement.from_json(json.dumps(data)))
+    assert message.endswith("top-5 and top-1 answers are not of the same unselected images")
+
+
+def test_seconds_are_those_of_all_attempts() -> None:
+    assert measurement("-.!-").seconds == pytest.approx(2 * 0.002)  # each
+    timing = SMALL.timing.model_copy(update={"seconds_per_attempt": None})
+    assert SMALL.model_copy(update={"timing": timing}).seconds is None
 
 
 Edit = Callable[[dict[str, list], int], None]
@@ -376,6 +401,13 @@ def test_the_difference_of_protocols_is_named_with_both_values(key: str) -> None
         whole = json.dumps(value)
         assert shown == whole or (len(whole) > 40 and whole.startswith(shown.split("...")[0]))
     assert old != new
+
+
+@pytest.mark.parametrize(("length", "shown"), [(38, f'"{"a" * 37}z"'), (39, f'"{"a" * 11}...aaz"')])
+def test_a_value_of_more_than_forty_characters_is_shortened(length: int, shown: str) -> None:
+    """The quotes are counted too."""
+    other = SMALL.protocol.model_copy(update={"stop": "a" * (length - 1) + "z"})
+    assert SMALL.protocol.first_difference(other) == f'stop: "first-success" is now {shown}'
 
 
 @given(st.lists(st.sampled_from(sorted(OTHER)), min_size=2, max_size=5, unique=True))

@@ -91,6 +91,32 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "variants.0.group",
         "not 1",
     ),
+    "a model twice in a group": (
+        SOUND + '[groups]\nvgg = ["small", "small"]\n',
+        "groups.vgg",
+        "a model is named twice",
+    ),
+    # images of two kinds
+    "a list of a file's images": (
+        '[images]\nfile = "images.npz"\nselected = "chosen.csv"\n' + MODEL + ATTACK,
+        "images",
+        "selected and classes by name are of a folder",
+    ),
+    "classes by name of a file": (
+        '[images]\nfile = "images.npz"\nclasses = "imagenet-1k"\n' + MODEL + ATTACK,
+        "images",
+        "selected and classes by name are of a folder",
+    ),
+    "a list for a file's unselected images": (
+        '[images]\nfile = "images.npz"\nunselected = "blind.csv"\n' + MODEL + ATTACK,
+        "images",
+        "unselected should be a .npz file, not blind.csv",
+    ),
+    "a file for a folder's selected images": (
+        '[images]\nfolder = "."\nselected = "images.npz"\n' + MODEL + ATTACK,
+        "images",
+        "selected should be a .csv file, not images.npz",
+    ),
     # policies and limits
     "an unknown policy": ('policy = "strict"\n' + SOUND, "policy", "'significance' or 'tolerance', not 'strict'"),
     "an unknown treatment of doubt": ('inconclusive = "warn"\n' + SOUND, "inconclusive", "'pass' or 'fail'"),
@@ -193,6 +219,18 @@ def test_what_is_not_toml_costs_one_line_with_file_and_place(folder: Path, text:
     message = refusal(lambda: load_suite(path))
     assert message.startswith(f"{path}: not TOML: ")
     assert said in message
+
+
+@pytest.mark.parametrize("value", ["{}", "[{}]", "[[0, {}]]", "{{a = {}}}"])
+def test_whole_numbers_have_64_bits_wherever_they_are(folder: Path, value: str) -> None:
+    """TOML's, as it is specified: from -2^63 to 2^63 - 1."""
+    for number in (2**63 - 1, -(2**63)):
+        assert "not TOML" not in refusal(
+            lambda number=number: loaded(folder, f"surplus = {value.format(number)}\n" + SOUND)
+        )
+    for number in (2**63, -(2**63) - 1):
+        message = refusal(lambda number=number: loaded(folder, f"surplus = {value.format(number)}\n" + SOUND))
+        assert "suite.toml: not TOML: a whole number of " in message
 
 
 def test_a_missing_suite_costs_one_line_with_its_path(tmp_path: Path) -> None:
@@ -307,6 +345,13 @@ def test_half_of_alpha_is_shared_by_the_attacks_of_the_file(folder: Path) -> Non
     more = '[attacks.pgd]\nattack = "PGD"\n[attacks.cw]\nattack = "CW"\n'
     shares = [case.level for case in loaded(folder, "alpha = 0.3\n" + two_models + more).cases()]
     assert shares == pytest.approx([0.05] * 6)
+
+
+def test_a_candidate_takes_its_input_like_the_model_whose_place_it_takes(folder: Path) -> None:
+    like = "torchvision:vgg11@IMAGENET1K_V1"
+    suite = loaded(folder, IMAGES + MODEL + f'like = "{like}"\n' + ATTACK)
+    candidate = suite.with_candidate("small=package.zoo:other", folder).models["small"]
+    assert (candidate.source, candidate.like) == ("package.zoo:other", like)
 
 
 def test_an_attack_keeps_its_parameters_and_their_types(folder: Path) -> None:

@@ -186,6 +186,19 @@ def test_only_full_judges_the_attack_by_its_answer(stop: str, tmp_path: Path, mo
         assert torch.equal(noise[success], noise_rate(clean, (clean + 0.2).clamp(0, 1))[success])
 
 
+def test_an_answer_is_judged_in_a_batch_of_the_floor_at_least(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the last bit of a logit would depend on how many attempts the batch has."""
+    model, sizes = nets.tiny(), list[int]()
+    model.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    monkeypatch.setattr(nets, "tiny", lambda: model)
+    case = case_of(tmp_path, {"attack": "FGSM", "eps": 0.03, "stop": "full"})
+    sizes.clear()
+    rounds_of(case)
+    clean, attack, unit, answer = (sizes[place::4] for place in range(4))
+    assert clean == attack == unit == [24, 24, 8]
+    assert answer == [23, 23, 16]  # one of each batch is no attempt
+
+
 def test_fgsm_has_a_budget_of_one_gradient(tmp_path: Path) -> None:
     evidence = measure(case_of(tmp_path, {"attack": "FGSM", "eps": 0.03})).evidence
     assert evidence.effort == [

@@ -137,6 +137,21 @@ def test_a_parameter_trained_by_a_forward_is_an_error(
         model.weight[which] *= 1.01
 
 
+def test_a_parameter_that_lies_elsewhere_is_an_error_and_comes_back() -> None:
+    """With the same values in another order, in whole words, so that their sum is what it was."""
+    model = mixed()
+    before = Picture(model)
+    with pytest.raises(RobustnessError, match=r"changed its parameter last\.bias"), Classifier(model):
+        model.last.bias.data = model.last.bias.data.roll(2)
+    assert before.is_of(model)
+
+
+def test_a_parameter_made_by_a_forward_is_an_error() -> None:
+    model = mixed()
+    with pytest.raises(RobustnessError, match=r"changed its parameter last\.scale"), Classifier(model):
+        model.last.scale = nn.Parameter(torch.ones(1))
+
+
 def test_a_buffer_changed_by_a_forward_is_an_error_and_comes_back() -> None:
     model = nets.remembers()
     before = Picture(model)
@@ -151,6 +166,15 @@ def test_a_buffer_replaced_by_a_forward_is_an_error_and_comes_back() -> None:
     before = Picture(model)
     with pytest.raises(RobustnessError, match="changed its buffer running_var"), Classifier(model):
         model.norm.running_var = model.norm.running_var + 0.1
+    assert before.is_of(model)
+
+
+def test_a_buffer_of_another_shape_is_an_error_although_its_values_are_the_same() -> None:
+    model = mixed()
+    model.register_buffer("scale", torch.ones(1))
+    before = Picture(model)
+    with pytest.raises(RobustnessError, match="changed its buffer scale"), Classifier(model):
+        model.scale = torch.ones(3)
     assert before.is_of(model)
 
 
@@ -230,6 +254,7 @@ def test_an_exception_is_not_hidden_by_a_changed_buffer() -> None:
         (lambda logits: logits[:-1], "a tensor of (4, 10) for 5 images"),
         (lambda logits: logits[:, :, None], "a tensor of (5, 10, 1) for 5 images"),
         (lambda logits: (logits, logits), "a tuple for 5 images"),
+        (lambda logits: logits.double(), "logits of torch.float64, not of torch.float32, as its images are"),
     ],
 )
 def test_anything_but_a_row_of_logits_per_image_is_an_error(answer: object, said: str) -> None:
