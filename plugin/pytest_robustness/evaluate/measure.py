@@ -57,11 +57,11 @@ def evaluate(
     Args:
         case: which model, attack and images.
         device: default: the first GPU, else the CPU.
-        doubt: why times taken here should not be judged, if so.
+        time_unreliable_because: why times taken here should not be judged, if so.
         run_rounds: runs each round's ``before``, the round and ``after``, in order and once.
         progress: called after each round, with the number of images done and of all.
         stopwatch: takes the time, and limits the images of a trial.
-        memory: of the other cases of this model, which had the same clean images.
+        model_cache: of the other cases of this model, which had the same clean images.
 
     Raises:
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.

@@ -216,7 +216,7 @@ def mean(
     rules: Rules,
     show: Callable[[float], str],
 ) -> MetricVerdict:
-    """A mean over the images that have a value in both runs, a whole number of 1 / ``units``; lower is worse."""
+    """A mean over the images that have a value in both runs, a whole number of 1 / ``scale``; lower is worse."""
     pairs = [(a, b) for a, b in zip(before, after, strict=True) if a is not None and b is not None]
     if not pairs:
         return not_judged(name, "no image can be compared")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -26,10 +26,6 @@ from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.problems import explain
 from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, SuitePath, Table
-
-if TYPE_CHECKING:
-    from pytest_robustness.suite.tables import Images
-
 
 #: Names become folder and file names of baselines, and parts of test ids.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]

@@ -28,5 +28,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         elif isinstance(value, list):
             waiting.extend(value)
         elif type(value) is int and value not in WHOLE:
-            raise RobustnessError(f"{path}: not TOML: a whole number of {value.bit_length()} bits, and 64 are the most")
+            raise RobustnessError(f"{path}: not TOML: an integer needs {_bits(value)} bits; TOML allows 64")
     return tables
+
+
+def _bits(value: int) -> int:
+    """How many bits an integer takes in two's complement, its sign included."""
+    return (value if value >= 0 else ~value).bit_length() + 1
