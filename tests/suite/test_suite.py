@@ -7,7 +7,6 @@ import pytest
 from pytest_robustness.evaluate.attacks.registry import resolve
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
-from pytest_robustness.suite.toml import read_toml
 
 from tests.gate.examples import refusal
 
@@ -231,7 +230,7 @@ def test_whole_numbers_have_64_bits_wherever_they_are(folder: Path, value: str) 
         )
     for number in (2**63, -(2**63) - 1):
         message = refusal(lambda number=number: loaded(folder, f"surplus = {value.format(number)}\n" + SOUND))
-        assert "suite.toml: not TOML: a whole number of " in message
+        assert message.endswith("suite.toml: not TOML: an integer needs 65 bits; TOML allows 64")
 
 
 def test_a_missing_suite_costs_one_line_with_its_path(tmp_path: Path) -> None:
@@ -405,15 +404,3 @@ def test_the_shipped_suite_attacks_as_the_paper_does() -> None:
     cw = attacks["cw"].parameters
     assert (cw["c"], cw["kappa"], cw["steps"], cw["lr"]) == (1, 0, 50, 0.01)
     assert load_suite(ZOO).batch_size == 100
-
-
-@pytest.mark.parametrize(
-    ("value", "bits"), [(2**63, 65), (-(2**63) - 1, 65), (2**64, 66), (2**63 - 1, None), (-(2**63), None)]
-)
-def test_an_integer_larger_than_tomls_is_refused_with_its_size(value: int, bits: int | None, tmp_path: Path) -> None:
-    path = tmp_path / "odd.toml"
-    path.write_text(f"[deep]\nlist = [1, {value}]\n")
-    if bits is None:
-        assert read_toml(path) == {"deep": {"list": [1, value]}}
-    else:
-        assert refusal(lambda: read_toml(path)) == f"{path}: not TOML: an integer needs {bits} bits; TOML allows 64"
