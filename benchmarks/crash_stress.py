@@ -37,7 +37,10 @@ SUITE = "\n".join(
     [
         'batch_size = 24\n[images]\nfile = "images.npz"\n[tolerances]\ntime = 1e6',
         *(f'[models.m{model}]\nsource = "stresszoo:m{model}"' for model in range(MODELS)),
-        *(f'[attacks.a{attack}]\nattack = "stresszoo:Step"\neps = 0.0{attack + 1}' for attack in range(KINDS)),
+        *(
+            f'[attacks.a{attack}]\nattack = "stresszoo:Step"\nnorm = "inf"\neps = 0.0{attack + 1}'
+            for attack in range(KINDS)
+        ),
     ]
 )
 ZOO = """\

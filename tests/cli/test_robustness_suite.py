@@ -133,7 +133,7 @@ def test_the_fixture_without_a_suite_is_a_clear_error(project):
     result = project.run()
     assert result.ret == pytest.ExitCode.INTERRUPTED  # as for every error of collection
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines("no suite: name one by the ini key robustness_suite or by --robustness-suite, *")
+    result.stdout.fnmatch_lines("no suite: * has no key robustness_suite, and there is no robustness.toml beside it; *")
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*CollectError*")
 

@@ -390,7 +390,7 @@ def test_logits_that_are_no_numbers_under_attack_are_an_error(tmp_path: Path, mo
     model = OnWholePixelsOnly(nets.tiny())
     monkeypatch.setattr(nets, "tiny", lambda: model)
     monkeypatch.setattr(nets.Answer, "answer", lambda attack, images, labels: (images + 0.001).clamp(0, 1))
-    unwatched = {"attack": "tests.evaluate.nets:Answer"}  # which asks about clean images only
+    unwatched = {"attack": "tests.evaluate.nets:Answer", "norm": "inf"}  # which asks about clean images only
     for attack in (PGD, PGD | {"stop": "full"}, unwatched):
         with pytest.raises(RobustnessError, match="under attack are not finite"):
             measure(case_of(tmp_path, attack))
@@ -532,3 +532,9 @@ def test_clean_images_too_are_computed_in_batches_of_the_floor_at_least(tmp_path
     with Classifier(model) as classifier:
         clean.answers(classifier, load_images(tmp_path / "images.npz"), case)
     assert sizes == [24, 24, 16]
+
+
+def test_on_a_gpu_every_forward_is_as_large_as_a_batch(tmp_path: Path) -> None:
+    case = case_of(tmp_path, row_floor=8, batch_size=24)
+    assert measuring.row_floor(case, torch.device("cuda", 0)) == 24
+    assert measuring.row_floor(case, CPU) == 8

@@ -49,7 +49,7 @@ def measured(images: Path, cases: Sequence[str], threads: int) -> Found:
     """The evidence of cases, in this order, as a worker finds it: what is known of a model is found once."""
     torch.set_num_threads(threads)
     suite, memory = suite_of(images), ModelCache()
-    return {case: evaluate(suite.case(case), device=CPU, memory=memory).evidence for case in cases}
+    return {case: evaluate(suite.case(case), device=CPU, model_cache=memory).evidence for case in cases}
 
 
 def test_a_model_is_attacked_the_same_way_again(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def evaluate(
             clock=clock(device),
             eps=float(parameters.get("eps", 0)),
             budget=budget,
-            row_floor=case.suite.row_floor,
+            row_floor=row_floor(case, device),
             seed=case.suite.seed,
         )
         attempted = [rows for rows in _batches(len(images), case.batch_size) if bool(correct[rows].any())]
@@ -229,6 +229,16 @@ def _parameters(case: Case, resolved: ResolvedAttack) -> dict[str, Parameter]:
     except RobustnessError as error:
         key, _, problem = str(error).partition(": ")
         raise case.error(f"attacks.{case.attack_name}.{key}", problem) from None
+
+
+def row_floor(case: Case, device: torch.device) -> int:
+    """Rows that a forward of an attack has at least, by repeating some.
+
+    On a CPU the suite's. On a GPU the whole batch: with cuDNN no smaller one was bit-equal to it for all of the models
+    tried (VGG16, MobileNetV2 and four of the zoo, 1 to 64 rows of 96 or 100), and each number of rows that was not met
+    before costs a plan: an active set that shrank row by row took 50 times as long as one that stayed whole.
+    """
+    return case.batch_size if device.type == "cuda" else case.suite.row_floor
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:
