@@ -538,3 +538,10 @@ def test_on_a_gpu_every_forward_is_as_large_as_a_batch(tmp_path: Path) -> None:
     case = case_of(tmp_path, row_floor=8, batch_size=24)
     assert measuring.row_floor(case, torch.device("cuda", 0)) == 24
     assert measuring.row_floor(case, CPU) == 8
+
+
+def test_on_a_gpu_memory_is_laid_out_as_usual(tmp_path: Path) -> None:
+    """torch's gradients of channels_last were wrong there."""
+    case = case_of(tmp_path, memory_format="channels_last")
+    assert measuring._memory_format(case, torch.device("cuda", 0)) is torch.contiguous_format
+    assert measuring._memory_format(case, CPU) is torch.channels_last

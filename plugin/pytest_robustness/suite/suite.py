@@ -156,7 +156,8 @@ class Suite(Table):
     batch_size: PositiveInt = 100
     row_floor: PositiveInt = 16
     memory_format: Literal["contiguous", "channels_last"] = Field(
-        default="contiguous", description="channels_last: mostly faster, rounded otherwise; part of the protocol"
+        default="contiguous",
+        description="channels_last: on a CPU mostly faster, rounded otherwise; part of the protocol; not used on a GPU",
     )
     seed: NonNegativeInt = 0
 
