@@ -122,6 +122,16 @@ def test_another_decoder_of_images_is_named_among_what_moved() -> None:
     assert reason.endswith("so the environment moved (images Pillow 11 -> Pillow 12)")
 
 
+@pytest.mark.parametrize(("then", "now", "named"), [(1, 2, " (threads 1 -> 2)"), (1, 1, ""), (None, 2, "")])
+def test_another_number_of_threads_is_named_among_what_moved(then: int | None, now: int, named: str) -> None:
+    def on(threads: int | None, images: str) -> Measurement:
+        one = measurement(images)
+        return one.model_copy(update={"timing": one.timing.model_copy(update={"threads": threads})})
+
+    reason = judge(on(now, FOOLED * 80 + WITHSTOOD * 20), on(then, FOOLED * 50 + WITHSTOOD * 50), RULES).reason
+    assert reason.endswith(f"so the environment moved{named}")
+
+
 def test_a_verdict_says_what_of_the_model_changed_from_old_to_new() -> None:
     verdict = judge(run(digest="b" * 64, code="d" * 64), run(digest="a" * 64, code="c" * 64), RULES)
     assert verdict.changes == ["weights aaaaaaaa -> bbbbbbbb", "code cccccccc -> dddddddd"]

@@ -28,6 +28,7 @@ from pytest_robustness.evaluate.runtime import devices
 from pytest_robustness.evaluate.runtime.clock import clock
 from pytest_robustness.evaluate.runtime.errors import translate_device_errors
 from pytest_robustness.evaluate.runtime.memory import PeakMemory
+from pytest_robustness.evaluate.runtime.numerics import standard_numerics
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.records.evidence import NOISE_DIGITS, Evidence
@@ -77,7 +78,7 @@ def evaluate(
         images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
     parameters = _parameters(case, resolved)
     budget = resolved.spec.budget(parameters) if resolved.spec.budget else None
-    with _classifier(case, images, device) as classifier:
+    with loaded_classifier(case, images, device) as classifier:
         weights_digest = state_digest(classifier)
         key = model_key(case, device), weights_digest
 
@@ -146,7 +147,7 @@ def identify(
     shape = tuple(images.identity.shape)
 
     def look() -> Identity:
-        with _classifier(case, images, device) as classifier:
+        with loaded_classifier(case, images, device) as classifier:
             return identity(classifier, shape)
 
     known = model_cache.once(("identified", model_key(case, device), shape), look)
@@ -155,16 +156,14 @@ def identify(
 
 
 @contextmanager
-def _classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[Classifier]:
-    """The case's model, loaded, for as long as the block lasts."""
-    with translate_device_errors(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
-        model = load_model(case)
-    with (
-        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        translate_device_errors(case),
-        borrowed(model, case, images, device) as classifier,
-    ):
-        yield classifier
+def loaded_classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[Classifier]:
+    """Load a case's model and lend it, in the process's standard numeric state, for as long as the block lasts."""
+    with standard_numerics() as set_again:
+        with translate_device_errors(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
+            model = load_model(case)
+        set_again()  # what the model's code switched
+        with translate_device_errors(case), borrowed(model, case, images, device) as classifier:
+            yield classifier
 
 
 def _protocol(

@@ -63,4 +63,7 @@ def _environment(then: Measurement, now: Measurement) -> str:
         for key in ("torch", "attacks", "images", "device")
         if before.get(key) != after.get(key)
     ]
+    threads = [one.timing.threads for one in (then, now)]
+    if None not in threads and threads[0] != threads[1]:
+        moved.append(f"threads {threads[0]} -> {threads[1]}")
     return f" ({', '.join(moved)})" if moved else ""

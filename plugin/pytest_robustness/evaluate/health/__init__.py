@@ -13,11 +13,8 @@ from pytest_robustness.evaluate.health.cheap import CHEAP, accuracy
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
 from pytest_robustness.evaluate.health.heavy import HEAVY
 from pytest_robustness.evaluate.images.load import attacked_images
-from pytest_robustness.evaluate.measure import DTYPE, borrowed
-from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.measure import DTYPE, loaded_classifier
 from pytest_robustness.evaluate.runtime import devices
-from pytest_robustness.evaluate.runtime.errors import translate_device_errors
-from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.suite.suite import Suite
 
 __all__ = ["CHECKS", "Finding", "Level", "Subject", "examine"]
@@ -45,13 +42,7 @@ def examine(suite: Suite, model_name: str, *, device: torch.device | None = None
     cases = [case for case in suite.cases() if case.model_name == model_name]
     attacks = {case.attack_name: resolve(case) for case in cases}
     images = attacked_images(cases[0])
-    with translate_device_errors(cases[0]), seeded(suite.seed, "model"):
-        model = load_model(cases[0])
-    with (
-        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        translate_device_errors(cases[0]),
-        borrowed(model, cases[0], images, device) as classifier,
-    ):
+    with loaded_classifier(cases[0], images, device) as classifier:
         rows = _spread(len(images), TRIED)
         inputs = images.pixels[rows].to(device).to(DTYPE) / 255
         labels = images.labels[rows].to(device)

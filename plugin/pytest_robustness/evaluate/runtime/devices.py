@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from pathlib import Path
@@ -22,7 +23,8 @@ def pick_device() -> torch.device:
 def prepare_device(device: torch.device, workers: int) -> None:
     """Share a CPU's cores among the workers, and keep its memory; warm a GPU up."""
     if device.type == "cpu":
-        torch.set_num_threads(max(1, available_cores() // workers))
+        # never more than torch was told: by OMP_NUM_THREADS, or by whoever configured this process
+        torch.set_num_threads(min(max(1, available_cores() // workers), torch.get_num_threads()))
         memory.keep()
     else:
         tiny = torch.randn(1, 3, 8, 8, device=device)
@@ -41,10 +43,49 @@ def gpu_count() -> int:
 
 
 def available_cores() -> int:
-    """Cores this process may run on, which containers and batch systems restrict."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores this process may use: of those it may run on, as many as a container's quota of CPU time pays for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return cores if quota is None else max(1, min(cores, math.floor(quota)))
+
+
+def cpu_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """CPUs a control group grants this process per second, the least of all groups it is in; None: no limit is known.
+
+    Args:
+        root: where control groups are mounted, version 2 or 1.
+        own: the file that says which groups this process is in, lines of ``number:controllers:path``.
+
+    Source: Linux, Documentation/admin-guide/cgroup-v2.rst (cpu.max), cgroup-v1 and scheduler/sched-bwc.rst.
+    """
+    quotas = []
+    for line in _lines(own):
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mounts = [root] if not controllers else [root / controllers, root / "cpu"]
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for mount in mounts:  # a parent's limit holds for its children
+            quotas += [_quota(mount.joinpath(*parts[:depth])) for depth in range(len(parts) + 1)]
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _quota(group: Path) -> float | None:
+    words = " ".join(_lines(group / "cpu.max")[:1]).split() or [
+        *_lines(group / "cpu.cfs_quota_us")[:1],
+        *_lines(group / "cpu.cfs_period_us")[:1],
+    ]
+    if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):  # "max", or -1: none
+        return None
+    quota, period = map(int, words)
+    return quota / period if quota and period else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except (OSError, ValueError):
+        return []
 
 
 def device_name(device: torch.device) -> str:

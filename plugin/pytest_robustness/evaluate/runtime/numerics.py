@@ -1,0 +1,144 @@
+"""The numeric state of the process: set to what a measurement means while a case runs, and given back afterwards.
+
+A model's module, a plugin or an earlier test may have switched TF32 on, made float64 the default or left anomaly
+detection on. None of it may change what is measured, and nothing a case switches may outlive it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+#: Where torch keeps the precision of float32 arithmetic, from 2.9 on, the ones that others inherit from first.
+PRECISIONS = (
+    "",
+    "cudnn",
+    "mkldnn",
+    "cuda.matmul",
+    "cudnn.conv",
+    "cudnn.rnn",
+    "mkldnn.matmul",
+    "mkldnn.conv",
+    "mkldnn.rnn",
+)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One setting of the process: how it is read and set, and what it is while a case runs."""
+
+    read: Callable[[], Any]
+    write: Callable[[Any], object]
+    value: Any
+
+
+@contextmanager
+def standard_numerics() -> Iterator[Callable[[], None]]:
+    """Compute in plain float32 inside the block, and restore the process's settings afterwards, whatever happens.
+
+    Inside: default dtype float32, default device CPU, IEEE float32 (no TF32, no bfloat16) in matrix products and
+    convolutions, cuDNN on, deterministic and without benchmarking, oneDNN on, no autocast, no anomaly detection,
+    denormal numbers kept. Algorithms that torch calls deterministic are not demanded: it would raise for some models.
+
+    Yields:
+        A function that sets all of it again, to be called after a user's code ran.
+    """
+    switches = _switches()
+    before = [switch.read() for switch in switches]
+    try:
+        _set(switches)
+        yield lambda: _set(switches)
+    finally:
+        for switch, value in reversed([*zip(switches, before, strict=True)]):
+            switch.write(value)
+
+
+def _set(switches: list[Switch]) -> None:
+    for switch in reversed(switches):  # torch forgets a general precision when one below it is set
+        switch.write(switch.value)
+
+
+def _switches() -> list[Switch]:
+    return [
+        Switch(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+        Switch(_default_device, torch.set_default_device, None),
+        *_float32_precision(),
+        *(_attribute(torch.backends.cudnn, name, value) for name, value in CUDNN.items()),
+        _attribute(torch.backends.mkldnn, "enabled", True),
+        *(_autocast(device) for device in ("cpu", "cuda")),
+        Switch(_anomaly, lambda mode: torch.set_anomaly_enabled(*mode), (False, True)),
+        Switch(
+            _deterministic, lambda mode: torch.use_deterministic_algorithms(mode[0], warn_only=mode[1]), (False, False)
+        ),
+        Switch(_flushes_denormals, torch.set_flush_denormal, False),
+    ]
+
+
+CUDNN = {"enabled": True, "deterministic": True, "benchmark": False}
+
+
+def _attribute(owner: Any, name: str, value: Any) -> Switch:
+    return Switch(lambda: getattr(owner, name), lambda new: setattr(owner, name, new), value)
+
+
+def _float32_precision() -> list[Switch]:
+    """TF32 and its like, by torch's newer settings where it has them: the older ones must not be mixed with them."""
+    if not hasattr(torch.backends, "fp32_precision"):
+        return [
+            Switch(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
+            _attribute(torch.backends.cuda.matmul, "allow_tf32", False),
+            _attribute(torch.backends.cudnn, "allow_tf32", False),
+        ]
+    return [Switch(*_precision(path)) for path in PRECISIONS if _backend(path) is not None]
+
+
+def _precision(path: str) -> tuple[Callable[[], str], Callable[[str], None], str]:
+    owner = _backend(path)
+
+    def read() -> str:
+        """Its own setting: what it inherits shows only while those above it are not "none"."""
+        value: str = owner.fp32_precision
+        owner.fp32_precision = "none"
+        return value
+
+    def write(value: str) -> None:
+        owner.fp32_precision = value
+
+    return read, write, "ieee"
+
+
+def _backend(path: str) -> Any:
+    found: Any = torch.backends
+    for name in filter(None, path.split(".")):
+        found = getattr(found, name, None)
+    return found if hasattr(found, "fp32_precision") else None
+
+
+def _default_device() -> torch.device | None:
+    """None where none was set: setting one, also the CPU, makes every call that creates a tensor slower."""
+    device = torch.get_default_device()
+    return None if device.type == "cpu" else device
+
+
+def _autocast(device: str) -> Switch:
+    return Switch(
+        lambda: torch.is_autocast_enabled(device), lambda enabled: torch.set_autocast_enabled(device, enabled), False
+    )
+
+
+def _anomaly() -> tuple[bool, bool]:
+    return torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+
+
+def _deterministic() -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+
+
+def _flushes_denormals() -> bool:
+    """torch sets it and does not say it: the smallest normal number's hundredth is a denormal one, or zero."""
+    smallest = torch.tensor([torch.finfo(torch.float32).tiny], device="cpu", dtype=torch.float32)
+    return not bool(smallest / 100)
