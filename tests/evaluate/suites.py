@@ -40,6 +40,8 @@ ATTACKS = {
     "cw": {"attack": "CW", "steps": 8},
     "cw-full": {"attack": "CW", "steps": 8, "stop": "full"},
     "cw-torchattacks": {"attack": "CW", "steps": 8, "stop": "torchattacks"},
+    "fmn": {"attack": "FMN", "steps": 8},
+    "ddn": {"attack": "DDN", "steps": 8},
     "mifgsm": {"attack": "MIFGSM", "eps": 0.03, "steps": 2},
     "nifgsm": {"attack": "NIFGSM", "eps": 0.03, "steps": 2},
     "sinifgsm": {"attack": "SINIFGSM", "eps": 0.03, "steps": 2, "m": 2},

@@ -239,13 +239,18 @@ def test_the_seed_and_the_place_decide_on_the_random_start(tmp_path: Path) -> No
     assert float((first[0][:8] - first[1][:8]).abs().median()) > PGD["eps"] / 10
 
 
+#: Attacks whose identity in a protocol is a name of this package's.
+NAMED = {"cw": "CW", "cw-full": "CW", "fmn": "FMN", "ddn": "DDN"}
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_known_attack_runs_and_keeps_its_promises(name: str, tmp_path: Path) -> None:
     case = case_of(tmp_path, ATTACKS[name])
     measurement = measure(case)
     kind, evidence = resolve(case).spec, measurement.evidence
-    assert measurement.protocol.attack == ("CW" if name in ("cw", "cw-full") else kind.path)
-    assert measurement.provenance.attacks == f"torchattacks {version('torchattacks')}"
+    assert measurement.protocol.attack == NAMED.get(name, kind.path)
+    own = "own" if name in ("fmn", "ddn") else f"torchattacks {version('torchattacks')}"
+    assert measurement.provenance.attacks == own
     assert sum(evidence.correct) == COUNT - 3
     assert (evidence.effort is None) == (kind.forwards == "other")
     if kind.budget:

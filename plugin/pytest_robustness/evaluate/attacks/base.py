@@ -34,6 +34,7 @@ class AttackSpec:
         norm: of the ball of radius ``eps`` the attack promises to stay in; None for no ball.
         stops: the stopping rules it can follow, the default first.
         budget: of the parameters, gradient evaluations an image may cost; None when unknown.
+        norms: what its parameter ``norm`` may be, where it is the norm of the perturbation that is made small.
         declares_ball: whether it is known if there is a ball; an attack from outside the registry has to say it.
     """
 
@@ -44,6 +45,7 @@ class AttackSpec:
     stops: tuple[str, ...] = ("full",)
     budget: Budget | None = None
     name: str | None = None
+    norms: tuple[str, ...] = ()
     declares_ball: bool = True
 
     @property

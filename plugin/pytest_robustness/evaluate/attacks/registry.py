@@ -42,6 +42,21 @@ ATTACKS: Mapping[str, AttackSpec] = {
         budget=_steps,
         name="CW",
     ),
+    "FMN": AttackSpec(
+        "pytest_robustness.evaluate.attacks.fmn:FMN",
+        ("norm", "steps", "alpha", "gamma"),
+        "candidates",
+        budget=_steps,
+        name="FMN",
+        norms=("inf", "2"),
+    ),
+    "DDN": AttackSpec(
+        "pytest_robustness.evaluate.attacks.ddn:DDN",
+        ("steps", "init", "gamma"),
+        "candidates",
+        budget=_steps,
+        name="DDN",
+    ),
     "NIFGSM": _counted("NIFGSM"),
     "SINIFGSM": _counted("SINIFGSM"),
     "VMIFGSM": _counted("VMIFGSM"),
@@ -135,6 +150,8 @@ def resolve(case: Case) -> ResolvedAttack:
     given = attack.parameters
     if attack.norm is not None and attack.attack in ATTACKS:
         given["norm"] = attack.norm
+    if attack.norm is not None and spec.norms and attack.norm not in spec.norms:
+        raise case.error(f"{key}.norm", f"{attack.norm!r} is not one of {', '.join(spec.norms)}")
     stop = attack.stop or spec.stops[0]
     if stop not in spec.stops:
         raise case.error(f"{key}.stop", f"{stop!r} is not one of {', '.join(spec.stops)}")
@@ -164,7 +181,7 @@ _NORMS: Mapping[str, Norm | None] = {"inf": "inf", "2": "2", "none": None}
 _LIBRARY_NORMS: Mapping[str | None, Norm] = {"Linf": "inf", "L2": "2"}
 _SAY_NORM = 'say which ball of that radius its answers stay in: norm = "inf", "2" or "none"'
 _WHOLE = frozenset({"steps", "patience"})
-_NUMBERS = frozenset({"eps", "alpha", "c", "kappa", "lr"})
+_NUMBERS = frozenset({"eps", "alpha", "c", "kappa", "lr", "gamma", "init"})
 
 
 def _with_stop(spec: AttackSpec, stop: str, given: dict[str, Parameter]) -> ResolvedAttack:
