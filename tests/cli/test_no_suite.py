@@ -104,6 +104,24 @@ def test_it_works_in_pytests_own_strict_mode(project):
     result.assert_outcomes(passed=4)
 
 
+def test_a_file_of_that_name_that_is_no_suite_says_why_it_was_read(bare):
+    (bare.path / "robustness.toml").write_text("[tool]\nx = 1\n")
+    bare.makepyfile("def test_sum(): assert 1 + 1 == 2")
+    result = bare.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "(found by its name, robustness.toml; if it is no suite, leave this plugin out: -p no:robustness)" in (
+        result.stderr.str()
+    )
+    bare.runpytest_subprocess("-p", "no:robustness").assert_outcomes(passed=1)
+
+
+def test_a_suite_that_was_named_is_not_said_to_be_found(project):
+    project.edit("tiny.toml", "[images]", "[images")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "found by its name" not in result.stderr.str()
+
+
 def test_a_setting_counts_before_the_name(project):
     (project.path / "robustness.toml").write_text("no suite at all")
     assert project.run("--collect-only", "-q").ret == 0

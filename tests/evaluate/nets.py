@@ -150,6 +150,20 @@ class NoRadius:
         return images
 
 
+class NoNumber(Answer):
+    """Its radius has no number until somebody gives one."""
+
+    def __init__(self, model: nn.Module, eps: float | None = None) -> None:
+        super().__init__(model, eps or 0.0)
+
+
+class ByName(Answer):
+    """Its radius has to be given, by its name."""
+
+    def __init__(self, model: nn.Module, *, eps: float) -> None:
+        super().__init__(model, eps)
+
+
 class NotFinite(Answer):
     def answer(self, images: Tensor, labels: Tensor) -> Tensor:
         broken = images.clone()

@@ -126,3 +126,24 @@ def test_what_left_the_suite_or_runs_on_request_only_is_said(folder: Path) -> No
     assert later.violations() == ["since the anchor: attacks.cw runs on request only"]
     _, _, gone = anchored(folder, SOUND)
     assert gone.violations() == ["since the anchor: no longer in the suite: small/cw"]
+
+
+def test_an_anchor_recorded_again_leaves_what_did_not_change_as_it_lies(folder: Path) -> None:
+    """Also a file that calls an attack by the path its class had."""
+    suite = loaded(folder, SOUND)
+    (case,) = [one.id for one in suite.cases()][:1]
+    baselines, anchor = BaselineStore(folder / "baselines", suite.name), Anchor(folder / "anchors", suite)
+    one = measurement(FOOLED * 5 + WITHSTOOD * 5).model_copy(update={"case": case})
+    named = one.protocol.model_copy(update={"attack": "CW"})
+    others = [one.model_copy(update={"case": other.id, "protocol": named}) for other in suite.cases()]
+    baselines.write(others)
+    anchor.record(baselines)
+    file = anchor.store.path(case)
+    file.write_text(file.read_text().replace('"attack": "CW"', '"attack": "pytest_robustness.evaluate.attacks.cw:CW"'))
+    before = file.read_bytes()
+    anchor.record(baselines)
+    assert file.read_bytes() == before
+    changed = [other.model_copy(update={"budget": 7}) for other in others]
+    baselines.write(changed)
+    anchor.record(baselines)
+    assert anchor.store.read(case) == changed[0]

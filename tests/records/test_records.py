@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +71,18 @@ def test_shipped_baselines_are_as_they_were_written(path: Path) -> None:
     assert min(value.as_tuple().exponent for value in noise if value is not None) >= -6
 
 
+def _former_digest(stored: str) -> str:
+    """As it was made of what is stored, without any name."""
+    canonical = json.dumps(json.loads(stored)["protocol"], sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()
+
+
 def test_an_attack_stored_by_the_path_of_its_class_is_read_by_its_name() -> None:
     """Baselines recorded before attacks had names still compare with what is measured now."""
     stored = SMALL.to_json().replace(json.dumps(SMALL.protocol.attack), '"pytest_robustness.evaluate.attacks.cw:CW"')
     one = Measurement.from_json(stored)
     assert one.protocol.attack == "CW"
+    assert one.protocol.digest == _former_digest(stored)  # pages that show it still agree
     assert one.protocol.first_difference(SMALL.protocol.model_copy(update={"attack": "CW"})) is None
 
 

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m pytest_robustness", description="Commands beside the test run.")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", dest="command", required=True)
     for name, command in COMMANDS.items():
         doc = command.__doc__ or ""
         sub = commands.add_parser(name, help=doc.splitlines()[0], description=doc, formatter_class=_Formatter)

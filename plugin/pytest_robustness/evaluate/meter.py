@@ -49,7 +49,7 @@ class Meter(Frozen):
         adversarial: (N, C, H, W) each row as it was at its first success, clean before.
     """
 
-    #: An attack that keeps its own active set tells the rows of its inputs: ``attacks.base.AcceptsRows``.
+    #: An attack that keeps its own active set tells the rows of its inputs: ``attacks.base.logits_of``.
     accepts_rows = True
 
     def __init__(

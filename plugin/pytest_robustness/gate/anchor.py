@@ -78,7 +78,7 @@ class Anchor:
         if missing := [case for case, one in found.items() if one is None and CaseId(case).attack in regular]:
             raise RobustnessError(f"{baselines.path(missing[0])}: no baseline: record it, then the anchor")
         held = {case: one for case, one in found.items() if one is not None}
-        self.store.write(held.values())
+        self.store.write(one for one in held.values() if not self.store.holds(one))
         self.store.remove(self.store.cases() - held.keys())
         try:
             write_whole(self.file, AnchorRules.of(self.suite).model_dump_json(indent=2) + "\n")

@@ -86,4 +86,4 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         try:
             session.config.stash[OUTPUTS].check_cases(settings.suite)
         except RobustnessError as error:
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(f"{error}{settings.why_read}") from None

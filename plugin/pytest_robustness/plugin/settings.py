@@ -87,6 +87,7 @@ class Settings:
     rootdir: Path
     invocation: Path
     inipath: Path | None
+    named: bool
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -119,6 +120,7 @@ class Settings:
             rootdir=config.rootpath,
             invocation=config.invocation_params.dir,
             inipath=config.inipath,
+            named=bool(chosen or config.getini("robustness_suite")),
         )
 
     @cached_property
@@ -145,6 +147,13 @@ class Settings:
 
             Anchor(self.anchors, suite).rules()
         return suite
+
+    @property
+    def why_read(self) -> str:
+        """Why a suite that nobody named was read, and what to do where it is none; empty for one that was named."""
+        if self.suite_path is None or self.named:
+            return ""
+        return f" (found by its name, {DEFAULT_SUITE}; if it is no suite, leave this plugin out: -p no:robustness)"
 
     @property
     def no_suite(self) -> str:

@@ -16,6 +16,7 @@ PROTOCOL_VERSION = 1
 NOISE = "1 - SSIM, 7x7 uniform window, sample covariance, data range 1, mean over channels"
 #: What attacks were called in files written before they had a name of their own.
 FORMER_NAMES = {"pytest_robustness.evaluate.attacks.cw:CW": "CW"}
+FORMER_PATHS = {name: path for path, name in FORMER_NAMES.items()}
 Parameter = bool | int | Finite | str
 Side = PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
 
@@ -65,7 +66,8 @@ class Protocol(Record):
 
     @property
     def digest(self) -> str:
-        canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        same = {"attack": FORMER_PATHS.get(self.attack, self.attack)}  # a digest outlives the name it was made with
+        canonical = json.dumps(self.model_dump() | same, sort_keys=True, separators=(",", ":"))
         return sha256(canonical.encode()).hexdigest()
 
     def first_difference(self, other: Protocol) -> str | None:

@@ -96,7 +96,7 @@ class Attack(BaseModel):
     stop: Literal["first-success", "patience", "full", "torchattacks"] | None = None
     batch_size: PositiveInt | None = None
     max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
-    norm: str | None = Field(
+    norm: str | int | float | None = Field(
         default=None,
         description='of the ball of radius eps an attack of one\'s own stays in: "inf", "2", or "none" for no ball; '
         "required where it has an eps. Of an attack of the registry: a parameter like others",

@@ -307,6 +307,33 @@ def test_an_attack_of_ones_own_is_held_to_the_ball_it_declares(
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("norm", "ball"),
+    [("inf", "inf"), (float("inf"), "inf"), ("2", "2"), (2, "2"), (2.0, "2"), ("1", "1"), ("none", None)],
+)
+def test_a_ball_is_declared_as_a_word_or_a_number(norm: Any, ball: str | None, tmp_path: Path) -> None:
+    resolved = resolve(case_of(tmp_path, {"attack": "tests.evaluate.nets:Answer", "eps": 0.1, "norm": norm}))
+    assert resolved.spec.norm == ball
+    assert resolved.parameters() == {"eps": 0.1}
+
+
+@pytest.mark.parametrize(("norm", "ball"), [("Linf", "inf"), ("L2", "2"), ("L1", "1")])
+def test_a_class_with_a_norm_of_its_own_is_told_it(norm: str, ball: str, tmp_path: Path) -> None:
+    """Such attacks were recorded with it: their protocol keeps it."""
+    case = case_of(tmp_path, {"attack": "torchattacks:FAB", "eps": 1.0, "steps": 2, "norm": norm})
+    resolved = resolve(case)
+    assert resolved.spec.norm == ball
+    assert resolved.parameters()["norm"] == norm
+    assert resolved.build(torch.nn.Identity()).norm == norm
+    if norm == "L2":
+        assert measure(case).protocol.parameters["norm"] == "L2"
+
+
+def test_every_attack_of_this_package_has_a_name_that_does_not_say_where_it_lies() -> None:
+    unnamed = [spec.path for spec in registry.ATTACKS.values() if spec.path.startswith("pytest_") and not spec.name]
+    assert unnamed == []
+
+
 @pytest.mark.parametrize(("norm", "ball"), [(None, "inf"), ("Linf", "inf"), ("L2", "2")])
 def test_a_librarys_own_norm_is_its_parameter_and_says_the_ball(norm: str | None, ball: str, tmp_path: Path) -> None:
     attack = {"attack": "APGD", "eps": 0.1} | ({} if norm is None else {"norm": norm})
@@ -361,8 +388,20 @@ def test_rounding_is_no_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             {"attack": "tests.evaluate.nets:Answer"},
             "norm: missing: tests.evaluate.nets:Answer has an eps; say which ball",
         ),
-        ({"attack": "tests.evaluate.nets:Answer", "norm": "1"}, "norm: '1' is not one of inf, 2, none"),
-        ({"attack": "tests.evaluate.nets:Answer", "norm": 2}, "norm: input should be a valid string, not 2"),
+        (
+            {"attack": "tests.evaluate.nets:Answer", "eps": 0.1, "norm": "3"},
+            'norm: \'3\' is not one of "inf", "2", "1"',
+        ),
+        ({"attack": "tests.evaluate.nets:Answer", "norm": True}, "norm"),
+        (
+            {"attack": "tests.evaluate.nets:NoNumber"},
+            "norm: missing: tests.evaluate.nets:NoNumber has an eps; say which",
+        ),
+        (
+            {"attack": "tests.evaluate.nets:NoNumber", "norm": "2"},
+            "eps: missing: norm = '2' says a ball, and this is its",
+        ),
+        ({"attack": "tests.evaluate.nets:ByName", "norm": "2"}, "eps: missing, and tests.evaluate.nets:ByName has no"),
         (
             {"attack": "tests.evaluate.nets:NoRadius", "norm": "2"},
             "norm: a ball needs a radius, and tests.evaluate.nets:",

@@ -150,9 +150,8 @@ def test_what_is_not_known_of_an_attack_is_said_to_be_unchecked() -> None:
     unknown = ResolvedAttack(AttackSpec("tests.evaluate.nets:Noise"), "full", {"eps": 0.01})
     finding = heavy.kept(subject(Bright(), attacks=[attack(steps=1), unknown]))
     assert finding.passed
-    assert str(finding).endswith(
-        'not known, so not checked: the ball (norm = "none") of attack1 and the budget of attack1'
-    )
+    assert str(finding).endswith("not known, so not checked: the ball of attack1 and the budget of attack1")
+    assert "in [0, 1]: attack0, attack1; in their ball: attack0; within their budget: attack0; not" in str(finding)
     assert "not checked" not in str(heavy.kept(subject(Bright(), attacks=[attack(steps=1)])))
 
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from pytest_robustness.errors import RobustnessError
 
 Budget = Callable[[Mapping[str, Any]], int]
-Norm = Literal["inf", "2"]
+Norm = Literal["inf", "2", "1"]
 
 
-@runtime_checkable
-class AcceptsRows(Protocol):
-    """A model that can be told which row of the batch each of its inputs is a candidate of."""
-
-    accepts_rows: bool
-
-    def __call__(self, inputs: Any, rows: Any) -> Any: ...
+def logits_of(model: Any, inputs: Any, rows: Any) -> Any:
+    """Logits of a model, which is told to which row of the batch each input belongs if its ``accepts_rows`` is true."""
+    return model(inputs, rows) if getattr(model, "accepts_rows", False) else model(inputs)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 import torchattacks
 from torch import Tensor
 
-from pytest_robustness.evaluate.attacks.base import AcceptsRows
+from pytest_robustness.evaluate.attacks.base import logits_of
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults
 BOUND = 0.999999  # of the tanh space, as in the authors' own code
@@ -61,7 +61,7 @@ class CW(torchattacks.CW):  # type: ignore[misc]
         mean, square = torch.zeros_like(odds), torch.zeros_like(odds)  # of the gradients, Adam's m and v
         for step in range(1, self.steps + 1):
             candidates = (odds / (odds + 1)).requires_grad_()
-            logits = self._logits(candidates, rows)
+            logits = logits_of(self.model, candidates, rows)
             (gradient,) = torch.autograd.grad(self.f(logits, labels[rows]).sum(), candidates)
 
             with torch.no_grad():
@@ -88,10 +88,6 @@ class CW(torchattacks.CW):  # type: ignore[misc]
                     if not len(rows):
                         break
         return adversarial
-
-    def _logits(self, candidates: Tensor, rows: Tensor) -> Tensor:
-        logits: Tensor = self.model(candidates, rows) if isinstance(self.model, AcceptsRows) else self.model(candidates)
-        return logits
 
     def f(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The margin of the label over the best other logit, at least ``-kappa``; (n,)."""

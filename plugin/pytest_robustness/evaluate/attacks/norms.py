@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.attacks.base import AcceptsRows
+from pytest_robustness.evaluate.attacks.base import logits_of
 
 #: The norm in which a gradient is measured, so that its product with a perturbation is bounded by both.
 DUAL = {"inf": "1", "2": "2"}
@@ -42,7 +42,7 @@ def smallest(search: Search, model: Any, images: Tensor, labels: Tensor) -> Tens
     search.start(images)
     for step in range(search.steps):
         candidates.requires_grad_()
-        logits = model(candidates, rows) if isinstance(model, AcceptsRows) else model(candidates)
+        logits = logits_of(model, candidates, rows)
         losses = search.loss(logits, labels)
         (gradient,) = torch.autograd.grad(losses.sum(), candidates)
         with torch.no_grad():

@@ -84,6 +84,7 @@ class ResolvedAttack:
     spec: AttackSpec
     stop: str
     given: Mapping[str, Parameter]
+    declared: Parameter | None = None  # the norm of its ball, as the suite has it, of an attack from outside
 
     @property
     def watched(self) -> bool:
@@ -98,6 +99,7 @@ class ResolvedAttack:
     def parameters(self) -> dict[str, Parameter]:
         """Every parameter, the class's defaults included: two libraries' defaults may differ."""
         signature = inspect.signature(self.spec.load())
+        given = self._given(signature)
         defaults = {
             name: parameter.default
             for name, parameter in list(signature.parameters.items())[1:]  # the first is the model
@@ -106,20 +108,27 @@ class ResolvedAttack:
         needed = [
             name
             for name, parameter in list(signature.parameters.items())[1:]
-            if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            if parameter.default is parameter.empty and parameter.kind in _NAMED
         ]
-        missing = [name for name in needed if name not in self.given]
+        missing = [name for name in needed if name not in given]
         if missing:
             raise RobustnessError(f"{missing[0]}: missing, and {self.spec.path} has no default for it")
-        unknown = [name for name in self.given if name not in signature.parameters]
+        unknown = [name for name in given if name not in signature.parameters]
         if unknown:
             raise RobustnessError(f"{unknown[0]}: not a parameter of {self.spec.path}")
-        found = defaults | dict(self.given)
-        if "eps" in found and not self.spec.declares_ball:
+        found = defaults | given
+        if "eps" in signature.parameters and not self.spec.declares_ball:
             raise RobustnessError(f"norm: missing: {self.spec.path} has an eps; {_SAY_NORM}")
-        if "eps" not in found and self.spec.norm is not None:
+        if self.spec.norm is not None and "eps" not in found:
+            if "eps" in signature.parameters:
+                raise RobustnessError(f"eps: missing: norm = {self.declared!r} says a ball, and this is its radius")
             raise RobustnessError(f"norm: a ball needs a radius, and {self.spec.path} has no eps")
         return found
+
+    def _given(self, signature: inspect.Signature) -> dict[str, Parameter]:
+        """What the class is called with: a norm that was declared too, where it has a parameter of that name."""
+        own = self.declared is not None and "norm" in signature.parameters
+        return dict(self.given) | ({"norm": self.declared} if own and self.declared is not None else {})
 
     def library(self) -> str:
         """Name and version of the library the attack comes from, through all its base classes."""
@@ -129,7 +138,8 @@ class ResolvedAttack:
 
     def build(self, model: Any) -> Callable[..., Any]:
         """The attack on ``model``, ready to be called with images and labels."""
-        built: Callable[..., Any] = self.spec.load()(model, **self.given)
+        attack = self.spec.load()
+        built: Callable[..., Any] = attack(model, **self._given(inspect.signature(attack)))
         return built
 
 
@@ -139,14 +149,14 @@ def resolve(case: Case) -> ResolvedAttack:
     Raises RobustnessError for an unknown attack, parameter or stopping rule.
     """
     attack, key = case.attack, f"attacks.{case.attack_name}"
-    spec = ATTACKS.get(attack.attack)
+    spec, declared = ATTACKS.get(attack.attack), None
     if spec is None:
         if ":" not in attack.attack:
             known = ", ".join(ATTACKS)
             raise case.error(f"{key}.attack", f"unknown attack {attack.attack!r} (known: {known}, or module:Class)")
-        spec = _from_outside(case, key)
-    elif attack.norm in _LIBRARY_NORMS:
-        spec = replace(spec, norm=_LIBRARY_NORMS[attack.norm])
+        spec, declared = _from_outside(case, key), attack.norm
+    elif spec.parameters is None and (norm := _ball_norm(attack.norm)) is not None:
+        spec = replace(spec, norm=norm)
     given = attack.parameters
     if attack.norm is not None and attack.attack in ATTACKS:
         given["norm"] = attack.norm
@@ -162,23 +172,29 @@ def resolve(case: Case) -> ResolvedAttack:
             raise case.error(f"{key}.{name}", f"{value!r} is not a whole number of at least 0")
         if name in _NUMBERS and (isinstance(value, str | bool) or not 0 <= value < math.inf):
             raise case.error(f"{key}.{name}", f"{value!r} is not a number of at least 0")
-    return _with_stop(spec, stop, given)
+    return replace(_with_stop(spec, stop, given), declared=declared)
 
 
 def _from_outside(case: Case, key: str) -> AttackSpec:
     """The spec of an attack that is not in the registry, from what the suite says of its ball."""
-    attack = case.attack
-    if attack.norm not in (None, *_NORMS):
-        raise case.error(f"{key}.norm", f"{attack.norm!r} is not one of {', '.join(_NORMS)}")
-    if attack.norm is None and "eps" in attack.parameters:
-        raise case.error(f"{key}.norm", f"missing: the attack has an eps; {_SAY_NORM}")
-    norm = None if attack.norm is None else _NORMS[attack.norm]
-    return AttackSpec(attack.attack, norm=norm, declares_ball=attack.norm is not None)
+    attack, norm = case.attack, _ball_norm(case.attack.norm)
+    if "eps" in attack.parameters:
+        if attack.norm is None:
+            raise case.error(f"{key}.norm", f"missing: the attack has an eps; {_SAY_NORM}")
+        if norm is None and attack.norm != "none":
+            raise case.error(f"{key}.norm", f'{attack.norm!r} is not one of "inf", "2", "1" and "none"')
+    return AttackSpec(attack.attack, norm=norm, declares_ball=norm is not None or attack.norm == "none")
 
 
-#: As a suite writes the norm of a ball, and as torchattacks does.
-_NORMS: Mapping[str, Norm | None] = {"inf": "inf", "2": "2", "none": None}
-_LIBRARY_NORMS: Mapping[str | None, Norm] = {"Linf": "inf", "L2": "2"}
+def _ball_norm(norm: Parameter | None) -> Norm | None:
+    """The norm that a suite names, also by a number or as libraries spell it; None for anything else."""
+    spelled = f"{norm:g}" if isinstance(norm, int | float) else str(norm)
+    return _NORMS.get(spelled.removeprefix("L"))
+
+
+_NORMS: Mapping[str, Norm] = {"inf": "inf", "2": "2", "1": "1"}
+#: Of parameters that have a name.
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _SAY_NORM = 'say which ball of that radius its answers stay in: norm = "inf", "2" or "none"'
 _WHOLE = frozenset({"steps", "patience"})
 _NUMBERS = frozenset({"eps", "alpha", "c", "kappa", "lr", "gamma", "init"})

@@ -87,18 +87,26 @@ def kept(subject: Subject) -> Finding:
     return Finding(
         "budget and box",
         not broken,
-        "; ".join(broken)
-        or f"{', '.join(subject.attacks)} stay in [0, 1], in their ball and within their budget{_unchecked(subject)}",
+        "; ".join(broken) or _checked(subject),
         "an attack that does not do what its parameters say, so its success rate is another attack's",
         "Mend the attack, or say its true parameters",
     )
 
 
+def _checked(subject: Subject) -> str:
+    """What was checked of which attacks, and what was not, because nothing is known of it."""
+    checks = {
+        "in [0, 1]": list(subject.attacks),
+        "in their ball": [name for name, one in subject.attacks.items() if one.spec.norm is not None],
+        "within their budget": [name for name, one in subject.attacks.items() if one.spec.budget is not None],
+    }
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in checks.items() if names) + _unchecked(subject)
+
+
 def _unchecked(subject: Subject) -> str:
-    """What nothing is known of, so that nothing was checked."""
     balls = [name for name, one in subject.attacks.items() if one.spec.norm is None and "eps" in one.parameters()]
     budgets = [name for name, one in subject.attacks.items() if one.spec.budget is None]
-    told = {'the ball (norm = "none")': balls, "the budget": budgets}
+    told = {"the ball": balls, "the budget": budgets}
     said = [f"{what} of {', '.join(names)}" for what, names in told.items() if names]
     return f"; not known, so not checked: {' and '.join(said)}" if said else ""
 
