@@ -77,6 +77,7 @@ def test_baselines_of_other_models_are_not_missed(candidates):
 @pytest.mark.parametrize(
     ("candidate", "said"),
     [
+        ("", "should be MODEL=OTHER"),
         ("small", "should be MODEL=OTHER"),
         ("small=", "should be MODEL=OTHER"),
         ("smal=large", "no model 'smal' in *tiny.toml (small, large)"),
@@ -89,6 +90,17 @@ def test_a_candidate_that_cannot_be_is_a_usage_error(candidates, candidate, said
     result = candidates.run("--candidate", candidate)
     assert result.ret == USAGE
     result.stderr.fnmatch_lines(f"ERROR: --candidate {candidate}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [("--candidate", ["small=large", "small=offer:weak"]), ("--robustness-suite", ["tiny", "tiny.toml"])],
+)
+def test_an_option_that_is_given_twice_is_a_usage_error(candidates, option, values):
+    result = candidates.run(option, values[0], option, values[1])
+    assert result.ret == USAGE
+    assert result.errlines[0] == f"ERROR: {option}: given 2 times ({', '.join(values)}): give one"
+    assert candidates.executed() == []
 
 
 @pytest.mark.parametrize("option", ["--update-baselines", "--update-baselines-missing", "--prune-baselines"])

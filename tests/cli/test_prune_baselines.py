@@ -71,6 +71,33 @@ def test_another_suites_baselines_are_not_touched(shrunk):
     assert shrunk.files() == before
 
 
+STRANGERS = {
+    "notes/a.json": '{"mine": 1}\n',
+    "large/other.json": "no JSON at all",
+    "large/pgd.json": "<<<<<<< HEAD\n",  # of an obsolete case, and no baseline any more
+}
+
+
+def test_what_is_no_baseline_of_the_suite_stays_and_is_named(shrunk):
+    for name, text in STRANGERS.items():
+        file = shrunk.baselines / "tiny" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    moved = shrunk.baselines / "tiny" / "notes" / "moved.json"
+    moved.write_bytes((shrunk.baselines / "tiny" / "small" / "fgsm.json").read_bytes())  # of another place
+    result = shrunk.run("--prune-baselines")
+    assert result.ret == OK
+    assert "pruned baselines of cases that are not in the suite: large/fgsm" in result.outlines
+    named = "large/other.json, large/pgd.json, notes/a.json, notes/moved.json"
+    assert f"no baselines of the suite, and left alone: {named} in baselines/tiny" in result.outlines
+    for name, text in STRANGERS.items():
+        assert (shrunk.baselines / "tiny" / name).read_text() == text
+    assert moved.exists()
+    result = shrunk.run()  # they are no obsolete baselines either
+    assert result.ret == OK
+    assert f"no baselines of the suite, and left alone: {named} in baselines/tiny" in result.outlines
+
+
 def test_collecting_only_deletes_nothing(shrunk):
     before = shrunk.files()
     shrunk.run("--prune-baselines", "--collect-only")

@@ -181,3 +181,19 @@ def test_recording_one_again_forgets_cases_that_left(anchored, capsys):
     assert "2 cases and the rules" in capsys.readouterr().out
     assert not (anchored.path / "release" / "tiny" / "large").exists()
     assert json.loads((anchored.path / "release" / "tiny" / "rules.json").read_text())["alpha"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("data/a.json", '{"mine": 1}'), ("small/fgsm.json", '{"mine": 1}'), ("rules.json", '{"rule": "mine"}')],
+)
+def test_a_folder_that_holds_somebody_elses_files_is_refused_and_left_as_it_was(recorded, name, text, capsys):
+    file = recorded.path / "docs" / "tiny" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert main(["anchor", "tiny.toml", "docs"]) == USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ERROR: docs/tiny: ")
+    assert line.endswith(f"{name}: no part of an anchor; name another folder, or move it")
+    assert file.read_text() == text
+    assert [path for path in (recorded.path / "docs").rglob("*") if path.is_file()] == [file]

@@ -7,6 +7,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from pytest_robustness.cli.main import main
 from pytest_robustness.plugin.outputs import OutputOptions
 from pytest_robustness.report.data import Report
 
@@ -131,15 +132,34 @@ MISTAKES = {
     "case": (("--robustness-json", "x", "--robustness-gallery", "small/cw"), "no case 'small/cw' in "),
     "gallery alone": (("--robustness-gallery", "small/pgd"), "pictures need --robustness-report or --robustness-json"),
     "suite": (("--robustness-json", "x", "-o", "robustness_suite="), "no suite to report on"),
+    "the same by another way": (
+        ("--robustness-json", "x", "--robustness-report", "baselines/../x"),
+        "--robustness-report and --robustness-json: give each its own file",
+    ),
+    "a baseline": (
+        ("--robustness-json", "baselines/tiny/small/fgsm.json"),
+        "baselines/tiny/small/fgsm.json lies among the baselines, in ",
+    ),
+    "a file beside baselines": (("--robustness-markdown", "baselines/notes.md"), "lies among the baselines, in "),
+    "an anchor": (
+        ("--robustness-json", "release/tiny/rules.json", "--robustness-anchor", "release"),
+        "lies among the anchors, in ",
+    ),
+    "the suite": (("--robustness-json", "tiny.toml"), "tiny.toml is read by this run: give another file"),
+    "the images": (("--robustness-report", "images.npz"), "images.npz is read by this run: give another file"),
+    "the configuration": (("--robustness-json", "pyproject.toml"), "pyproject.toml is read by this run: give another "),
 }
 
 
 @pytest.mark.parametrize(("options", "said"), MISTAKES.values(), ids=MISTAKES)
-def test_what_could_not_be_written_is_refused_before_anything_runs(project, options, said):
-    result = project.run(*options)
+def test_what_could_not_be_written_is_refused_before_anything_runs(recorded, options, said, capsys):
+    assert main(["anchor", "tiny.toml", "release"]) == OK
+    before = {path: path.read_bytes() for path in recorded.path.rglob("*") if path.suffix in (".json", ".toml", ".npz")}
+    result = recorded.run(*options)
     assert result.ret == USAGE
     assert said in result.stdout.str() + result.stderr.str()
-    assert project.executed() == []
+    assert recorded.executed() == []
+    assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")

@@ -138,6 +138,12 @@ def test_the_fixture_without_a_suite_is_a_clear_error(project):
     result.stdout.no_fnmatch_line("*CollectError*")
 
 
+def test_a_name_too_long_for_a_file_costs_one_line(project):
+    result = project.run("--robustness-suite", "x" * 300)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.errlines[0].startswith("ERROR: --robustness-suite: no xxx")
+
+
 def test_other_tests_need_no_suite(project):
     project.edit("pyproject.toml", 'robustness_suite = "tiny.toml"\n', "")
     (project.path / "tiny.toml").unlink()

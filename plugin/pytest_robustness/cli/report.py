@@ -28,6 +28,8 @@ def run(options: argparse.Namespace) -> int:
     output = options.output or options.file.with_suffix(".html")
     if output.suffix not in (".html", ".htm", ".md"):
         options.parser.error(f"{output}: should end in .html or .md")
+    if output.resolve() == options.file.resolve():
+        options.parser.error(f"{output}: is the file that is read: give another by -o")
     try:
         report = Report.from_json(options.file.read_text(encoding="utf-8"))
         write_whole(output, _rendered(report, output.suffix))

@@ -78,13 +78,27 @@ class Anchor:
         if missing := [case for case, one in found.items() if one is None and CaseId(case).attack in regular]:
             raise RobustnessError(f"{baselines.path(missing[0])}: no baseline: record it, then the anchor")
         held = {case: one for case, one in found.items() if one is not None}
+        gone, strange = self.store.others(held)
+        strange += [case for case in held if self.store.path(case).exists() and not self.store.is_ours(case)]
+        if strange or (self.file.exists() and not self._has_rules()):
+            names = ", ".join([f"{case}.json" for case in strange] or [self.file.name])
+            raise RobustnessError(
+                f"{self.store.folder}: {names}: no part of an anchor; name another folder, or move it"
+            )
         self.store.write(one for one in held.values() if not self.store.holds(one))
-        self.store.remove(self.store.cases() - held.keys())
+        self.store.remove(gone)
         try:
             write_whole(self.file, AnchorRules.of(self.suite).model_dump_json(indent=2) + "\n")
         except OSError as error:
             raise RobustnessError(f"{self.file}: cannot be written: {error.strerror}") from None
         return len(held)
+
+    def _has_rules(self) -> bool:
+        try:
+            self.rules()
+        except RobustnessError:
+            return False
+        return True
 
     def rules(self) -> AnchorRules:
         """Raises RobustnessError where there is none, or it is damaged."""
@@ -103,7 +117,7 @@ class Anchor:
     def violations(self) -> list[str]:
         """What became weaker in the suite itself."""
         then, now = self.rules(), AnchorRules.of(self.suite)
-        dropped = sorted(self.store.cases() - {case.id for case in self.suite.cases()})
+        dropped, _ = self.store.others({case.id for case in self.suite.cases()})
         on_request = [
             name for name in then.max_success_rate if name in self.suite.attacks.keys() - set(now.max_success_rate)
         ]

@@ -6,7 +6,7 @@ import contextlib
 import getpass
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +29,22 @@ class BaselineStore:
     def cases(self) -> set[str]:
         """All cases that have a file."""
         return {path.relative_to(self.folder).with_suffix("").as_posix() for path in self.folder.glob("*/*.json")}
+
+    def others(self, cases: Container[str]) -> tuple[list[str], list[str]]:
+        """The files of no case among ``cases``: baselines that are left over, and what is no baseline of this suite.
+
+        Somebody else's file may lie where a baseline could: only what reads as the measurement of its place is ours.
+        """
+        left = sorted(case for case in self.cases() if case not in cases)
+        ours = [case for case in left if self.is_ours(case)]
+        return ours, [case for case in left if case not in ours]
+
+    def is_ours(self, case: str) -> bool:
+        """Whether the file at a case's place is a baseline of it."""
+        try:
+            return self.read(case) is not None
+        except RobustnessError:
+            return False
 
     def read(self, case: str) -> Measurement | None:
         """A case's baseline, or None.
@@ -73,11 +89,14 @@ class BaselineStore:
                     raise RobustnessError(f"{path}: cannot be written: {error.strerror}") from None
 
     def remove(self, cases: Iterable[str]) -> None:
-        """Delete baselines, and folders that have none left."""
+        """Delete baselines, and folders that have nothing left.
+
+        Raises RobustnessError, naming the file, for the first that is no baseline or cannot be deleted.
+        """
         with self._lock():
             for case in cases:
                 path = self.path(case)
-                self._check_inside(path)
+                self.read(case)
                 try:
                     path.unlink(missing_ok=True)
                 except OSError as error:

@@ -84,6 +84,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     settings = session.config.stash[SETTINGS]
     if settings.suite_path is not None:
         try:
-            session.config.stash[OUTPUTS].check_cases(settings.suite)
+            session.config.stash[OUTPUTS].check_suite(settings)
         except RobustnessError as error:
             raise pytest.UsageError(f"{error}{settings.why_read}") from None

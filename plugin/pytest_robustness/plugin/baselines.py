@@ -44,7 +44,7 @@ class BaselineWriter:
             written = [update for update in written if update.now.case not in lost]
         self.notes += [line(update) for update in written]
         unchanged = len(updates) - len(chosen)
-        self.notes.append(f"baselines in {self._folder}: {len(written)} written, {unchanged} unchanged")
+        self.notes.append(f"baselines in {self.shown_folder}: {len(written)} written, {unchanged} unchanged")
         if troubles:
             kept = ", ".join(f"{case} ({trouble})" for case, trouble in troubles.items())
             self.notes.append(f"not recorded: {kept}")
@@ -59,6 +59,7 @@ class BaselineWriter:
         self.notes.append(f"pruned baselines of cases that are not in the suite: {', '.join(obsolete)}")
 
     @property
-    def _folder(self) -> Path:
+    def shown_folder(self) -> Path:
+        """The suite's baselines, relative to the repository where they lie in it."""
         folder = self.store.folder
         return folder.relative_to(self.rootdir) if folder.is_relative_to(self.rootdir) else folder

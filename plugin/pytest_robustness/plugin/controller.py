@@ -98,12 +98,16 @@ class Controller:
             session.exitstatus = pytest.ExitCode.OK
 
     def _check_obsolete(self) -> None:
-        obsolete = sorted(self.settings.store.cases() - set(self._cases))
+        obsolete, strange = self.settings.store.others(set(self._cases))
+        whole = self._regular_cases <= {*self.results, *self.troubles}
+        if strange and (whole or self.settings.prune):
+            files = ", ".join(f"{case}.json" for case in strange)
+            self.notes.append(f"no baselines of the suite, and left alone: {files} in {self._writer.shown_folder}")
         if not obsolete:
             return
         if self.settings.prune:
             self._writer.prune(obsolete)
-        elif self._regular_cases <= {*self.results, *self.troubles}:
+        elif whole:
             named = ", ".join(obsolete)
             text = f"baselines of cases that are not in the suite: {named}; --prune-baselines deletes them"
             (self.failures if self.settings.recording == "none" else self.notes).append(text)

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_robustness.plugin.settings import Settings
-
-if TYPE_CHECKING:
-    from pytest_robustness.suite.suite import Suite
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class OutputOptions:
             raise pytest.UsageError(f"{next(iter(self.files))}: no suite to report on: name one by --robustness-suite")
         if self.galleries and self.page is None and self.json is None:
             raise pytest.UsageError("--robustness-gallery: pictures need --robustness-report or --robustness-json")
-        if len(set(self.files.values())) < len(self.files):
+        if len({path.resolve() for path in self.files.values()}) < len(self.files):
             raise pytest.UsageError(f"{' and '.join(self.files)}: give each its own file")
         for option, path in self.files.items():
             if not path.parent.is_dir():
@@ -72,14 +68,35 @@ class OutputOptions:
             if file is not None and find_spec(module) is None:
                 raise pytest.UsageError(f"{file.name}: needs {module}: pip install 'pytest-robustness[report]'")
 
-    def check_cases(self, suite: Suite) -> None:
-        """Raises UsageError for a gallery of a case that the suite does not have."""
+    def check_suite(self, settings: Settings) -> None:
+        """Raises UsageError for a gallery of no case, and for a file that would take the place of what a run reads."""
+        suite = settings.suite
+        for option, path in self.files.items():
+            self._check_place(option, path, settings)
         cases = [case.id for case in suite.cases()]
         for pattern in self.galleries:
             if not any(fnmatchcase(case, pattern) for case in cases):
                 raise pytest.UsageError(
                     f"--robustness-gallery: no case {pattern!r} in {suite.path}, such as {cases[0]}"
                 )
+
+    @staticmethod
+    def _check_place(option: str, path: Path, settings: Settings) -> None:
+        suite, place = settings.suite, path.resolve()
+        models = [model.weights for model in suite.models.values()]
+        images = suite.images
+        read = [suite.path, settings.inipath, suite.published, images.file, images.selected, images.unselected, *models]
+        if any(isinstance(one, Path) and one.resolve() == place for one in read):
+            raise pytest.UsageError(f"{option}: {path} is read by this run: give another file")
+        folders = {
+            "the baselines": settings.baselines,
+            "the anchors": settings.anchors,
+            "the images": images.folder,
+            "the weights": suite.weights,
+        }
+        for what, folder in folders.items():
+            if folder is not None and place.is_relative_to(folder.resolve()):
+                raise pytest.UsageError(f"{option}: {path} lies among {what}, in {folder}: give another place")
 
 
 def add_options(parser: pytest.Parser) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.files import is_file
 
 if TYPE_CHECKING:
     from pytest_robustness.gate.anchor import Anchor
@@ -26,10 +27,13 @@ DEFAULT_SUITE = "robustness.toml"
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("robustness", "adversarial robustness of image classifiers")
-    group.addoption("--robustness-suite", metavar="SUITE", help="suite: a TOML file, or the name of one")
+    group.addoption(
+        "--robustness-suite", metavar="SUITE", action="append", help="suite: a TOML file, or the name of one"
+    )
     group.addoption(
         "--candidate",
         metavar="MODEL=OTHER",
+        action="append",
         help="judge OTHER, a model of the suite or package.module:factory[@weights], by MODEL's baselines",
     )
     group.addoption("--update-baselines", action="store_true", help="record what this run measures; exits 0")
@@ -95,9 +99,9 @@ class Settings:
         everything, missing = config.getoption("update_baselines"), config.getoption("update_baselines_missing")
         if everything and missing:
             raise pytest.UsageError("--update-baselines and --update-baselines-missing: give one of them")
-        chosen, candidate = config.getoption("robustness_suite"), config.getoption("candidate")
+        chosen, candidate = _once(config, "--robustness-suite"), _once(config, "--candidate")
         prune = config.getoption("prune_baselines")
-        if candidate and (everything or missing or prune):
+        if candidate is not None and (everything or missing or prune):
             raise pytest.UsageError("--candidate leaves baselines alone: leave out --update-baselines and its like")
         limit = config.getoption("robustness_limit")
         if limit is not None and limit < 1:
@@ -137,7 +141,7 @@ class Settings:
 
         suite = load_suite(self.suite_path)
         suite = with_images(suite, self.images, self.invocation)
-        if self.candidate:
+        if self.candidate is not None:
             suite = suite.with_candidate(self.candidate, self.invocation)
         for case in suite.cases():
             resolve(case)
@@ -207,6 +211,14 @@ def check_ci(config: pytest.Config, settings: Settings) -> None:
         )
 
 
+def _once(config: pytest.Config, option: str) -> str | None:
+    """The value of an option that may be given once: of two, the first would be dropped without a word."""
+    given: list[str] = config.getoption(option) or []
+    if len(given) > 1:
+        raise pytest.UsageError(f"{option}: given {len(given)} times ({', '.join(given)}): give one")
+    return given[0] if given else None
+
+
 def _find_anchors(config: pytest.Config) -> Path | None:
     chosen: str | None = config.getoption("robustness_anchor")
     configured: str = config.getini("robustness_anchor")
@@ -218,7 +230,7 @@ def _find_anchors(config: pytest.Config) -> Path | None:
 def _unnamed_suite(config: pytest.Config) -> Path | None:
     folders = [config.inipath.parent] if config.inipath else []
     found = [folder / DEFAULT_SUITE for folder in (*folders, config.rootpath)]
-    return next((path for path in found if path.is_file()), None)
+    return next((path for path in found if is_file(path)), None)
 
 
 def _find_suite(config: pytest.Config, chosen: str | None) -> Path | None:
@@ -232,7 +244,7 @@ def _find_suite(config: pytest.Config, chosen: str | None) -> Path | None:
         return invocation / chosen
     folders = [folder for folder in (default and default.parent, config.rootpath, invocation) if folder]
     candidates = [folder / f"{chosen}.toml" for folder in folders]
-    found = next((path for path in candidates if path.is_file()), None)
+    found = next((path for path in candidates if is_file(path)), None)
     if found is None:
         places = ", ".join(dict.fromkeys(str(path.parent) for path in candidates))
         raise pytest.UsageError(f"--robustness-suite: no {chosen}.toml in {places}")
