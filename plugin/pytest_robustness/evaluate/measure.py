@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from itertools import chain
-from statistics import fmean, median
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +27,10 @@ from pytest_robustness.evaluate.runtime.errors import translate_device_errors
 from pytest_robustness.evaluate.runtime.memory import PeakMemory
 from pytest_robustness.evaluate.runtime.numerics import standard_numerics
 from pytest_robustness.evaluate.runtime.seeding import seeded
+from pytest_robustness.evaluate.timing import timing_of
 from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.records.evidence import NOISE_DIGITS, Evidence
-from pytest_robustness.records.measurement import Measurement, Timing
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.protocol import Parameter, Protocol
 from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.suite.suite import Case
@@ -120,7 +118,7 @@ def evaluate(
         schema=1,
         case=case.id,
         budget=budget,
-        timing=_timing(rounds, int(correct.sum()), time_unreliable_because).model_copy(
+        timing=timing_of(rounds, int(correct.sum()), time_unreliable_because).model_copy(
             update={"peak_memory": peak.bytes(), "threads": devices.threads(device)}
         ),
         protocol=_protocol(case, resolved, parameters, images, unselected),
@@ -284,40 +282,3 @@ def _evidence(
         unselected_correct=None if unselected_correct is None else unselected_correct.int().tolist(),
         unselected_top_5=None if unselected_top_5 is None else unselected_top_5.int().tolist(),
     )
-
-
-def _timing(rounds: Sequence[Round], attempts: int, time_unreliable_because: str | None) -> Timing:
-    """Attack time in seconds per attempt and in gradient units.
-
-    A round's unit is the median of those timed beside it and its neighbours. What a round's attack cost per image
-    computed, in units, is nearly the same in all rounds; its median, times the images computed, is the time of an
-    undisturbed run.
-    """
-    if not rounds:
-        return Timing(
-            seconds_per_attempt=None,
-            gradient_units=None,
-            unit_spread=None,
-            gradients=0.0,
-            doubt="no attempts",
-        )
-    units = [[seconds / len(one.correct) for seconds in one.unit_seconds] for one in rounds]
-    near = [median(chain(*units[max(0, i - 1) : i + 2])) for i, _ in enumerate(rounds)]
-    costs = [
-        one.attack_seconds / max(one.outcome.rows, 1) / max(unit, sys.float_info.min)
-        for one, unit in zip(rounds, near, strict=True)
-    ]
-    computed = sum(one.outcome.rows for one in rounds) / sum(len(one.correct) for one in rounds)
-    return Timing(
-        seconds_per_attempt=round(sum(one.attack_seconds for one in rounds) / attempts, 9),
-        gradient_units=round(median(costs) * computed, 4),
-        unit_spread=round(max(_spread(list(chain(*units))), _spread(costs)), 4),
-        gradients=round(fmean(one.outcome.gradients for one in rounds), 4),
-        doubt=time_unreliable_because,
-    )
-
-
-def _spread(values: Sequence[float]) -> float:
-    """Relative standard deviation, by the median absolute deviation (1.4826 of it, for a normal distribution)."""
-    typical = median(values)
-    return 1.4826 * median(abs(value - typical) for value in values) / typical if typical else 0.0
