@@ -102,8 +102,23 @@ def test_a_case_without_a_result_keeps_its_file_and_is_named(recorded, behaviour
     before = recorded.files()
     recorded.behave(small_fgsm=behaviour, large_fgsm="weak")
     result = recorded.run("--update-baselines")
-    assert result.ret == (OK if behaviour == "skipped" else FAILED)
-    word = "skipped" if behaviour == "skipped" else "error"
+    assert result.ret == FAILED
+    keeps_and_names(recorded, result, before, "error")
+
+
+def test_a_case_whose_test_is_skipped_keeps_its_file_and_is_named(recorded):
+    before = recorded.files()
+    recorded.behave(large_fgsm="weak")
+    (recorded.path / "test_robustness.py").write_text(
+        "import pytest\ndef test_robustness(robustness, robustness_case):\n"
+        "    if robustness_case == 'small/fgsm':\n        pytest.skip('not today')\n    robustness.check()\n"
+    )
+    result = recorded.run("--update-baselines")
+    assert result.ret == OK
+    keeps_and_names(recorded, result, before, "skipped")
+
+
+def keeps_and_names(recorded, result, before, word):
     assert f"not recorded: small/fgsm ({word})" in result.outlines
     assert any(re.fullmatch(rf"small +fgsm [ -]+ {word}", row) for row in recorded.table(result))
     after = recorded.files()

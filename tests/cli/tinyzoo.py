@@ -5,6 +5,7 @@
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def _behaving(model: Tiny) -> Tiny:
         raise RuntimeError("this factory is broken")
     elif behaviour == "skipped":
         pytest.skip("not today")
+    elif behaviour == "exits":
+        sys.exit("enough")
     elif behaviour == "not finite":
         model.head.bias.data.fill_(torch.nan)
     elif behaviour == "wrong":

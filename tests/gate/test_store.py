@@ -347,6 +347,15 @@ def test_a_killed_writer_leaves_a_whole_file_and_no_lock(
     assert store.read(CASE) == NEW
 
 
+def test_a_writer_that_waits_too_long_says_for_what(store: BaselineStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_robustness.gate.store.PATIENCE", 0.1)
+    with store._lock_file():
+        message = refusal(lambda: BaselineStore(store.root, store.folder.name).write([OLD]))
+    assert message.endswith("another run has held this lock for 0.1 s: wait for it, or end it")
+    assert store.cases() == set()
+    store.write([OLD])
+
+
 # --- removing ----------------------------------------------------------------------------------------------------
 
 

@@ -404,3 +404,27 @@ def test_the_shipped_suite_attacks_as_the_paper_does() -> None:
     cw = attacks["cw"].parameters
     assert (cw["c"], cw["kappa"], cw["steps"], cw["lr"]) == (1, 0, 50, 0.01)
     assert load_suite(ZOO).batch_size == 100
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["net", "Net"], "models: net and Net differ in case only, and would share files on macOS and Windows"),
+        (["con"], "models.con: should be another name: on Windows it is a device, and no file"),
+        (["LPT1.v2"], "models.LPT1.v2: should be another name: on Windows it is a device, and no file"),
+        (["x."], "models.x.: should not end in a dot: Windows drops it, and two names become one"),
+        (["console", "net", "net2", "x.y"], None),
+    ],
+)
+def test_names_are_files_on_every_system(folder: Path, names: list[str], said: str | None) -> None:
+    models = "".join(f'[models."{name}"]\nsource = "package.module:factory"\n' for name in names)
+    text = IMAGES + models + ATTACK
+    if said is None:
+        assert list(loaded(folder, text).models) == names
+    else:
+        assert f"suite.toml: {said}" in refusal(lambda: loaded(folder, text))
+
+
+def test_a_group_that_pytest_refuses_as_a_marker_is_refused(folder: Path) -> None:
+    message = refusal(lambda: loaded(folder, SOUND + '[groups]\n_g = ["small"]\n'))
+    assert "groups._g: should not begin with _: pytest refuses such a marker" in message

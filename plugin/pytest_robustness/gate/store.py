@@ -6,15 +6,18 @@ import contextlib
 import getpass
 import os
 import tempfile
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import write_whole
 from pytest_robustness.records.measurement import Measurement
+
+#: Seconds a writer waits for another.
+PATIENCE = 300
 
 
 class BaselineStore:
@@ -109,7 +112,30 @@ class BaselineStore:
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise RobustnessError(f"{path}: leads out of {self.root}, to {path.resolve()}")
 
-    def _lock(self) -> FileLock:
+    def check_lock(self) -> None:
+        """Raise RobustnessError, before anything is measured, where the lock of a later write could not be taken."""
+        with self._lock():
+            pass
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One writer at a time. Raises RobustnessError, naming the file, where the lock is not to be had."""
+        lock = self._lock_file()
+        try:
+            lock.acquire(timeout=PATIENCE)
+        except Timeout:
+            what = f"another run has held this lock for {PATIENCE} s: wait for it, or end it"
+            raise RobustnessError(f"{lock.lock_file}: {what}") from None
+        except (OSError, NotImplementedError) as error:
+            problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            what = "set TMPDIR to a folder of your own, on a disk of this machine"
+            raise RobustnessError(f"{lock.lock_file}: cannot be locked: {problem}; {what}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _lock_file(self) -> FileLock:
         """Outside the tree, so that no file of ours needs to be ignored there."""
         digest = sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
         user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()

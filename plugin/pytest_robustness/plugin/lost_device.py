@@ -27,6 +27,12 @@ def failing(item: pytest.Item, subject: str) -> Iterator[None]:
         item.stash[LOST] = isinstance(error, DeviceLost)
         problem = printable(f"{subject}: {' '.join(str(error).split())}")
         raise pytest.fail.Exception(problem, pytrace=False) from None  # else the error is shown too, as its context
+    except (pytest.skip.Exception, SystemExit) as ended:
+        how = "skipped its own test" if isinstance(ended, pytest.skip.Exception) else "ended the process"
+        problem = printable(
+            f"{subject}: the code of the model or of the attack {how}: {str(ended) or 'without a word'}"
+        )
+        raise pytest.fail.Exception(problem, pytrace=False) from None
 
 
 class LostDevice:

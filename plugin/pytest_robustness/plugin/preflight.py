@@ -26,6 +26,11 @@ class Preflight:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         if self.settings.suite_path is None or session.config.option.collectonly:
             return
+        if self.settings.recording != "none" or self.settings.prune:
+            try:
+                self.settings.store.check_lock()
+            except RobustnessError as error:
+                raise pytest.UsageError(str(error)) from None
         try:
             problem = folders.problem(self.settings.suite.images, self._select)
         except RobustnessError as error:

@@ -32,7 +32,7 @@ def register(config: pytest.Config, *, worker: bool) -> None:
     if worker:
         folder = getattr(config, "workerinput", {}).get(DIRECTORY)
         config.pluginmanager.register(Progress(folder and Path(folder)), Progress.NAME)
-    elif sys.stdout.isatty() and config.getoption("verbose") >= 0:
+    elif sys.stdout.isatty() and config.pluginmanager.hasplugin("terminal") and config.getoption("verbose") >= 0:
         painter = Painter(config.stash[SETTINGS], workers=len(config.getoption("tx", None) or [None]))
         config.pluginmanager.register(painter, "robustness-painter")
         config.pluginmanager.register(Progress(painter.folder), Progress.NAME)

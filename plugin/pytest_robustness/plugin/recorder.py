@@ -28,6 +28,10 @@ def properties(result: Result) -> list[tuple[str, object]]:
     return [(f"robustness_{name}", value) for name, value in values.items() if value is not None]
 
 
+#: The fixture of a test that is to check its case.
+ASKING = "robustness"
+
+
 class Recorder:
     """Where tests run: puts the case on its reports, and the result on that of the call."""
 
@@ -41,4 +45,7 @@ class Recorder:
             setattr(report, CASE_ATTRIBUTE, case)
         if call.when == "call" and RESULT in item.stash:
             setattr(report, RESULT_ATTRIBUTE, item.stash[RESULT])
+        elif call.when == "call" and report.passed and case is not None and ASKING in getattr(item, "fixturenames", ()):
+            report.outcome = "failed"  # green means judged
+            report.longrepr = f"{case}: never checked: the test passed without a call of {ASKING}.check()"
         return report

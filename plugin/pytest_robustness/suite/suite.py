@@ -24,11 +24,16 @@ from pydantic import (
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
+from pytest_robustness.suite.names import distinct_names, portable_name
 from pytest_robustness.suite.problems import explain
 from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, SuitePath, Table
 
 #: Names become folder and file names of baselines, and parts of test ids.
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100)]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100),
+    AfterValidator(portable_name),
+]
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -45,6 +50,8 @@ PYTEST_MARKERS = frozenset({ON_REQUEST, "filterwarnings", "parametrize", "skip",
 
 
 def _no_marker_of_pytest(name: str) -> str:
+    if name.startswith("_"):
+        raise ValueError("should not begin with _: pytest refuses such a marker")
     if name in PYTEST_MARKERS:
         raise ValueError("should be another name: pytest's own marker, or one of this plugin's")
     return name
@@ -135,8 +142,8 @@ class Suite(Table):
 
     path: Path = Field(exclude=True)
     images: Images
-    models: dict[Name, Model] = Field(min_length=1)
-    attacks: dict[Name, Attack] = Field(min_length=1)
+    models: Annotated[dict[Name, Model], AfterValidator(distinct_names)] = Field(min_length=1)
+    attacks: Annotated[dict[Name, Attack], AfterValidator(distinct_names)] = Field(min_length=1)
     groups: dict[Group, Models] = Field(default={}, description="models that belong together; also pytest markers")
     weights: Annotated[SuitePath, Field(validate_default=True)] = Field(
         default=Path("weights"), description="folder where weights that a library names are looked for first"

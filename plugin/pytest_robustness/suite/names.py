@@ -1,0 +1,32 @@
+"""Names that become files and folders: the same ones on every system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+Named = TypeVar("Named", bound=Mapping[str, object])
+
+#: Names of devices on Windows, where no file can be called so, with whatever ending and in any case.
+DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+)
+
+
+def portable_name(name: str) -> str:
+    """Return a name that can be a file's on every system; ValueError for one that cannot."""
+    if name.endswith("."):
+        raise ValueError("should not end in a dot: Windows drops it, and two names become one")
+    if name.partition(".")[0].lower() in DEVICES:
+        raise ValueError("should be another name: on Windows it is a device, and no file")
+    return name
+
+
+def distinct_names(named: Named) -> Named:
+    """Return what is named; ValueError for two names that differ in case only: some file systems take them for one."""
+    seen: dict[str, str] = {}
+    for name in named:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(f"{other} and {name} differ in case only, and would share files on macOS and Windows")
+    return named
