@@ -25,7 +25,7 @@ def _precisions() -> Any:
 #: Settings that a stranger's code may have switched: how, and how it reads then.
 SWITCHED: dict[str, tuple[Callable[[], object], Callable[[], Any]]] = {
     "default dtype": (lambda: torch.set_default_dtype(torch.float64), torch.get_default_dtype),
-    "default device": (lambda: torch.set_default_device("meta"), torch.get_default_device),
+    "default device": (lambda: torch.set_default_device("meta"), numerics._default_device),
     "matmul precision": (lambda: torch.set_float32_matmul_precision("high"), _precisions),
     "cuDNN off": (lambda: setattr(torch.backends.cudnn, "enabled", False), lambda: torch.backends.cudnn.enabled),
     "benchmarking": (lambda: setattr(torch.backends.cudnn, "benchmark", True), lambda: torch.backends.cudnn.benchmark),

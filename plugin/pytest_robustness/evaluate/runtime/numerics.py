@@ -65,7 +65,7 @@ def _set(switches: list[Switch]) -> None:
 def _switches() -> list[Switch]:
     return [
         Switch(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-        Switch(_default_device, torch.set_default_device, None),
+        Switch(_default_device, _set_default_device, None),
         *_float32_precision(),
         *(_attribute(torch.backends.cudnn, name, value) for name, value in CUDNN.items()),
         _attribute(torch.backends.mkldnn, "enabled", True),
@@ -120,8 +120,16 @@ def _backend(path: str) -> Any:
 
 def _default_device() -> torch.device | None:
     """None where none was set: setting one, also the CPU, makes every call that creates a tensor slower."""
-    device = torch.get_default_device()
+    try:
+        device = torch.get_default_device()
+    except AttributeError:  # of torch 2.5, after one was taken back
+        return None
     return None if device.type == "cpu" else device
+
+
+def _set_default_device(device: torch.device | None) -> None:
+    if device != _default_device():
+        torch.set_default_device(device)
 
 
 def _autocast(device: str) -> Switch:
