@@ -20,7 +20,7 @@ from pytest_robustness.evaluate import measure as measuring
 from pytest_robustness.evaluate.images.image_set import load_images
 from pytest_robustness.evaluate.measure import evaluate, identify
 from pytest_robustness.evaluate.models import identity
-from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.classifier import Classifier, row_floor
 from pytest_robustness.evaluate.rounds import Round, run_in_order
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.evidence import Evidence
@@ -536,8 +536,8 @@ def test_clean_images_too_are_computed_in_batches_of_the_floor_at_least(tmp_path
 
 def test_on_a_gpu_every_forward_is_as_large_as_a_batch(tmp_path: Path) -> None:
     case = case_of(tmp_path, row_floor=8, batch_size=24)
-    assert measuring.row_floor(case, torch.device("cuda", 0)) == 24
-    assert measuring.row_floor(case, CPU) == 8
+    assert row_floor(case, torch.device("cuda", 0)) == 24
+    assert row_floor(case, CPU) == 8
 
 
 def test_on_a_gpu_memory_is_laid_out_as_usual(tmp_path: Path) -> None:

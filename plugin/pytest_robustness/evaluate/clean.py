@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.images.image_set import ImageSet
-from pytest_robustness.evaluate.models.classifier import Classifier, padded
+from pytest_robustness.evaluate.models.classifier import Classifier, padded, row_floor
 from pytest_robustness.suite.suite import Case
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def answers(classifier: Classifier, images: ImageSet, case: Case) -> Answers:
     predicted, top_5 = [], []
     for start in range(0, len(images), case.batch_size):
         inputs, labels = images.batch(slice(start, start + case.batch_size), classifier.device, classifier.dtype)
-        logits = padded(classifier, inputs, case.suite.row_floor)
+        logits = padded(classifier, inputs, row_floor(case, classifier.device))
         if not bool(logits.isfinite().all()):
             raise case.error(f"models.{case.model_name}", "the model's logits are not finite")
         if int(labels.max()) >= logits.shape[1]:

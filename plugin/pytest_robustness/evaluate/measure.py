@@ -15,7 +15,7 @@ from pytest_robustness.evaluate.attacks.registry import ResolvedAttack, resolve
 from pytest_robustness.evaluate.clean import Answers, ModelCache, answers
 from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.images.load import attacked_images, decoder, unselected_images
-from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.classifier import Classifier, row_floor
 from pytest_robustness.evaluate.models.digests import state_digest
 from pytest_robustness.evaluate.models.identity import Identity, identity, model_key
 from pytest_robustness.evaluate.models.load import load_model
@@ -235,16 +235,6 @@ def _parameters(case: Case, resolved: ResolvedAttack) -> dict[str, Parameter]:
     except RobustnessError as error:
         key, _, problem = str(error).partition(": ")
         raise case.error(f"attacks.{case.attack_name}.{key}", problem) from None
-
-
-def row_floor(case: Case, device: torch.device) -> int:
-    """Rows that a forward of an attack has at least, by repeating some.
-
-    On a CPU the suite's. On a GPU the whole batch: with cuDNN no smaller one was bit-equal to it for all of the models
-    tried (VGG16, MobileNetV2 and four of the zoo, 1 to 64 rows of 96 or 100), and each number of rows that was not met
-    before costs a plan: an active set that shrank row by row took 50 times as long as one that stayed whole.
-    """
-    return case.batch_size if device.type == "cuda" else case.suite.row_floor
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:

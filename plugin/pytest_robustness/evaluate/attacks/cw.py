@@ -9,6 +9,7 @@ import torchattacks
 from torch import Tensor
 
 from pytest_robustness.evaluate.attacks.base import logits_of
+from pytest_robustness.evaluate.attacks.norms import margin
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults
 BOUND = 0.999999  # of the tanh space, as in the authors' own code
@@ -91,9 +92,7 @@ class CW(torchattacks.CW):  # type: ignore[misc]
 
     def f(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The margin of the label over the best other logit, at least ``-kappa``; (n,)."""
-        label = labels.unsqueeze(1)
-        others = outputs.scatter(1, label, -torch.inf).amax(1)
-        return (outputs.gather(1, label).squeeze(1) - others).clamp_min(-self.kappa)
+        return margin(outputs, labels).clamp_min(-self.kappa)
 
 
 def initial_odds(x: Tensor) -> Tensor:

@@ -127,8 +127,9 @@ class ResolvedAttack:
 
     def _given(self, signature: inspect.Signature) -> dict[str, Parameter]:
         """What the class is called with: a norm that was declared too, where it has a parameter of that name."""
-        own = self.declared is not None and "norm" in signature.parameters
-        return dict(self.given) | ({"norm": self.declared} if own and self.declared is not None else {})
+        if self.declared is None or "norm" not in signature.parameters:
+            return dict(self.given)
+        return {**self.given, "norm": self.declared}
 
     def library(self) -> str:
         """Name and version of the library the attack comes from, through all its base classes."""
@@ -149,19 +150,19 @@ def resolve(case: Case) -> ResolvedAttack:
     Raises RobustnessError for an unknown attack, parameter or stopping rule.
     """
     attack, key = case.attack, f"attacks.{case.attack_name}"
-    spec, declared = ATTACKS.get(attack.attack), None
+    given, declared = attack.parameters, None
+    spec = ATTACKS.get(attack.attack)
     if spec is None:
         if ":" not in attack.attack:
             known = ", ".join(ATTACKS)
             raise case.error(f"{key}.attack", f"unknown attack {attack.attack!r} (known: {known}, or module:Class)")
         spec, declared = _from_outside(case, key), attack.norm
-    elif spec.parameters is None and (norm := _ball_norm(attack.norm)) is not None:
-        spec = replace(spec, norm=norm)
-    given = attack.parameters
-    if attack.norm is not None and attack.attack in ATTACKS:
+    elif attack.norm is not None:  # a parameter like the others
         given["norm"] = attack.norm
-    if attack.norm is not None and spec.norms and attack.norm not in spec.norms:
-        raise case.error(f"{key}.norm", f"{attack.norm!r} is not one of {', '.join(spec.norms)}")
+        if spec.norms and attack.norm not in spec.norms:
+            raise case.error(f"{key}.norm", f"{attack.norm!r} is not one of {', '.join(spec.norms)}")
+        if spec.parameters is None:  # a library's own, which also says the ball
+            spec = replace(spec, norm=_ball_norm(attack.norm) or spec.norm)
     stop = attack.stop or spec.stops[0]
     if stop not in spec.stops:
         raise case.error(f"{key}.stop", f"{stop!r} is not one of {', '.join(spec.stops)}")

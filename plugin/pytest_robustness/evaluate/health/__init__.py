@@ -14,6 +14,7 @@ from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
 from pytest_robustness.evaluate.health.heavy import HEAVY
 from pytest_robustness.evaluate.images.load import attacked_images
 from pytest_robustness.evaluate.measure import DTYPE, loaded_classifier
+from pytest_robustness.evaluate.models.classifier import row_floor
 from pytest_robustness.evaluate.runtime import devices
 from pytest_robustness.suite.suite import Suite
 
@@ -58,7 +59,7 @@ def examine(suite: Suite, model_name: str, *, device: torch.device | None = None
             eps=_epsilon(attacks.values()),
             attacks=attacks,
             seed=suite.seed,
-            row_floor=suite.row_floor,
+            row_floor=row_floor(cases[0], device),
         )
         if len(subject) < FEWEST:
             return [accuracy(subject)]

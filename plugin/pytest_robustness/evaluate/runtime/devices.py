@@ -1,4 +1,4 @@
-"""Where a case runs, on how many threads, and how its time is taken."""
+"""Where a case runs, and on how many threads."""
 
 from __future__ import annotations
 
@@ -96,9 +96,6 @@ def device_name(device: torch.device) -> str:
 
 
 def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
+    lines = _lines(Path("/proc/cpuinfo"))
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

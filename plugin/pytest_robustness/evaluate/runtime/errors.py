@@ -75,4 +75,4 @@ def place(error: Exception) -> str:
 
 
 def _ours(filename: str) -> bool:
-    return Path(filename).is_relative_to(Path(__file__).parents[1])
+    return Path(filename).is_relative_to(Path(__file__).parents[2])
