@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from pytest_robustness.evaluate.attacks.base import AttackSpec
-from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
+from pytest_robustness.evaluate.attacks.registry import ATTACKS, ResolvedAttack, attack_library
 from pytest_robustness.evaluate.health import Subject
 from torch import Tensor, nn
 from torch.nn import functional
@@ -117,13 +117,11 @@ def attack(**parameters: float) -> ResolvedAttack:
 
 def theirs() -> ResolvedAttack:
     """torchattacks' own C&W."""
-    return ResolvedAttack(AttackSpec("torchattacks:CW", forwards="candidates"), "torchattacks", {"steps": 40})
+    return ResolvedAttack(attack_library("torchattacks").spec("CW"), "full", {"steps": 40})
 
 
 def ours() -> ResolvedAttack:
-    return ResolvedAttack(
-        AttackSpec("pytest_robustness.evaluate.attacks.cw:CW", forwards="candidates"), "full", {"steps": 40}
-    )
+    return ResolvedAttack(ATTACKS["CW"], "full", {"steps": 40, "patience": 0})
 
 
 def subject(

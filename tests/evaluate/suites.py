@@ -8,14 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from pytest_robustness.evaluate.attacks.registry import resolve
-from pytest_robustness.evaluate.images.image_set import load_images
-from pytest_robustness.evaluate.measure import evaluate
+from pytest_robustness.evaluate.measure import evaluate, look_again
 from pytest_robustness.evaluate.models.classifier import Classifier
-from pytest_robustness.evaluate.models.load import load_model
-from pytest_robustness.evaluate.models.sources import normalisation_of
-from pytest_robustness.evaluate.rounds import Round, RunContext
-from pytest_robustness.evaluate.runtime.clock import CpuClock
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Case
@@ -29,30 +23,33 @@ MEAN, STD = 0.5, 0.25
 COUNT, BATCH = 56, 24
 PGD = {"attack": "PGD", "eps": 0.03, "alpha": 0.0075, "steps": 10}
 
-#: Every attack the registry knows, at a few steps; with all of C&W's stops.
-ATTACKS = {
+#: The core attacks at a few steps, and with all of their stops.
+CORE = {
     "fgsm": {"attack": "FGSM", "eps": 0.03},
     "fgsm-full": {"attack": "FGSM", "eps": 0.03, "stop": "full"},
-    "pgd": {"attack": "PGD", "eps": 0.03, "steps": 3},
-    "pgd-full": {"attack": "PGD", "eps": 0.03, "steps": 3, "stop": "full"},
-    "bim": {"attack": "BIM", "eps": 0.03, "steps": 3},
-    "tpgd": {"attack": "TPGD", "eps": 0.03, "steps": 3},
-    "cw": {"attack": "CW", "steps": 8},
+    "pgd": {"attack": "PGD", "eps": 0.03, "alpha": 0.0075, "steps": 3},
+    "pgd-full": {"attack": "PGD", "eps": 0.03, "alpha": 0.0075, "steps": 3, "stop": "full"},
+    "pgd-l2": {"attack": "PGD", "eps": 0.3, "alpha": 0.1, "steps": 3, "norm": "2"},
+    "pgd-restarts": {"attack": "PGD", "eps": 0.01, "alpha": 0.004, "steps": 2, "restarts": 3},
+    "bim": {"attack": "BIM", "eps": 0.03, "alpha": 0.0075, "steps": 3},
+    "mifgsm": {"attack": "MIFGSM", "eps": 0.03, "alpha": 0.01, "steps": 3},
+    "apgd": {"attack": "APGD", "eps": 0.01, "steps": 6},
+    "square": {"attack": "Square", "eps": 0.03, "queries": 20},
+    "cw": {"attack": "CW", "steps": 20},
     "cw-full": {"attack": "CW", "steps": 8, "stop": "full"},
-    "cw-torchattacks": {"attack": "CW", "steps": 8, "stop": "torchattacks"},
     "fmn": {"attack": "FMN", "steps": 8},
+    "fmn-eps": {"attack": "FMN", "steps": 8, "eps": 0.02},
     "ddn": {"attack": "DDN", "steps": 8},
-    "mifgsm": {"attack": "MIFGSM", "eps": 0.03, "steps": 2},
-    "nifgsm": {"attack": "NIFGSM", "eps": 0.03, "steps": 2},
-    "sinifgsm": {"attack": "SINIFGSM", "eps": 0.03, "steps": 2, "m": 2},
-    "vmifgsm": {"attack": "VMIFGSM", "eps": 0.03, "steps": 2, "N": 2},
-    "difgsm": {"attack": "DIFGSM", "eps": 0.03, "steps": 2},
-    "jitter": {"attack": "Jitter", "eps": 0.03, "steps": 2},
-    "apgd": {"attack": "APGD", "eps": 0.03, "steps": 3},
-    "apgdt": {"attack": "APGDT", "eps": 0.03, "steps": 2, "n_classes": nets.CLASSES},
-    "square": {"attack": "Square", "eps": 0.03, "n_queries": 5},
-    "deepfool": {"attack": "DeepFool", "steps": 2},
 }
+#: Some of a library, which are called with whole batches.
+LIBRARY = {
+    "ta-pgd": {"attack": "torchattacks:PGD", "eps": 0.03, "alpha": 0.0075, "steps": 3},
+    "ta-pgd-full": {"attack": "torchattacks:PGD", "eps": 0.03, "alpha": 0.0075, "steps": 3, "stop": "full"},
+    "ta-difgsm": {"attack": "torchattacks:DIFGSM", "eps": 0.03, "alpha": 0.01, "steps": 2, "random_start": True},
+    "ta-square": {"attack": "torchattacks:Square", "eps": 0.03, "n_queries": 20},
+    "ta-deepfool": {"attack": "torchattacks:DeepFool", "steps": 2},
+}
+ATTACKS = CORE | LIBRARY
 
 
 def pictures(count: int = COUNT, *, seed: int = 0) -> np.ndarray:
@@ -91,14 +88,15 @@ def case_of(
     weights: str | None = None,
     unselected: str | None = None,
     batch_size: int = BATCH,
-    row_floor: int = 16,
+    row_floor: int | None = None,
     seed: int = 0,
     memory_format: str = "contiguous",
 ) -> Case:
     """The one case of a suite written to ``folder``."""
     images = pictures() if images is None else images
     write_images(folder / "images.npz", images, labels_of(images) if labels is None else labels)
-    lines = [f"batch_size = {batch_size}", f"row_floor = {row_floor}", f"seed = {seed}"]
+    lines = [f"batch_size = {batch_size}", f"seed = {seed}"]
+    lines += [] if row_floor is None else [f"row_floor = {row_floor}"]
     lines += [f'memory_format = "{memory_format}"']
     lines += ["[images]", 'file = "images.npz"', *([f'unselected = "{unselected}"'] if unselected else [])]
     lines += ["[normalisation]", f"mean = {[MEAN] * nets.CHANNELS}", f"std = {[STD] * nets.CHANNELS}"]
@@ -117,39 +115,17 @@ def measure(case: Case) -> Measurement:
     return evaluate(case, device=CPU)
 
 
-class Spied(Round):
-    """A round that keeps the batch, the meter and what the attack returned."""
-
-    def after(self) -> None:
-        self.kept = self.inputs, self.labels, self.meter, self.returned.detach()
-        super().after()
+Seen = dict[int, tuple[Tensor, Tensor]]
 
 
-def rounds_of(case: Case) -> list[Spied]:
-    """The case's rounds, run, with all that ``evaluate`` throws away."""
-    resolved, images = resolve(case), load_images(case.suite.images.file)
-    parameters, kind = resolved.parameters(), resolved.spec
-    norm = normalisation_of(case)
-    spied = []
-    with Classifier(load_model(case), mean=norm.mean, std=norm.std) as classifier:
-        context = RunContext(
-            resolved=resolved,
-            classifier=classifier,
-            images=images,
-            clock=CpuClock(),
-            eps=float(parameters.get("eps", 0)),
-            budget=kind.budget(parameters) if kind.budget else None,
-            row_floor=case.suite.row_floor,
-            seed=case.suite.seed,
-        )
-        for start in range(0, len(images), case.batch_size):
-            rows = slice(start, min(start + case.batch_size, len(images)))
-            inputs, labels = images.batch(rows, CPU, torch.float32)
-            with torch.no_grad():
-                correct = classifier(inputs).argmax(1) == labels
-            one = Spied(context, rows, correct, lambda done: None)
-            one.before()
-            one()
-            one.after()
-            spied.append(one)
-    return spied
+def answers_of(case: Case) -> Seen:
+    """Of each image the attack was given, by its place: clean and adversarial, (C, H, W) each."""
+    seen: Seen = {}
+
+    def look(classifier: Classifier, row_floor: int, places: Tensor, clean: Tensor, adversarial: Tensor) -> None:
+        for place, *pair in zip(places.tolist(), clean, adversarial, strict=True):
+            seen[place] = pair[0].clone(), pair[1].clone()
+
+    attempts = [place for place, right in enumerate(measure(case).evidence.correct) if right]
+    look_again(case, attempts, look, device=CPU)
+    return seen

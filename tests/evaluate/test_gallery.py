@@ -11,7 +11,7 @@ from pytest_robustness.evaluate import gallery
 from pytest_robustness.evaluate.gallery import SHOWN, amplification, chosen, named
 from pytest_robustness.evaluate.noise import noise_rate
 
-from tests.evaluate.suites import ATTACKS, BATCH, COUNT, CPU, as_tensor, case_of, measure, pictures, rounds_of
+from tests.evaluate.suites import ATTACKS, CPU, answers_of, as_tensor, case_of, measure, pictures
 from tests.gate.examples import evidence
 
 
@@ -21,7 +21,7 @@ def pixels(png):
         return np.asarray(image)
 
 
-@pytest.mark.parametrize("name", ["fgsm", "pgd", "pgd-full", "cw", "apgd", "deepfool"])
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "pgd-full", "cw", "pgd-restarts", "ta-pgd", "ta-deepfool"])
 def test_it_shows_what_was_measured(tmp_path, name):
     case = case_of(tmp_path, ATTACKS[name])
     found = measure(case)
@@ -29,20 +29,18 @@ def test_it_shows_what_was_measured(tmp_path, name):
     assert shown.problem is None
     assert len(shown.pictures) == 2 * SHOWN
     clean = pictures()
-    rounds = rounds_of(case)
+    answers = answers_of(case)
     for picture in shown.pictures:
-        place, row = divmod(picture.image, BATCH)
         assert (pixels(picture.clean) == clean[picture.image]).all()
         assert picture.noise_rate == found.evidence.noise[picture.image]
         assert picture.before.label != picture.after.label
         assert picture.before.label == picture.label
         assert picture.before.truth == picture.before.confidence
         assert picture.after.truth <= picture.after.confidence  # DeepFool stops at the boundary
-        inputs, _, meter, returned = rounds[place].kept
-        adversarial = meter.adversarial if rounds[place].context.resolved.freezes and meter.fooled[row] else returned
-        expected = adversarial[row].permute(1, 2, 0)
+        inputs, adversarial = answers[picture.image]
+        expected = adversarial.permute(1, 2, 0)
         assert (pixels(picture.adversarial) == (expected * 255).round().numpy().astype(np.uint8)).all()
-        difference = (adversarial[row] - inputs[row]).permute(1, 2, 0)
+        difference = (adversarial - inputs).permute(1, 2, 0)
         amplified = ((0.5 + shown.factor * difference).clamp(0, 1) * 255).round().numpy()
         assert (pixels(picture.perturbation) == amplified.astype(np.uint8)).all()
         if found.evidence.effort:
@@ -52,25 +50,23 @@ def test_it_shows_what_was_measured(tmp_path, name):
 def test_what_it_saw_has_the_noise_that_was_measured(tmp_path):
     case = case_of(tmp_path, ATTACKS["pgd"])
     found = measure(case)
-    again = gallery._Again(chosen(found.evidence))
-    with pytest.raises(gallery._Seen):
-        gallery.evaluate(case, device=CPU, run_rounds=again)
-    assert set(again.seen) == set(chosen(found.evidence))
-    for image, one in again.seen.items():
+    seen = {}
+    gallery.look_again(case, list(chosen(found.evidence)), gallery._collecting(seen), device=CPU)
+    assert set(seen) == set(chosen(found.evidence))
+    for image, one in seen.items():
         noise = noise_rate(one.clean.unsqueeze(0), one.adversarial.unsqueeze(0)).item()
         assert round(noise, 6) == found.evidence.noise[image]
         assert torch.equal(one.clean, as_tensor(pictures())[image])
 
 
-def test_only_the_batches_of_shown_images_are_attacked_and_only_those_images_count(tmp_path, monkeypatch):
-    case = case_of(tmp_path, ATTACKS["pgd"])
+@pytest.mark.parametrize("name", ["pgd", "ta-pgd"])
+def test_only_the_images_to_be_shown_are_attacked(name, tmp_path, monkeypatch):
+    case = case_of(tmp_path, ATTACKS[name])
     found = measure(case)
-    monkeypatch.setattr(gallery, "chosen", lambda evidence: {30: "worst", 31: "typical"})
-    attempts = []
-    monkeypatch.setattr(gallery, "run_in_order", lambda rounds: attempts.extend(one.correct.tolist() for one in rounds))
-    monkeypatch.setattr(gallery, "_gallery", lambda *_: None)
-    gallery.attack_again(case, found, device=CPU)
-    assert attempts == [[place in (30 - BATCH, 31 - BATCH) for place in range(min(BATCH, COUNT - BATCH))]]
+    some = [image for image, fooled in enumerate(found.evidence.success) if fooled]
+    monkeypatch.setattr(gallery, "chosen", lambda evidence: {some[0]: "worst", some[-1]: "typical"})
+    shown = gallery.attack_again(case, found, device=CPU)
+    assert sorted(picture.image for picture in shown.pictures) == [some[0], some[-1]]
 
 
 def test_a_second_look_that_fails_is_told_and_nothing_else(tmp_path, monkeypatch):

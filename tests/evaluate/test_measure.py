@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate import clean
+from pytest_robustness.evaluate import clean, loaded
 from pytest_robustness.evaluate import measure as measuring
 from pytest_robustness.evaluate.images.image_set import load_images
 from pytest_robustness.evaluate.measure import evaluate, identify
@@ -23,13 +22,15 @@ from pytest_robustness.evaluate.models import identity
 from pytest_robustness.evaluate.models.classifier import Classifier, row_floor
 from pytest_robustness.evaluate.rounds import Round, run_in_order
 from pytest_robustness.evaluate.runtime.seeding import seeded
+from pytest_robustness.evaluate.timing import timing_of
 from pytest_robustness.records.evidence import Evidence
-from pytest_robustness.records.measurement import Timing
+from pytest_robustness.records.protocol import Batch
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Case
 
 from tests.evaluate import nets
 from tests.evaluate.suites import (
+    ATTACKS,
     COUNT,
     CPU,
     MEAN,
@@ -45,12 +46,7 @@ from tests.evaluate.suites import (
 
 #: Those that draw random numbers, and C&W.
 DRAWING = {
-    "pgd": PGD,
-    "tpgd": {"attack": "TPGD", "eps": 0.03, "steps": 3},
-    "difgsm": {"attack": "DIFGSM", "eps": 0.03, "steps": 3, "random_start": True},
-    "apgd": {"attack": "APGD", "eps": 0.03, "steps": 3, "n_restarts": 2},
-    "square": {"attack": "Square", "eps": 0.03, "n_queries": 20},
-    "cw": {"attack": "CW", "steps": 20},
+    name: ATTACKS[name] for name in ("pgd", "pgd-l2", "apgd", "square", "cw", "ta-pgd", "ta-difgsm", "ta-square")
 }
 
 
@@ -169,7 +165,7 @@ def test_the_callers_gradient_mode_does_not_matter(mode: Any, tmp_path: Path) ->
     assert inside == measure(case).evidence
 
 
-@pytest.mark.parametrize("name", ["pgd", "cw"])
+@pytest.mark.parametrize("name", ["pgd", "cw", "ta-pgd"])
 def test_other_batch_mates_change_no_evidence(name: str, tmp_path: Path) -> None:
     """Every third image stays where it is; the others make place for harder, easier and wrong ones."""
     images, mates = pictures(), pictures(seed=9)
@@ -191,7 +187,7 @@ def test_other_batch_mates_change_no_evidence(name: str, tmp_path: Path) -> None
         assert mine[::3] == yours[::3]
 
 
-@pytest.mark.parametrize("attack", [PGD, PGD | {"stop": "full"}, DRAWING["cw"], DRAWING["square"]])
+@pytest.mark.parametrize("attack", [PGD, PGD | {"stop": "full"}, ATTACKS["cw"], ATTACKS["square"], ATTACKS["ta-pgd"]])
 def test_without_attempts_nothing_is_attacked(attack: Mapping[str, Any], tmp_path: Path) -> None:
     ran: list[Round] = []
     case = case_of(tmp_path, attack, labels=labels_of(pictures(), wrong=range(COUNT)))
@@ -226,25 +222,21 @@ def test_no_images_are_refused_because_a_gate_without_them_would_always_pass(tmp
         measure(case_of(tmp_path, PGD, images=pictures()[:0], labels=np.zeros(0, np.int64)))
 
 
-def test_rounds_are_the_batches_in_order_and_progress_counts_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("pgd", [(27, 56), (51, 56), (56, 56)]), ("ta-pgd", [(26, 56), (49, 56), (56, 56)])],  # three are wrong when clean
+)
+def test_progress_counts_images_round_by_round(name: str, expected: list[tuple[int, int]], tmp_path: Path) -> None:
     done: list[tuple[int, int]] = []
-    order: list[slice] = []
-
-    def run(batches: Sequence[Round]) -> None:
-        order.extend(one.rows for one in batches)
-        run_in_order(batches)
-
     measurement = evaluate(
-        case_of(tmp_path, PGD),
+        case_of(tmp_path, ATTACKS[name]),
         device=CPU,
-        run_rounds=run,
         progress=lambda *images: done.append(images),
         time_unreliable_because="a reason",
     )
-    assert order == [slice(0, 24), slice(24, 48), slice(48, 56)]
-    assert done == [(24, 56), (48, 56), (56, 56)]
+    assert done == expected
     assert measurement.timing.doubt == "a reason"
-    assert measurement.timing.gradients == 10
+    assert measurement.timing.rounds == 3
 
 
 class Counting:
@@ -265,11 +257,11 @@ def test_a_models_clean_images_are_computed_once_for_all_of_its_cases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_images(tmp_path / "blind.npz", pictures(seed=5), labels_of(pictures(seed=5)))
-    alone = [measure(case_of(tmp_path, attack, unselected="blind.npz")) for attack in (PGD, DRAWING["cw"])]
+    alone = [measure(case_of(tmp_path, attack, unselected="blind.npz")) for attack in (PGD, ATTACKS["cw"])]
     counting, model_cache = Counting(monkeypatch), clean.ModelCache()
     together = [
         evaluate(case_of(tmp_path, attack, unselected="blind.npz"), device=CPU, model_cache=model_cache)
-        for attack in (PGD, DRAWING["cw"])
+        for attack in (PGD, ATTACKS["cw"])
     ]
     assert (counting.digests, counting.answers) == (1, 2)  # of the attacked and of the unselected images
     for mine, theirs in zip(together, alone, strict=True):
@@ -307,10 +299,25 @@ def test_the_protocol_says_what_was_done(tmp_path: Path) -> None:
     measurement = measure(case_of(tmp_path, PGD, batch_size=20, row_floor=8, seed=3))
     protocol = measurement.protocol
     assert measurement.case == "net/it"
-    assert (protocol.batch_size, protocol.row_floor, protocol.seed, protocol.dtype) == (20, 8, 3, "float32")
-    assert (protocol.attack, protocol.stop) == ("torchattacks:PGD", "first-success")
-    assert protocol.parameters == {"eps": 0.03, "alpha": 0.0075, "steps": 10, "random_start": True}
-    assert (protocol.images.count, protocol.images.shape) == (COUNT, [3, nets.SIZE, nets.SIZE])
+    assert (protocol.batch, protocol.seed, protocol.dtype) == (None, 3, "float32")
+    assert (protocol.attack, protocol.stop, protocol.distance) == ("PGD", "first-success", None)
+    assert protocol.parameters == {
+        "eps": 0.03,
+        "alpha": 0.0075,
+        "steps": 10,
+        "norm": "inf",
+        "random_start": True,
+        "restarts": 1,
+        "loss": "scale-free",
+    }
+    assert protocol.shape == [3, nets.SIZE, nets.SIZE]
+    assert measurement.images.count == COUNT
+    assert measurement.provenance.row_floor == 8
+
+
+def test_the_protocol_of_an_attack_on_whole_batches_has_the_set_and_the_size(tmp_path: Path) -> None:
+    measurement = measure(case_of(tmp_path, ATTACKS["ta-pgd"], batch_size=20))
+    assert measurement.protocol.batch == Batch(size=20, images=measurement.images.digest)
 
 
 def test_another_memory_format_is_another_protocol(tmp_path: Path) -> None:
@@ -396,91 +403,65 @@ def test_logits_that_are_no_numbers_under_attack_are_an_error(tmp_path: Path, mo
             measure(case_of(tmp_path, attack))
 
 
-#: Computes every image once.
-FGSM = {"attack": "FGSM", "eps": 0.03, "stop": "full"}
+class MadeRound:
+    """A round whose clock shows what a test wants."""
+
+    def __init__(self, seconds: float, rows: int, units: Sequence[tuple[float, int]] = ()) -> None:
+        self.attack_seconds, self.rows, self.units = seconds, rows, list(units)
+        self.gradient_rows = self.padding = rows // 2
+        self.outcomes: list[Any] = []
+
+    def before(self) -> None: ...
+
+    def __call__(self) -> None: ...
+
+    def after(self) -> None: ...
 
 
-def timing_of(case: Case, attacks: Sequence[float], units: Sequence[Sequence[float]]) -> Timing:
-    """Of a case whose clock shows these seconds of each round's attack and of the units beside it."""
-
-    def run(rounds: Sequence[Round]) -> None:
-        run_in_order(rounds)
-        for one, attack, beside in zip(rounds, attacks, units, strict=True):
-            one.attack_seconds, one.unit_seconds = attack, list(beside)
-
-    return evaluate(case, device=CPU, run_rounds=run).timing
-
-
-#: Seconds of the units of seven rounds on a machine that becomes slower, and the medians with both neighbours' units.
-SLOWER = ((1, 1), (2,), (4,), (8,), (16,), (32,), (64,))
-NEAR = (1, 1.5, 4, 8, 16, 32, 48)
-
-
-def test_a_rounds_unit_is_the_median_of_its_own_and_both_its_neighbours(tmp_path: Path) -> None:
-    costs = (10, 20, 20, 20, 10, 20, 10)  # of a round, in its units; with other units it would be another median
-    attacks = [cost * unit for cost, unit in zip(costs, NEAR, strict=True)]
-    assert timing_of(case_of(tmp_path, FGSM, batch_size=8), attacks, SLOWER).gradient_units == 20
+def test_time_is_the_median_cost_of_a_row_times_the_rows() -> None:
+    """A slow round and a slow unit are outliers; the second round computed fewer rows at the usual cost."""
+    rounds = [
+        MadeRound(20.0, 100, [(10.0, 100), (30.0, 100)]),
+        MadeRound(10.0, 50),
+        MadeRound(99.0, 100, [(10.0, 100)]),
+    ]
+    timing = timing_of(rounds, attempts=60, images=80, time_unreliable_because="a reason")
+    assert timing.gradient_units == 2 * 250 / 80
+    assert timing.seconds_per_attempt == 129 / 60
+    assert (timing.rows, timing.gradient_rows, timing.padding, timing.rounds) == (250, 125, 125, 3)
+    assert (timing.attack_seconds, timing.unit_seconds, timing.unit_rows) == (129, 50, 300)
+    assert timing.doubt == "a reason"
 
 
 @pytest.mark.parametrize(
     ("attacks", "units", "spread"),
     [
-        pytest.param([20 * unit for unit in NEAR], SLOWER, 5 / 6, id="units"),  # of 1, 1, 2, 4, ...: 6, and 5 from it
-        pytest.param(range(10, 80, 10), ((1, 1), *[(1,)] * 6), 20 / 40, id="rounds"),
-        pytest.param([10] * 7, ((1, 1), *[(1,)] * 6), 0, id="nothing"),
-        pytest.param([10] * 7, ((1, 1), (9,), *[(1,)] * 5), 0, id="one outlier"),
+        ((10, 20, 40, 80, 160), (1, 1), 30 / 40),
+        ((10, 10, 10), (1, 2, 4), 1 / 2),
+        ((10, 10, 10), (1, 1, 9), 0),
     ],
 )
 def test_the_spread_is_of_units_or_rounds_whichever_is_larger(
-    attacks: Sequence[float], units: Sequence[Sequence[float]], spread: float, tmp_path: Path
+    attacks: Sequence[float], units: Sequence[float], spread: float
 ) -> None:
     """The median absolute deviation over the median, as if it were a normal distribution's standard deviation."""
-    expected = spread / NormalDist().inv_cdf(0.75)
-    assert timing_of(case_of(tmp_path, FGSM, batch_size=8), attacks, units).unit_spread == pytest.approx(
-        expected, abs=1e-4
-    )
+    rounds = [MadeRound(seconds, 1) for seconds in attacks]
+    rounds[0].units = [(seconds, 1) for seconds in units]
+    timing = timing_of(rounds, attempts=1, images=1, time_unreliable_because=None)
+    assert timing.unit_spread == pytest.approx(spread / NormalDist().inv_cdf(0.75), abs=1e-4)
 
 
-def test_time_is_per_image_computed_whatever_the_batch(tmp_path: Path) -> None:
-    """Ten seconds for each image computed, and one for each of a unit; fooled images leave, the last batch is small."""
+@pytest.mark.parametrize("name", ["pgd", "ta-pgd"])
+def test_a_unit_is_timed_before_the_first_round_in_the_middle_and_after_the_last(name: str, tmp_path: Path) -> None:
     seen: list[Round] = []
 
     def run(rounds: Sequence[Round]) -> None:
         run_in_order(rounds)
-        for one, gradients in zip(rounds, (4, 4, 1), strict=True):
-            one.attack_seconds, one.unit_seconds = 10.0 * one.outcome.rows, [float(len(one.correct))]
-            one.outcome = replace(one.outcome, gradients=gradients)
         seen.extend(rounds)
 
-    measurement = evaluate(case_of(tmp_path, PGD), device=CPU, run_rounds=run)
-    computed = sum(one.outcome.rows for one in seen)
-    assert COUNT < computed < 10 * COUNT
-    assert measurement.timing.gradient_units == pytest.approx(10 * computed / COUNT, abs=1e-4)
-    assert measurement.timing.unit_spread == 0
-    assert measurement.timing.seconds_per_attempt == pytest.approx(10 * computed / sum(measurement.evidence.correct))
-    assert measurement.timing.gradients == 3
-
-
-@pytest.mark.parametrize(("wrong", "units"), [((3, 30, 50), [2, 1, 1]), (range(24), [2, 1])])
-def test_a_unit_is_timed_after_every_round_and_before_the_first(
-    wrong: Sequence[int], units: list[int], tmp_path: Path
-) -> None:
-    """The first that is attacked: of a batch without attempts nothing is timed."""
-    before: list[int] = []
-    seen: list[Round] = []
-
-    def run(rounds: Sequence[Round]) -> None:
-        for one in rounds:
-            one.before()
-            before.append(len(one.unit_seconds))
-            one()
-            one.after()
-        seen.extend(rounds)
-
-    evaluate(case_of(tmp_path, FGSM, labels=labels_of(pictures(), wrong=wrong)), device=CPU, run_rounds=run)
-    assert [len(one.unit_seconds) for one in seen] == units
-    assert before == [count - 1 for count in units]
-    assert all(seconds > 0 for one in seen for seconds in (one.attack_seconds, *one.unit_seconds))
+    evaluate(case_of(tmp_path, ATTACKS[name], batch_size=12), device=CPU, run_rounds=run)
+    assert [len(one.units) for one in seen] == [1, 0, 1, 0, 1]
+    assert all(seconds > 0 for one in seen for seconds in (one.attack_seconds, *[unit for unit, _ in one.units]))
 
 
 def test_the_suites_seed_decides_what_a_model_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,7 +490,7 @@ def test_top_5_counts_labels_among_the_five_largest_logits(tmp_path: Path) -> No
     images = pictures(30, seed=5)
     labels = np.arange(30) % nets.CLASSES
     write_images(tmp_path / "blind.npz", images, labels)
-    evidence = measure(told(case_of(tmp_path, FGSM, unselected="blind.npz"), "top_5 = true")).evidence
+    evidence = measure(told(case_of(tmp_path, ATTACKS["fgsm"], unselected="blind.npz"), "top_5 = true")).evidence
     with torch.no_grad():
         ranked = nets.tiny().eval()((as_tensor(images) - MEAN) / STD).argsort(1, descending=True).tolist()
     places = [order.index(label) for order, label in zip(ranked, labels.tolist(), strict=True)]
@@ -527,10 +508,10 @@ def test_a_label_that_is_one_class_too_many_is_an_error_in_one_line(tmp_path: Pa
 
 def test_clean_images_too_are_computed_in_batches_of_the_floor_at_least(tmp_path: Path) -> None:
     """So that what is right when clean is what an attack sees, to the last bit."""
-    case, model, sizes = case_of(tmp_path, FGSM), nets.tiny(), list[int]()
+    case, model, sizes = case_of(tmp_path, ATTACKS["fgsm"]), nets.tiny(), list[int]()
     model.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
     with Classifier(model) as classifier:
-        clean.answers(classifier, load_images(tmp_path / "images.npz"), case)
+        clean.answers(classifier, load_images(tmp_path / "images.npz"), case, 16)
     assert sizes == [24, 24, 16]
 
 
@@ -543,5 +524,5 @@ def test_on_a_gpu_every_forward_is_as_large_as_a_batch(tmp_path: Path) -> None:
 def test_on_a_gpu_memory_is_laid_out_as_usual(tmp_path: Path) -> None:
     """torch's gradients of channels_last were wrong there."""
     case = case_of(tmp_path, memory_format="channels_last")
-    assert measuring._memory_format(case, torch.device("cuda", 0)) is torch.contiguous_format
-    assert measuring._memory_format(case, CPU) is torch.channels_last
+    assert loaded._memory_format(case, torch.device("cuda", 0)) is torch.contiguous_format
+    assert loaded._memory_format(case, CPU) is torch.channels_last

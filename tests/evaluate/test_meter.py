@@ -65,9 +65,9 @@ def brighter(meter: Meter, *rows: int, by: float = 0.2) -> Tensor:
     return moved
 
 
-def gradient(meter: Meter, inputs: Tensor, rows: Tensor | None = None) -> Tensor:
+def gradient(meter: Meter, inputs: Tensor) -> Tensor:
     inputs = inputs.clone().requires_grad_()
-    return torch.autograd.grad(meter(inputs, rows).square().sum(), inputs)[0]
+    return torch.autograd.grad(meter(inputs).square().sum(), inputs)[0]
 
 
 @pytest.mark.parametrize("freeze", [False, True])
@@ -127,54 +127,69 @@ def _outside(value: float) -> Tensor:
     return moved
 
 
+NO_CANDIDATES = [
+    pytest.param(torch.full((1, 2, 2), 0.4 + EPS + 1e-4), id="left the ball"),
+    pytest.param(_outside(0.4 - EPS - 1e-4), id="one pixel left the ball"),
+    pytest.param(_outside(torch.nan), id="NaN"),
+]
+
+
 @pytest.mark.parametrize("freeze", [False, True])
-@pytest.mark.parametrize(
-    "candidate",
-    [
-        pytest.param(torch.full((1, 2, 2), 0.4 + EPS + 1e-4), id="left the ball"),
-        pytest.param(_outside(0.4 - EPS - 1e-4), id="one pixel left the ball"),
-        pytest.param(_outside(torch.nan), id="NaN"),
-    ],
-)
-def test_a_candidate_outside_the_ball_is_never_counted(candidate: Tensor, *, freeze: bool) -> None:
-    meter, _ = meter_of(freeze=freeze)
+@pytest.mark.parametrize("candidate", NO_CANDIDATES)
+def test_from_a_forward_with_a_row_outside_of_its_ball_on_the_meter_only_counts(
+    candidate: Tensor, *, freeze: bool
+) -> None:
+    """In that forward, too: such an attack does something else than it is said to do."""
+    meter, net = meter_of(freeze=freeze)
+    meter(brighter(meter, 5))
     inputs = brighter(meter, 7)
     inputs[3] = candidate
-    meter(inputs)
-    assert meter.fooled.nonzero().squeeze(1).tolist() == [7]
-    assert torch.equal(meter.adversarial[3], meter.images[3])
-    meter(brighter(meter, 3))
-    assert meter.fooled.nonzero().squeeze(1).tolist() == [3, 7]
+    assert int(meter(inputs)[7].argmax()) == 1
+    meter(brighter(meter, 9))
+    assert meter.fooled.nonzero().squeeze(1).tolist() == [5]
+    assert meter.withdrawn == "a forward of images outside of the ball"
+    assert net.sizes == [40, 40, 40]
+    assert not meter.candidates
 
 
-def test_a_candidate_outside_the_ball_keeps_its_gradient() -> None:
-    """It is no success, so the attack goes on with it."""
-    meter, _ = meter_of()
-    inputs = brighter(meter, 7)
-    inputs[3] += EPS + 0.01
-    assert meter.classifier(inputs)[3].argmax() == 1
-    moving = gradient(meter, inputs).flatten(1).abs().sum(1) > 0
-    assert (~moving).nonzero().squeeze(1).tolist() == [7]
+def test_rows_that_were_fooled_before_stay_so_but_are_computed_again() -> None:
+    meter, net = meter_of()
+    meter(brighter(meter, *range(30)))
+    gradients = gradient(meter, brighter(meter, 3, by=EPS + 0.01))
+    assert net.sizes == [40, 40]
+    assert bool((gradients != 0).all())
+    assert meter.fooled.nonzero().squeeze(1).tolist() == list(range(30))
+
+
+def test_the_last_of_rows_to_be_fooled_ends_the_attack_before_anything_else_is_looked_at() -> None:
+    meter, net = meter_of(20)
+    meter(brighter(meter, *range(20)))
+    with pytest.raises(Exhausted):
+        meter(torch.ones(3, 1, 2, 2))
+    assert net.sizes == [20]
+    assert meter.withdrawn == ""
 
 
 @pytest.mark.parametrize("value", [-1e-3, 1 + 1e-3, torch.inf, torch.nan])
 def test_without_a_ball_a_candidate_is_still_an_image(value: float) -> None:
     meter, _ = meter_of(norm=None)
     inputs = torch.ones_like(meter.images)
-    inputs[3, 0, 0, 0] = value
     with torch.no_grad():
-        assert int(meter(inputs).argmax(1)[7]) == 1
-    assert not bool(meter.fooled[3])
-    assert int(meter.fooled.sum()) == 39
+        meter(inputs)
+    assert int(meter.fooled.sum()) == 40
+    meter, _ = meter_of(norm=None)
+    inputs[3, 0, 0, 0] = value
+    meter(inputs)
+    assert not bool(meter.fooled.any())
+    assert meter.withdrawn == "a forward of images outside of the ball"
 
 
-def test_the_ball_is_round_in_l2() -> None:
+@pytest.mark.parametrize(("by", "noticed"), [(0.12, [3]), (0.2, [])])
+def test_the_ball_is_round_in_l2(by: float, noticed: list[int]) -> None:
     """0.2 a pixel is inside 0.25 in the maximum norm and at 0.4 in L2."""
     meter, _ = meter_of(norm="2")
-    meter(brighter(meter, 3, by=0.2))
-    assert not bool(meter.fooled.any())
-    meter(brighter(meter, 3, by=0.12))
-    assert meter.fooled.nonzero().squeeze(1).tolist() == [3]
+    meter(brighter(meter, 3, by=by))
+    assert meter.fooled.nonzero().squeeze(1).tolist() == noticed
 
 
 def test_a_fooled_row_has_no_gradient_from_then_on_and_the_others_keep_theirs() -> None:
@@ -268,36 +283,18 @@ def test_no_attempts_exhaust_the_attack_at_once() -> None:
     assert net.sizes == []
 
 
-def test_inputs_that_are_no_rows_of_the_batch_are_not_watched() -> None:
-    """Half the batch, or copies of it: nobody knows whose candidates they are."""
-    meter, net = meter_of()
-    for inputs in (torch.ones(20, 1, 2, 2), torch.full((80, 1, 2, 2), 0.6)):
-        logits = meter(inputs)
-        assert len(logits) == len(inputs)
-        assert bool((logits.argmax(1) == 1).all())
-    assert net.sizes == [20, 80]
-    assert not bool(meter.fooled.any())
-
-
 @pytest.mark.parametrize("freeze", [False, True])
-def test_an_attack_may_say_whose_candidates_its_inputs_are(*, freeze: bool) -> None:
+@pytest.mark.parametrize("inputs", [torch.full((20, 1, 2, 2), 0.6), torch.full((80, 1, 2, 2), 0.6)])
+def test_from_inputs_that_are_no_rows_of_the_batch_on_the_meter_only_counts(inputs: Tensor, *, freeze: bool) -> None:
+    """Half the batch, or copies of it: nobody knows whose candidates they are, and what the attack does next."""
     meter, net = meter_of(freeze=freeze)
-    rows = torch.tensor([30, 5, 12])
-    inputs = torch.stack([torch.full((1, 2, 2), value) for value in (0.6, 0.4, 0.55)])
-    gradients = gradient(meter, inputs, rows)
-    assert net.sizes == [FLOOR]
-    assert {row: effort for row, effort in enumerate(meter.effort.tolist()) if effort != UNFOOLED} == {30: 0, 12: 0}
-    assert torch.equal(meter.adversarial[rows[[0, 2]]], inputs[[0, 2]])
-    assert (gradients.flatten(1).abs().sum(1) > 0).tolist() == ([False, True, False] if freeze else [True] * 3)
-
-
-def test_said_rows_stay_frozen_in_another_order() -> None:
-    meter, _ = meter_of()
-    first = meter(torch.full((2, 1, 2, 2), 0.6), torch.tensor([30, 5])).detach()
-    inputs = torch.full((3, 1, 2, 2), 0.3)
-    logits = meter(inputs, torch.tensor([5, 7, 30]))
-    assert torch.equal(logits[[0, 2]], first[[1, 0]])
-    assert logits[1].argmax() == 0
+    logits = meter(inputs)
+    assert bool((logits.argmax(1) == 1).all())
+    assert meter.withdrawn == f"a forward of {len(inputs)} images in a batch of 40"
+    gradient(meter, brighter(meter, 4))
+    assert net.sizes == [len(inputs), 40]
+    assert (meter.forwards, meter.gradients, meter.rows, meter.gradient_rows) == (2, 1, len(inputs) + 40, 40)
+    assert not bool(meter.fooled.any())
 
 
 @pytest.mark.parametrize(("freeze", "computed"), [(True, 40 + 30 + FLOOR), (False, 120)])
@@ -305,8 +302,9 @@ def test_rows_are_the_images_computed_repeated_ones_included(*, freeze: bool, co
     meter, net = meter_of(freeze=freeze)
     meter(brighter(meter, *range(10)))
     meter(brighter(meter, *range(30)))
-    meter(meter.images)
+    gradient(meter, meter.images)
     assert meter.rows == sum(net.sizes) == computed
+    assert meter.gradient_rows == net.sizes[-1]
 
 
 def test_padding_changes_no_gradient() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.images.image_set import ImageSet
-from pytest_robustness.evaluate.models.classifier import Classifier, padded, row_floor
+from pytest_robustness.evaluate.models.classifier import Classifier, padded
 from pytest_robustness.suite.suite import Case
 
 T = TypeVar("T")
@@ -32,6 +32,10 @@ class ModelCache:
         found: T = self._found[key]
         return found
 
+    def find(self, key: Hashable) -> Any:
+        """What was found under a key, or None."""
+        return self._found.get(key)
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -43,12 +47,12 @@ class Answers:
 
 
 @torch.no_grad()
-def answers(classifier: Classifier, images: ImageSet, case: Case) -> Answers:
+def answers(classifier: Classifier, images: ImageSet, case: Case, row_floor: int) -> Answers:
     """In the case's batches. Raises RobustnessError, naming the model, for logits that are none of the labels'."""
     predicted, top_5 = [], []
     for start in range(0, len(images), case.batch_size):
         inputs, labels = images.batch(slice(start, start + case.batch_size), classifier.device, classifier.dtype)
-        logits = padded(classifier, inputs, row_floor(case, classifier.device))
+        logits = padded(classifier, inputs, row_floor)
         if not bool(logits.isfinite().all()):
             raise case.error(f"models.{case.model_name}", "the model's logits are not finite")
         if int(labels.max()) >= logits.shape[1]:

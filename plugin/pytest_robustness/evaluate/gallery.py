@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -13,9 +12,9 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.images.load import attacked_images, class_names
-from pytest_robustness.evaluate.measure import evaluate
-from pytest_robustness.evaluate.models.classifier import padded
-from pytest_robustness.evaluate.rounds import Round, run_in_order
+from pytest_robustness.evaluate.measure import look_again
+from pytest_robustness.evaluate.models.classifier import Classifier, padded
+from pytest_robustness.evaluate.rounds import Look
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.gallery import Gallery, Guess, Picture, Why
 from pytest_robustness.records.measurement import Measurement
@@ -28,18 +27,17 @@ SHOWN = 3
 def attack_again(case: Case, found: Measurement, *, device: torch.device | None = None) -> Gallery:
     """Pictures of the images that ``chosen`` picks from a measurement.
 
-    No image is kept while a case is measured. Those to be shown are attacked once more, in the batches and with the
-    random numbers they were attacked with, so that they become what they were; of their batches nothing else is.
+    No image is kept while a case is measured. Those to be shown are attacked once more, as they were before, so that
+    they become what they were.
     Whatever goes wrong here is said in the gallery and is no reason for a case to fail.
     """
     images = chosen(found.evidence)
     if not images:
         return Gallery(case=case.id, problem="no image was fooled")
-    again = _Again(images)
+    seen: dict[int, _Image] = {}
     try:
-        with suppress(_Seen):
-            evaluate(case, device=device, run_rounds=again)
-        return _gallery(case, found, images, again.seen)
+        look_again(case, list(images), _collecting(seen), device=device)
+        return _gallery(case, found, images, seen)
     except Exception as error:  # of the model, the attack or the device
         return Gallery(case=case.id, problem=f"the second look failed: {error}")
 
@@ -54,37 +52,14 @@ class _Image:
     after: Tensor
 
 
-class _Seen(Exception):
-    """Everything was seen: there is nothing to be measured."""
+def _collecting(seen: dict[int, _Image]) -> Look:
+    def look(classifier: Classifier, row_floor: int, places: Tensor, clean: Tensor, adversarial: Tensor) -> None:
+        batches = [clean, adversarial]
+        sure = [padded(classifier, batch, row_floor).softmax(1).cpu() for batch in batches]
+        for place, *parts in zip(places.tolist(), *(batch.cpu() for batch in batches), *sure, strict=True):
+            seen[place] = _Image(*parts)
 
-
-class _Again:
-    """Runs only the rounds that have a chosen image, with no attempts but those."""
-
-    def __init__(self, images: Mapping[int, Why]) -> None:
-        self.images = images
-        self.seen: dict[int, _Image] = {}
-
-    def __call__(self, rounds: Sequence[Round]) -> None:
-        for one in rounds:
-            mine = [image for image in self.images if one.rows.start <= image < one.rows.stop]
-            if mine:
-                places = torch.tensor([image - one.rows.start for image in mine])
-                one.correct = torch.zeros_like(one.correct).index_fill(0, places, True)
-                one.look = self._looking(one, mine, places)
-                run_in_order([one])
-        raise _Seen
-
-    def _looking(self, one: Round, images: Sequence[int], places: Tensor) -> Callable[[Tensor, Tensor], None]:
-        classifier, row_floor = one.context.classifier, one.context.row_floor
-
-        def attack_again(clean: Tensor, adversarial: Tensor) -> None:
-            batches = [batch[places.to(batch.device)] for batch in (clean, adversarial)]
-            sure = [padded(classifier, batch, row_floor).softmax(1).cpu() for batch in batches]
-            for image, *parts in zip(images, *(batch.cpu() for batch in batches), *sure, strict=True):
-                self.seen[image] = _Image(*parts)
-
-        return attack_again
+    return look
 
 
 def _gallery(case: Case, found: Measurement, images: Mapping[int, Why], seen: Mapping[int, _Image]) -> Gallery:

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.attacks.registry import ResolvedAttack, resolve
 from pytest_robustness.evaluate.clean import Answers, ModelCache, answers
+from pytest_robustness.evaluate.described import budget_of, protocol_of, provenance_of
+from pytest_robustness.evaluate.evidence import evidence_of
 from pytest_robustness.evaluate.images.image_set import ImageSet
-from pytest_robustness.evaluate.images.load import attacked_images, decoder, unselected_images
-from pytest_robustness.evaluate.models.classifier import Classifier, row_floor
+from pytest_robustness.evaluate.images.load import attacked_images, unselected_images
+from pytest_robustness.evaluate.loaded import loaded_classifier
+from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.models.digests import state_digest
 from pytest_robustness.evaluate.models.identity import Identity, identity, model_key
-from pytest_robustness.evaluate.models.load import load_model
-from pytest_robustness.evaluate.models.sources import normalisation_of, preprocessing_of
-from pytest_robustness.evaluate.rounds import Round, RunContext, RunRounds, run_in_order
+from pytest_robustness.evaluate.models.row_floor import find_row_floor
+from pytest_robustness.evaluate.plan import Subject, plan
+from pytest_robustness.evaluate.rounds import Look, RunRounds, run_in_order
 from pytest_robustness.evaluate.runtime import devices
-from pytest_robustness.evaluate.runtime.clock import clock
-from pytest_robustness.evaluate.runtime.errors import translate_device_errors
 from pytest_robustness.evaluate.runtime.memory import PeakMemory
-from pytest_robustness.evaluate.runtime.numerics import standard_numerics
-from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.evaluate.timing import timing_of
 from pytest_robustness.evaluate.trial import Stopwatch
-from pytest_robustness.records.evidence import NOISE_DIGITS, Evidence
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.records.protocol import Parameter, Protocol
+from pytest_robustness.records.part import CleanPart, Part, merge
+from pytest_robustness.records.protocol import Protocol
 from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.suite.suite import Case
 
-DTYPE = torch.float32
-MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 @torch.inference_mode(False)
@@ -47,7 +46,7 @@ def evaluate(
     device: torch.device | None = None,
     time_unreliable_because: str | None = None,
     run_rounds: RunRounds = run_in_order,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
     stopwatch: Stopwatch | None = None,
     model_cache: ModelCache | None = None,
 ) -> Measurement:
@@ -65,72 +64,59 @@ def evaluate(
     Raises:
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
     """
-    device = device or devices.pick_device()
-    resolved = resolve(case)
-    stopwatch, model_cache = stopwatch or Stopwatch(), model_cache or ModelCache()
-    peak = PeakMemory(device)
-    images, unselected = attacked_images(case), unselected_images(case)
-    all_images, all_unselected = len(images), len(unselected or ())
-    stopwatch.all_images = all_images
-    if stopwatch.limit:
-        images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
-    parameters = _parameters(case, resolved)
-    budget = resolved.spec.budget(parameters) if resolved.spec.budget else None
-    with loaded_classifier(case, images, device) as classifier:
-        weights_digest = state_digest(classifier)
-        key = model_key(case, device), weights_digest
+    stopwatch = stopwatch or Stopwatch()
+    with _at_work(case, device, model_cache, stopwatch) as work:
+        part = work.attack(None, run_rounds, progress, time_unreliable_because)
+        clean = work.clean()
+    return merge([part], clean)
 
-        def clean_answers(of: ImageSet) -> Answers:
-            what = "answers", key, of.identity.digest, case.batch_size
-            return model_cache.once(what, lambda: answers(classifier, of, case))
 
-        with stopwatch.images(len(images), all_images):
-            clean = clean_answers(images)
-        correct = clean.correct
-        if case.suite.images.labels == "predicted":  # then every image is an attempt
-            images, correct = replace(images, labels=clean.predicted), torch.ones_like(correct)
-        with stopwatch.images(len(unselected or ()), all_unselected):
-            blind = clean_answers(unselected) if unselected else None
-        shape = tuple(images.identity.shape)
-        known = model_cache.once(
-            ("identity", key, shape), lambda: identity(classifier, shape, weights_digest=weights_digest)
-        )
-        context = RunContext(
-            resolved=resolved,
-            classifier=classifier,
-            images=images,
-            clock=clock(device),
-            eps=float(parameters.get("eps", 0)),
-            budget=budget,
-            row_floor=row_floor(case, device),
-            seed=case.suite.seed,
-        )
-        attempted = [rows for rows in _batches(len(images), case.batch_size) if bool(correct[rows].any())]
-        rounds = [
-            Round(context, rows, correct[rows], lambda done: progress(done, len(images)), first=rows is attempted[0])
-            for rows in attempted
-        ]
-        if rounds:  # no attempts, nothing to run
-            with stopwatch.images(len(images), all_images):
-                run_rounds(rounds)
+@torch.inference_mode(False)
+@torch.enable_grad()
+def measure(
+    case: Case,
+    rows: range,
+    *,
+    device: torch.device | None = None,
+    time_unreliable_because: str | None = None,
+    model_cache: ModelCache | None = None,
+) -> Part:
+    """Attack a stretch of a case's images, which ``merge`` puts together with the others.
 
-    return Measurement(
-        schema=1,
-        case=case.id,
-        budget=budget,
-        timing=timing_of(rounds, int(correct.sum()), time_unreliable_because).model_copy(
-            update={"peak_memory": peak.bytes(), "threads": devices.threads(device)}
-        ),
-        protocol=_protocol(case, resolved, parameters, images, unselected),
-        provenance=_provenance(case, resolved, known, device),
-        evidence=_evidence(
-            rounds,
-            correct,
-            blind.correct if blind else None,
-            blind.top_5 if blind and case.suite.images.top_5 else None,
-            budget if resolved.watched else None,
-        ),
-    )
+    An attack that is called with whole batches may only be cut between them: ``rows`` are then to begin and end at
+    multiples of the batch size. Arguments and errors as ``evaluate`` has them.
+    """
+    with _at_work(case, device, model_cache, Stopwatch()) as work:
+        if work.protocol.batch is not None and (
+            rows.start % case.batch_size or (rows.stop % case.batch_size and rows.stop < len(work.images))
+        ):
+            problem = f"images {rows.start} to {rows.stop} are no whole batches of {case.batch_size}, which it needs"
+            raise case.error(f"attacks.{case.attack_name}", problem)
+        return work.attack(rows, run_in_order, no_progress, time_unreliable_because)
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def measure_clean(
+    case: Case, *, device: torch.device | None = None, model_cache: ModelCache | None = None
+) -> CleanPart | None:
+    """What a case's model says of the unselected images; None where the suite has none. Raises as ``evaluate`` does."""
+    with _at_work(case, device, model_cache, Stopwatch()) as work:
+        return work.clean()
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def look_again(case: Case, places: Sequence[int], look: Look, *, device: torch.device | None = None) -> None:
+    """Attack some of a case's images once more, by their places, and show them. Raises as ``evaluate`` does.
+
+    An image becomes what it became before: under an attack that is called with whole batches it is attacked among the
+    same others.
+    """
+    with _at_work(case, device, None, Stopwatch(), look) as work:
+        chosen = torch.zeros(len(work.images), dtype=torch.bool)
+        chosen[list(places)] = True
+        run_in_order(plan(case, work.subject, chosen, lambda done: None))
 
 
 @torch.inference_mode(False)
@@ -140,135 +126,154 @@ def identify(
 ) -> tuple[Protocol, Provenance]:
     """What ``evaluate`` would put beside its evidence, without an attack. Raises as it does."""
     device, model_cache = device or devices.pick_device(), model_cache or ModelCache()
-    resolved = resolve(case)
-    images, unselected = attacked_images(case), unselected_images(case)
-    shape = tuple(images.identity.shape)
+    images = attacked_images(case)
 
     def look() -> Identity:
         with loaded_classifier(case, images, device) as classifier:
-            return identity(classifier, shape)
+            return identity(classifier, images.shape)
 
-    known = model_cache.once(("identified", model_key(case, device), shape), look)
-    protocol = _protocol(case, resolved, _parameters(case, resolved), images, unselected)
-    return protocol, _provenance(case, resolved, known, device)
+    known = model_cache.once(("identified", model_key(case, device), images.shape), look)
+    return protocol_of(case, images), provenance_of(case, known, device)
 
 
 @contextmanager
-def loaded_classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[Classifier]:
-    """Load a case's model and lend it, in the process's standard numeric state, for as long as the block lasts."""
-    with standard_numerics() as set_again:
-        with translate_device_errors(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
-            model = load_model(case)
-        set_again()  # what the model's code switched
-        with translate_device_errors(case), borrowed(model, case, images, device) as classifier:
-            yield classifier
-
-
-def _protocol(
+def _at_work(
     case: Case,
-    resolved: ResolvedAttack,
-    parameters: dict[str, Parameter],
-    images: ImageSet,
-    unselected: ImageSet | None,
-) -> Protocol:
-    return Protocol(
-        attack=resolved.spec.identity,
-        parameters=parameters,
-        stop=resolved.stop,
-        images=images.identity,
-        unselected=unselected.identity if unselected else None,
-        preprocessing=preprocessing_of(case) if case.suite.images.folder else None,
-        labels="predicted" if case.suite.images.labels == "predicted" else None,
-        batch_size=case.batch_size,
-        row_floor=case.suite.row_floor,
-        seed=case.suite.seed,
-        dtype=str(DTYPE).removeprefix("torch."),
-        memory_format=None if case.suite.memory_format == "contiguous" else case.suite.memory_format,
-    )
-
-
-def _provenance(case: Case, resolved: ResolvedAttack, known: Identity, device: torch.device) -> Provenance:
-    return Provenance(
-        device=devices.device_name(device),
-        device_kind=device.type,
-        model=case.model.source + (f"@{case.model.weights}" if isinstance(case.model.weights, str) else ""),
-        weights_digest=known.weights_digest,
-        code_digest=known.code_digest,
-        plugin=version("pytest-robustness"),
-        torch=torch.__version__,
-        attacks=resolved.library(),
-        images=decoder() if case.suite.images.folder else None,
-        architecture=known.architecture,
-    )
-
-
-def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.device) -> Classifier:
-    """A case's model as what is attacked. RobustnessError where its normalisation does not fit the images' channels."""
-    normalisation = normalisation_of(case)
-    channels = images.identity.shape[0]
-    for name, given in (("mean", normalisation.mean), ("std", normalisation.std)):
-        if len(given) not in (1, channels):
-            problem = f"of {case.model_name}: {len(given)} values for images of {channels} channels"
-            raise case.error(f"normalisation.{name}", problem)
-    return Classifier(
-        model,
-        mean=normalisation.mean,
-        std=normalisation.std,
-        device=device,
-        dtype=DTYPE,
-        memory_format=_memory_format(case, device),
-    )
-
-
-def _memory_format(case: Case, device: torch.device) -> torch.memory_format:
-    """How weights and images lie in memory: as the suite says on a CPU, contiguous on a GPU.
-
-    With channels_last on a GPU torch 2.11 returned gradients of an Inception V3 that were wrong by a third, without a
-    word, while its logits were right; contiguous, they were right to seven digits, as on a CPU in either format.
-    """
-    return MEMORY_FORMATS[case.suite.memory_format] if device.type == "cpu" else torch.contiguous_format
-
-
-def _parameters(case: Case, resolved: ResolvedAttack) -> dict[str, Parameter]:
-    try:
-        return resolved.parameters()
-    except RobustnessError as error:
-        key, _, problem = str(error).partition(": ")
-        raise case.error(f"attacks.{case.attack_name}.{key}", problem) from None
-
-
-def _batches(count: int, size: int) -> Iterator[slice]:
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))
-
-
-def _evidence(
-    rounds: Sequence[Round],
-    correct: Tensor,
-    unselected_correct: Tensor | None,
-    unselected_top_5: Tensor | None,
-    budget: int | None,
-) -> Evidence:
-    count = len(correct)
-    success = torch.zeros(count, dtype=torch.bool)
-    effort = torch.zeros(count, dtype=torch.int64)
-    noise = torch.full((count,), torch.nan, dtype=torch.float64)
-    for one in rounds:
-        success[one.rows], effort[one.rows], noise[one.rows] = (
-            one.outcome.success,
-            one.outcome.effort,
-            one.outcome.noise,
+    device: torch.device | None,
+    model_cache: ModelCache | None,
+    stopwatch: Stopwatch,
+    look: Look | None = None,
+) -> Iterator[_Work]:
+    device, cache = device or devices.pick_device(), model_cache or ModelCache()
+    peak = PeakMemory(device)
+    images, unselected = attacked_images(case), unselected_images(case)
+    stopwatch.all_images = len(images)
+    everything = len(images), len(unselected or ())
+    if stopwatch.limit:
+        images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
+    protocol = protocol_of(case, images)
+    with loaded_classifier(case, images, device) as classifier:
+        weights_digest = state_digest(classifier)
+        key = model_key(case, device), weights_digest
+        inputs, _ = images.batch(slice(0, case.batch_size), classifier.device, classifier.dtype)
+        floor = case.suite.row_floor or cache.once(
+            ("row floor", key, images.shape, case.batch_size),
+            lambda: find_row_floor(classifier, inputs, case.batch_size),
         )
-    return Evidence(
-        correct=correct.int().tolist(),
-        success=success.int().tolist(),
-        effort=None
-        if budget is None
-        else [value if attempt else None for value, attempt in zip(effort.tolist(), correct.tolist(), strict=True)],
-        noise=[
-            round(value, NOISE_DIGITS) if fooled else None
-            for value, fooled in zip(noise.tolist(), success.tolist(), strict=True)
-        ],
-        unselected_correct=None if unselected_correct is None else unselected_correct.int().tolist(),
-        unselected_top_5=None if unselected_top_5 is None else unselected_top_5.int().tolist(),
-    )
+        work = _Work(
+            case,
+            Subject(classifier, images, floor, look),
+            unselected,
+            protocol,
+            cache,
+            (key, weights_digest),
+            peak,
+            stopwatch,
+            everything,
+        )
+        work.subject = replace(work.subject, known=work.known)
+        yield work
+
+
+@dataclass
+class _Work:
+    """A case with its model loaded."""
+
+    case: Case
+    subject: Subject
+    unselected: ImageSet | None
+    protocol: Protocol
+    cache: ModelCache
+    key: tuple[object, str]
+    peak: PeakMemory
+    stopwatch: Stopwatch
+    everything: tuple[int, int]
+
+    @property
+    def images(self) -> ImageSet:
+        return self.subject.images
+
+    @property
+    def classifier(self) -> Classifier:
+        return self.subject.classifier
+
+    def attack(
+        self, rows: range | None, run_rounds: RunRounds, progress: Progress, time_unreliable_because: str | None
+    ) -> Part:
+        case, images = self.case, self.images
+        rows = range(len(images)) if rows is None else rows
+        with self.stopwatch.images(len(images), self.everything[0]):
+            correct = self._correct(images, rows)
+        known = self.cache.once(
+            ("identity", self.key, images.shape),
+            lambda: identity(self.classifier, images.shape, weights_digest=self.key[1]),
+        )
+        attempts = torch.zeros(len(images), dtype=torch.bool)
+        attempts[rows.start : rows.stop] = correct
+        counter = _Counter(progress, len(rows) - int(correct.sum()), len(rows))
+        rounds = plan(case, self.subject, attempts, counter)
+        if rounds:  # no attempts, nothing to run
+            with self.stopwatch.images(len(images), self.everything[0]):
+                run_rounds(rounds)
+        budget = budget_of(case)
+        timing = timing_of(rounds, int(correct.sum()), len(rows), time_unreliable_because)
+        device = self.classifier.device
+        part = Part(
+            case=case.id,
+            images=images.identity,
+            places=list(rows),
+            budget=budget,
+            timing=timing.model_copy(update={"peak_memory": self.peak.bytes(), "threads": devices.threads(device)}),
+            protocol=self.protocol,
+            provenance=provenance_of(case, known, device, self.subject.row_floor),
+            evidence=evidence_of(rounds, attempts, rows, self.protocol),
+        )
+        if len(rows) == len(images) and part.evidence.forwards is not None:
+            self.cache.once(self._part_key(case), lambda: part)
+        return part
+
+    def known(self, case: Case) -> Part | None:
+        """All of a case of this model and these images, where it was measured before in this session."""
+        part: Part | None = self.cache.find(self._part_key(case))
+        return part
+
+    def _part_key(self, case: Case) -> Hashable:
+        images = attacked_images(case).identity.digest, self.images.identity.count
+        return "part", self.key, images, case.attack_name, protocol_of(case, self.images).digest
+
+    def _correct(self, images: ImageSet, rows: range) -> Tensor:
+        """Which of these rows are attempts; where labels are the model's own, all of them, and it gives the labels."""
+        said = self._answers(images if len(rows) == len(images) else images.part(rows))
+        if self.case.suite.images.labels != "predicted":
+            return said.correct
+        labels = images.labels.clone()
+        labels[rows.start : rows.stop] = said.predicted
+        self.subject = replace(self.subject, images=replace(images, labels=labels))
+        return torch.ones_like(said.correct)
+
+    def clean(self) -> CleanPart | None:
+        if self.unselected is None:
+            return None
+        with self.stopwatch.images(len(self.unselected), self.everything[1]):
+            said = self._answers(self.unselected)
+        return CleanPart(
+            case=self.case.id,
+            images=self.unselected.identity,
+            correct=said.correct.int().tolist(),
+            top_5=said.top_5.int().tolist() if self.case.suite.images.top_5 else None,
+        )
+
+    def _answers(self, images: ImageSet) -> Answers:
+        what = "answers", self.key, images.identity.digest, self.case.batch_size
+        return self.cache.once(what, lambda: answers(self.classifier, images, self.case, self.subject.row_floor))
+
+
+class _Counter:
+    """Turns numbers of images that were finished into progress."""
+
+    def __init__(self, progress: Progress, done: int, total: int) -> None:
+        self.progress, self.done, self.total = progress, done, total
+
+    def __call__(self, count: int) -> None:
+        self.done += count
+        self.progress(self.done, self.total)

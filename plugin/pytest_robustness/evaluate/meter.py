@@ -23,11 +23,14 @@ class Exhausted(Exception):
 class Meter(Frozen):
     """The model an attack sees for one batch.
 
-    A forward whose rows are *candidates*, that is perturbed images of their rows, is watched: a row that is
-    classified wrongly for the first time, and is inside the ball, is a success after as many gradient evaluations as
-    were made until then. With ``freeze`` such a row also leaves the batch, in the very forward that reveals it: its
-    logits are cut from the graph, so its gradient is zero and a gradient attack leaves it where it is. Later forwards
-    compute the other rows only, and give the frozen ones their last logits.
+    A forward whose rows are *candidates*, that is perturbed images of their rows, is watched: a row that is classified
+    wrongly for the first time is a success after as many gradient evaluations as were made until then. With ``freeze``
+    such a row also leaves the batch, in the very forward that reveals it: its logits are cut from the graph, so its
+    gradient is zero and a gradient attack leaves it where it is. Later forwards compute the other rows only, and give
+    the frozen ones their last logits.
+
+    Whose candidates the rows of another number of inputs are, nobody knows; and rows of which one left its ball are no
+    candidates, whatever the attack is said to do. From such a forward on the meter only counts: ``withdrawn``.
 
     Small batches are not bit-equal to large ones, so no forward of a compacted batch has fewer than ``row_floor``
     rows: rows are repeated to fill it.
@@ -44,13 +47,11 @@ class Meter(Frozen):
 
     Attributes:
         forwards, gradients: calls and gradient evaluations of the batch so far.
-        rows: images computed in these calls, repeated ones included.
+        rows, gradient_rows: images computed in these calls, repeated ones included.
+        withdrawn: why the meter only counts by now; empty where that did not happen.
         effort: (N,) gradients before each row's first success, ``UNFOOLED`` before.
         adversarial: (N, C, H, W) each row as it was at its first success, clean before.
     """
-
-    #: An attack that keeps its own active set tells the rows of its inputs: ``attacks.base.logits_of``.
-    accepts_rows = True
 
     def __init__(
         self,
@@ -72,10 +73,11 @@ class Meter(Frozen):
         self.forwards = 0
         self.gradients = 0
         self.rows = 0
+        self.gradient_rows = 0
+        self.withdrawn = ""
         self.effort = torch.full_like(labels, UNFOOLED)
         self.adversarial = images.clone()
         self._open = attempts.clone()  # rows whose first success is still awaited
-        self._all_rows = torch.arange(len(labels), device=labels.device)
         self._last_logits: Tensor | None = None
 
     @property
@@ -83,65 +85,65 @@ class Meter(Frozen):
         """(N,) bool: rows with a noticed success."""
         return self.effort != UNFOOLED
 
-    def forward(self, inputs: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Logits of ``inputs``, (n, K).
-
-        Args:
-            inputs: (n, C, H, W).
-            rows: (n,) the row of the batch each input is a candidate of, for attacks that keep their own active set.
-                Default: input i belongs to row i. Inputs that do not pair with rows are not watched.
-        """
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (n, K) of ``inputs``, (n, C, H, W). Where n is N, input i is a candidate of row i."""
         self.forwards += 1
-        own_rows = rows is not None
-        if rows is None and len(inputs) == len(self.labels):
-            rows = self._all_rows
-        if not self.candidates or rows is None:
-            return self._counted(self._compute(inputs))
-        if self.freeze:
-            return self._counted(self._active_logits(inputs, rows))
-        logits = self._compute(inputs, self.row_floor if own_rows else 0)
-        self._notice(inputs, rows, logits)
-        return self._counted(logits)
-
-    def _active_logits(self, inputs: Tensor, rows: Tensor) -> Tensor:
-        """Logits of the rows still open, computed; of the others, remembered."""
-        kept = self._open[rows].nonzero().squeeze(1)
-        if not len(kept):
+        if self.freeze and self.candidates and not bool(self._open.any()):
             raise Exhausted
-        whole = len(kept) == len(rows)
+        self._withdraw(inputs)
+        if not self.candidates:
+            return self._compute(inputs)
+        if self.freeze:
+            return self._active_logits(inputs)
+        logits = self._compute(inputs)
+        self._notice(inputs, torch.arange(len(inputs), device=inputs.device), logits)
+        return logits
+
+    @torch.no_grad()
+    def _withdraw(self, inputs: Tensor) -> None:
+        """Watch no longer, if these are no candidates."""
+        if not self.candidates:
+            return
+        if inputs.shape != self.images.shape:
+            self.withdrawn = f"a forward of {len(inputs)} images in a batch of {len(self.labels)}"
+        elif not bool(self.ball(inputs, self.images).all()):
+            self.withdrawn = "a forward of images outside of the ball"
+        self.candidates = not self.withdrawn
+
+    def _active_logits(self, inputs: Tensor) -> Tensor:
+        """Logits of the rows still open, computed; of the others, remembered."""
+        kept = self._open.nonzero().squeeze(1)
+        whole = len(kept) == len(inputs)
         part = inputs if whole else inputs[kept]
         logits = self._compute(part, self.row_floor)
-        fooled = self._notice(part, rows[kept], logits)
+        fooled = self._notice(part, kept, logits)
         logits = torch.where(fooled.unsqueeze(1), logits.detach(), logits)
         if self._last_logits is None:
             self._last_logits = logits.new_zeros(len(self.labels), logits.shape[1])
-        self._last_logits[rows[kept]] = logits.detach()
-        return logits if whole else self._last_logits[rows].index_copy(0, kept, logits)
+        self._last_logits[kept] = logits.detach()
+        return logits if whole else self._last_logits.index_copy(0, kept, logits)
 
     def _compute(self, inputs: Tensor, row_floor: int = 0) -> Tensor:
-        self.rows += max(len(inputs), row_floor)
-        return padded(self.classifier, inputs, row_floor)
-
-    @torch.no_grad()
-    def _notice(self, inputs: Tensor, rows: Tensor, logits: Tensor) -> Tensor:
-        """Record first successes; (n,) bool, which inputs are one."""
-        first = (logits.argmax(1) != self.labels[rows]) & self._open[rows]
-        index = first.nonzero().squeeze(1)
-        if len(index):
-            found, own = inputs[index], rows[index]
-            inside = self.ball(found, self.images[own])
-            first[index] = inside
-            check_logits(logits[first])
-            own = own[inside]
-            self.effort[own] = self.gradients
-            self.adversarial[own] = found[inside]
-            self._open[own] = False
-        return first
-
-    def _counted(self, logits: Tensor) -> Tensor:
+        rows = max(len(inputs), row_floor)
+        self.rows += rows
+        logits = padded(self.classifier, inputs, row_floor)
         if logits.requires_grad:
-            logits.register_hook(self._count)
+            logits.register_hook(lambda gradient: self._count(rows))
         return logits
 
-    def _count(self, gradient: Tensor) -> None:
+    def _notice(self, inputs: Tensor, rows: Tensor, logits: Tensor) -> Tensor:
+        """Record first successes; (n,) bool, which inputs are one."""
+        with torch.no_grad():
+            first = (logits.argmax(1) != self.labels[rows]) & self._open[rows]
+            index = first.nonzero().squeeze(1)
+            if len(index):
+                check_logits(logits[index])
+                own = rows[index]
+                self.effort[own] = self.gradients
+                self.adversarial[own] = inputs[index].to(self.adversarial)
+                self._open[own] = False
+        return first
+
+    def _count(self, rows: int) -> None:
         self.gradients += 1
+        self.gradient_rows += rows

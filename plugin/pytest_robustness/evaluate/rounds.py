@@ -1,23 +1,26 @@
-"""A case is run in rounds: one batch each, attacked, timed and looked at."""
+"""A case is run in rounds: parts of its attack that are timed and looked at one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pytest_robustness.evaluate.attacks import ball
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
 from pytest_robustness.evaluate.images.image_set import ImageSet
-from pytest_robustness.evaluate.meter import Exhausted, Meter
-from pytest_robustness.evaluate.models.classifier import Classifier, padded
+from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.noise import noise_rate
 from pytest_robustness.evaluate.runtime.clock import Clock
-from pytest_robustness.evaluate.runtime.errors import user_code
-from pytest_robustness.evaluate.runtime.seeding import seeded
+from pytest_robustness.records.protocol import Parameter
+
+#: Is shown, before they go: the classifier, the fewest rows it may be given, the places of some images, and them clean
+#: and adversarial, (n, C, H, W) each.
+Look = Callable[[Classifier, int, Tensor, Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -25,126 +28,129 @@ class RunContext:
     """What the rounds of a case share."""
 
     resolved: ResolvedAttack
+    parameters: dict[str, Parameter]
     classifier: Classifier
     images: ImageSet
     clock: Clock
-    eps: float
-    budget: int | None
     row_floor: int
+    batch_size: int
     seed: int
+    look: Look | None = None
+
+    @cached_property
+    def budget(self) -> int | None:
+        """Gradient evaluations an image may cost; None where that is not known, or there are none."""
+        return self.resolved.budget(self.parameters)
+
+    @property
+    def eps(self) -> float:
+        """The radius of the ball; infinite where there is none."""
+        given = self.parameters.get("eps")
+        return float(given) if isinstance(given, int | float) else float("inf")
+
+    def show(self, places: Tensor, clean: Tensor, adversarial: Tensor) -> None:
+        """Let whoever wants to look at answers do so."""
+        if self.look is not None:
+            self.look(self.classifier, self.row_floor, places, clean, adversarial)
+
+    def unit(self, places: Sequence[int]) -> float:
+        """Seconds of a gradient unit: one forward, and one backward to the input, of these images."""
+        inputs, labels = self.images.batch(places, self.classifier.device, self.classifier.dtype)
+
+        def work() -> None:
+            images = inputs.clone().requires_grad_()
+            loss = functional.cross_entropy(self.classifier(images), labels)
+            if loss.requires_grad:
+                torch.autograd.grad(loss, images)
+
+        return self.clock.seconds(work)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one batch showed, on the CPU, (n,) each.
+    """What some images came to, on the CPU, (n,) each.
 
     Attributes:
+        places: int64, in the image set.
         success: bool.
-        effort: int64, gradient evaluations until the first success.
         noise: float64, NaN where there was no success.
-        gradients: gradient evaluations of the whole batch.
-        rows: images the classifier computed for the attack.
+        effort: int64, gradient evaluations until the first success, the budget and one for never. None: not known.
+        distance: float64, NaN where no answer fools. None: of an attack that does not look for small ones.
+        forwards, gradients: int64, rows computed for the image. None: only counted as a whole.
+        fooled_by: int64, member of an ensemble; -1 where there was no success. None: no ensemble.
+        pixels: of a corruption, digests of the images it made. None: no corruption.
     """
 
+    places: Tensor
     success: Tensor
-    effort: Tensor
     noise: Tensor
-    gradients: int
+    effort: Tensor | None = None
+    distance: Tensor | None = None
+    forwards: Tensor | None = None
+    gradients: Tensor | None = None
+    fooled_by: Tensor | None = None
+    pixels: Sequence[str] | None = None
+
+
+class Round(Protocol):
+    """A part of the attack. Call ``before``, the round, and ``after``, in this order and once.
+
+    Only the call itself is the attack.
+
+    Attributes:
+        attack_seconds: after the call.
+        rows, gradient_rows, padding: images computed in forwards, those of forwards with a backward, and those that
+            were only repeated; after the call.
+        units: seconds and images of the gradient units that were timed beside it.
+        outcomes: after ``after``.
+    """
+
+    attack_seconds: float
     rows: int
+    gradient_rows: int
+    padding: int
+    units: list[tuple[float, int]]
+    outcomes: list[Outcome]
+
+    def before(self) -> None: ...
+
+    def __call__(self) -> None: ...
+
+    def after(self) -> None: ...
 
 
 @dataclass(eq=False)
-class Round:
-    """The attack on one batch.
-
-    Call ``before``, the round, and ``after``, in this order and once; only the call itself is the attack. The batch
-    lives from ``before`` to ``after``.
-
-    Attributes:
-        rows: the batch's place in the image set.
-        correct: (n,) bool, on the CPU: the attempts.
-        first: of its case; then a unit is also timed before it, as there is no other round's beside it.
-        attack_seconds, unit_seconds: of the attack, and of the gradient units beside it.
-        outcome: after ``after``.
-        look: is shown the clean and the adversarial batch, (n, C, H, W) each, before they go.
-    """
+class Timed:
+    """What every kind of round keeps."""
 
     context: RunContext
-    rows: slice
-    correct: Tensor
     finished: Callable[[int], None]
-    first: bool = False
+    unit_before: Sequence[int] = ()
+    unit_after: Sequence[int] = ()
     attack_seconds: float = 0.0
-    unit_seconds: list[float] = field(default_factory=list)
-    look: Callable[[Tensor, Tensor], None] | None = None
+    rows: int = 0
+    gradient_rows: int = 0
+    padding: int = 0
+    units: list[tuple[float, int]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
 
-    def before(self) -> None:
-        context = self.context
-        classifier, resolved = context.classifier, context.resolved
-        self.inputs, self.labels = context.images.batch(self.rows, classifier.device, classifier.dtype)
-        self.attempts = self.correct.to(classifier.device)
-        self.meter = Meter(
-            classifier,
-            self.inputs,
-            self.labels,
-            self.attempts,
-            candidates=resolved.watched,
-            freeze=resolved.freezes,
-            ball=lambda candidates, clean: ball.within(candidates, clean, resolved.spec.norm, context.eps),
-            row_floor=context.row_floor,
-        )
-        with user_code(f"the attack {resolved.spec.path}"):
-            self.attack = resolved.build(self.meter)
-        self.given = self.inputs.clone(), self.labels.clone()  # an attack may work in place
-        if self.first:
-            self.unit_seconds.append(context.clock.seconds(self._unit))
+    def time_unit(self, places: Sequence[int]) -> None:
+        """Time a gradient unit of these images, if there are any."""
+        if places:
+            self.units.append((self.context.unit(places), len(places)))
 
-    def __call__(self) -> None:
-        self.attack_seconds = self.context.clock.seconds(self._attack)
 
-    def after(self) -> None:
-        self.unit_seconds.append(self.context.clock.seconds(self._unit))
-        self.outcome = self._look()
-        del self.inputs, self.labels, self.attempts, self.meter, self.attack, self.given, self.returned
-        self.finished(self.rows.stop)
+def moved(clean: Tensor, adversarial: Tensor) -> Tensor:
+    """(n,) bool: whether the attack changed the image at all. At distance 0 there is no success."""
+    return (adversarial != clean).flatten(1).any(1)
 
-    def _unit(self) -> None:
-        """One forward and backward to the input."""
-        inputs = self.inputs.clone().requires_grad_()
-        loss = functional.cross_entropy(self.context.classifier(inputs), self.labels)
-        torch.autograd.grad(loss, inputs)
 
-    def _attack(self) -> None:
-        with seeded(self.context.seed, self.rows.start), user_code(f"the attack {self.context.resolved.spec.path}"):
-            try:
-                self.returned = self.attack(*self.given)
-            except Exhausted:
-                self.returned = self.meter.adversarial
-
-    @torch.no_grad()
-    def _look(self) -> Outcome:
-        context, meter = self.context, self.meter
-        ball.check_adversarial(self.returned, self.inputs, context.resolved.spec.norm, context.eps)
-        adversarial = self.returned.detach()
-        success, unknown = torch.zeros_like(self.attempts), self.attempts
-        if context.resolved.freezes:  # a frozen row is done: it was seen fooled where it stood
-            success, unknown = meter.fooled, self.attempts & ~meter.fooled
-            adversarial = torch.where(success.view(-1, 1, 1, 1), meter.adversarial, adversarial)
-        index = unknown.nonzero().squeeze(1)
-        if len(index):
-            logits = padded(context.classifier, adversarial[index], context.row_floor)
-            ball.check_logits(logits)
-            success[index] = logits.argmax(1) != self.labels[index]
-        # what the last gradient achieved shows only now; one more than the budget stands for never
-        never = (meter.gradients if context.budget is None else context.budget) + 1
-        late = torch.where(success, meter.gradients, never)
-        effort = torch.where(meter.fooled, meter.effort, late)
-        noise = torch.full(success.shape, torch.nan, dtype=torch.float64)
-        if bool(success.any()):
-            noise[success.cpu()] = noise_rate(self.inputs[success], adversarial[success]).cpu()
-        if self.look is not None:
-            self.look(self.inputs, adversarial)
-        return Outcome(success.cpu(), effort.cpu(), noise, meter.gradients, meter.rows)
+def noise_of(clean: Tensor, adversarial: Tensor, success: Tensor) -> Tensor:
+    """The noise rate of successes, (n,) float64 on the CPU, NaN elsewhere."""
+    noise = torch.full(success.shape, torch.nan, dtype=torch.float64)
+    if bool(success.any()):
+        noise[success.cpu()] = noise_rate(clean[success], adversarial[success]).cpu()
+    return noise
 
 
 RunRounds = Callable[[Sequence[Round]], None]

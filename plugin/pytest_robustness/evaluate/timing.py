@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from itertools import chain
-from statistics import fmean, median
+from statistics import median
 
 from pytest_robustness.evaluate.rounds import Round
 from pytest_robustness.records.measurement import Timing
 
 
-def timing_of(rounds: Sequence[Round], attempts: int, time_unreliable_because: str | None) -> Timing:
+def timing_of(rounds: Sequence[Round], attempts: int, images: int, time_unreliable_because: str | None) -> Timing:
     """Attack time in seconds per attempt and in gradient units.
 
-    A round's unit is the median of those timed beside it and its neighbours. What a round's attack cost per image
-    computed, in units, is nearly the same in all rounds; its median, times the images computed, is the time of an
-    undisturbed run.
+    What a round's attack cost per image computed, in units, is nearly the same in all rounds; its median, times the
+    images computed, is the time of an undisturbed run.
     """
-    if not rounds:
-        return Timing(
-            seconds_per_attempt=None,
-            gradient_units=None,
-            unit_spread=None,
-            gradients=0.0,
-            doubt="no attempts",
-        )
-    units = [[seconds / len(one.correct) for seconds in one.unit_seconds] for one in rounds]
-    near = [median(chain(*units[max(0, i - 1) : i + 2])) for i, _ in enumerate(rounds)]
-    costs = [
-        one.attack_seconds / max(one.outcome.rows, 1) / max(unit, sys.float_info.min)
-        for one, unit in zip(rounds, near, strict=True)
-    ]
-    computed = sum(one.outcome.rows for one in rounds) / sum(len(one.correct) for one in rounds)
+    timed = [one for one in rounds if one.rows]
+    if not timed:
+        return Timing(seconds_per_attempt=None, gradient_units=None, unit_spread=None, doubt="no attempts")
+    units = [(seconds, count) for one in rounds for seconds, count in one.units]
+    each = [seconds / count for seconds, count in units]
+    unit = max(median(each), sys.float_info.min) if each else None
+    costs = [one.attack_seconds / one.rows / (unit or 1.0) for one in timed]
+    rows = sum(one.rows for one in timed)
+    seconds = sum(one.attack_seconds for one in timed)
     return Timing(
-        seconds_per_attempt=round(sum(one.attack_seconds for one in rounds) / attempts, 9),
-        gradient_units=round(median(costs) * computed, 4),
-        unit_spread=round(max(_spread(list(chain(*units))), _spread(costs)), 4),
-        gradients=round(fmean(one.outcome.gradients for one in rounds), 4),
+        seconds_per_attempt=round(seconds / attempts, 9),
+        gradient_units=round(median(costs) * rows / images, 4) if unit else None,
+        unit_spread=round(max(_spread(each), _spread(costs)), 4) if unit else None,
+        attack_seconds=round(seconds, 6),
+        rows=rows,
+        gradient_rows=sum(one.gradient_rows for one in timed),
+        padding=sum(one.padding for one in timed),
+        rounds=len(timed),
+        unit_seconds=round(sum(seconds for seconds, _ in units), 6),
+        unit_rows=sum(count for _, count in units),
         doubt=time_unreliable_because,
     )
 

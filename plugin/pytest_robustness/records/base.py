@@ -24,15 +24,19 @@ def is_none(value: Any) -> bool:
     return value is None
 
 
-def versioned(text: str, what: str, schema: int) -> dict[str, Any]:
-    """The object of a stored JSON file. Raises RobustnessError for none, or for one of another schema."""
+def versioned(text: str, what: str, schema: int, *, oldest: int | None = None) -> dict[str, Any]:
+    """The object of a stored JSON file, of a schema from ``oldest`` on; None: of ``schema`` only.
+
+    Raises RobustnessError for no object, or for one of another schema.
+    """
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RobustnessError(f"not JSON: {error}") from None
     if not isinstance(data, dict):
         raise RobustnessError(f"not a {what}: no object at the top")
-    if type(data.get("schema")) is not int or data["schema"] != schema:
+    found = data.get("schema")
+    if type(found) is not int or not (oldest or schema) <= found <= schema:
         raise RobustnessError(f"schema: {reprlib.repr(data.get('schema'))} is not {schema}, the one this version reads")
     return data
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.base import Finite, Record, first_problem, is_none, pretty_json, versioned
 from pytest_robustness.records.evidence import Aggregates, Evidence
-from pytest_robustness.records.protocol import Protocol
+from pytest_robustness.records.image_list import ImageSetId
+from pytest_robustness.records.protocol import Protocol, from_version_1
 from pytest_robustness.records.provenance import Provenance
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 
 
 class Timing(Record):
@@ -25,7 +27,13 @@ class Timing(Record):
     seconds_per_attempt: Finite | None
     gradient_units: Finite | None
     unit_spread: Finite | None = Field(description="relative, of units per image or of rounds, whichever is larger")
-    gradients: Finite = Field(description="gradient evaluations of a batch, averaged over batches")
+    attack_seconds: Finite = Field(default=0.0, description="of all rounds")
+    rows: NonNegativeInt = Field(default=0, description="images computed in forwards, repeated ones included")
+    gradient_rows: NonNegativeInt = Field(default=0, description="those of forwards that had a backward")
+    padding: NonNegativeInt = Field(default=0, description="rows that were only repeated to fill a batch")
+    rounds: NonNegativeInt = Field(default=0, description="parts of the attack that were timed")
+    unit_seconds: Finite = Field(default=0.0, description="of all gradient units")
+    unit_rows: NonNegativeInt = Field(default=0, description="images computed in them")
     peak_memory: NonNegativeInt | None = Field(
         default=None, exclude_if=is_none, description="bytes: of the GPU's tensors, or of the whole process on a CPU"
     )
@@ -46,19 +54,21 @@ class Estimate(Record):
 class Measurement(Record):
     """The evidence of one case with all that is needed to read it. A baseline is a stored measurement."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[2] = Field(default=SCHEMA, alias="schema")
     case: str
     budget: NonNegativeInt | None = Field(description="gradient evaluations an image may cost; effort B + 1 is never")
     timing: Timing
+    images: ImageSetId
+    unselected: ImageSetId | None
     protocol: Protocol
     provenance: Provenance
     evidence: Evidence
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if len(self.evidence.correct) != self.protocol.images.count:
-            raise ValueError(f"evidence of {len(self.evidence.correct)} images, not {self.protocol.images.count}")
-        blind, chosen = self.evidence.unselected_correct, self.protocol.unselected
+        if len(self.evidence.correct) != self.images.count:
+            raise ValueError(f"evidence of {len(self.evidence.correct)} images, not {self.images.count}")
+        blind, chosen = self.evidence.unselected_correct, self.unselected
         if (None if blind is None else len(blind)) != (None if chosen is None else chosen.count):
             raise ValueError("evidence and protocol disagree about the unselected images")
         top_5 = self.evidence.unselected_top_5
@@ -66,9 +76,29 @@ class Measurement(Record):
             raise ValueError("top-5 and top-1 answers are not of the same unselected images")
         return self
 
+    def at(self, images: Sequence[int], unselected: Sequence[int] = ()) -> Measurement:
+        """Of some of the images, in this order, and of some of the unselected ones, by their places."""
+        part = {
+            "evidence": self.evidence.at(images, unselected),
+            "images": ImageSetId(count=len(images), digest=f"{self.images.digest}, a part"),
+            "unselected": self.unselected
+            and ImageSetId(count=len(unselected), digest=f"{self.unselected.digest}, a part"),
+        }
+        return self.model_copy(update=part)
+
     @property
     def aggregates(self) -> Aggregates:
         return Aggregates.of(self.evidence)
+
+    @property
+    def has_success_rate(self) -> bool:
+        """Whether its share of successes says anything: not where the attack goes as far as it has to.
+
+        An attack that looks for the smallest perturbation, without an ``eps`` it has to stay within, nearly always
+        finds one. Only CW's rate, at its fixed ``c``, has always been compared.
+        """
+        protocol = self.protocol
+        return protocol.distance is None or "eps" in protocol.parameters or protocol.attack == "CW"
 
     @property
     def seconds(self) -> float | None:
@@ -84,14 +114,14 @@ class Measurement(Record):
             **head,
             "aggregates": self.aggregates.model_dump(),
             "evidence_digest": self.evidence.digest,
-            **{key: data[key] for key in ("timing", "protocol", "provenance", "evidence")},
+            **{key: data[key] for key in ("images", "unselected", "timing", "protocol", "provenance", "evidence")},
         }
         return "{\n" + ",\n".join(f"  {json.dumps(k)}: {pretty_json(v, 4)}" for k, v in sections.items()) + "\n}\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises RobustnessError, in one line, for anything ``to_json`` could not have written."""
-        data = versioned(text, "measurement", SCHEMA)
+        data = upgraded(versioned(text, "measurement", SCHEMA, oldest=1))
         stored, digest = data.pop("aggregates", None), data.pop("evidence_digest", None)
         try:
             measurement = cls.model_validate(data)
@@ -100,3 +130,21 @@ class Measurement(Record):
         if stored != measurement.aggregates.model_dump() or digest != measurement.evidence.digest:
             raise RobustnessError("evidence and aggregates disagree: was it edited by hand?")
         return measurement
+
+
+def upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """A stored measurement as this version writes it; what it cannot have been compared with stays so.
+
+    In schema 1 image sets, batch size and row floor were part of every protocol, and sets had no list of images.
+    """
+    if data["schema"] == SCHEMA:
+        return data
+    try:
+        provenance, timing = dict(data["provenance"]), dict(data["timing"])
+        protocol, moved = from_version_1(data["protocol"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RobustnessError(f"{error}: missing in a measurement of schema 1") from None
+    provenance["row_floor"] = moved.pop("row_floor")
+    timing.pop("gradients", None)
+    changed = {"schema": SCHEMA, **moved, "protocol": protocol, "provenance": provenance, "timing": timing}
+    return data | changed

@@ -7,16 +7,13 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from pytest_robustness.records.base import Finite, Record, is_none
 
 #: Changes whenever the meaning of a measured value does.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 NOISE = "1 - SSIM, 7x7 uniform window, sample covariance, data range 1, mean over channels"
-#: What attacks were called in files written before they had a name of their own.
-FORMER_NAMES = {"pytest_robustness.evaluate.attacks.cw:CW": "CW"}
-FORMER_PATHS = {name: path for path, name in FORMER_NAMES.items()}
 Parameter = bool | int | Finite | str
 Side = PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
 
@@ -29,45 +26,43 @@ class Preprocessing(Record):
     interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bilinear"
 
 
-class ImageSetId(Record):
-    """Which images: how many, of what shape, and the digest of ids, labels and pixels (of a folder: of its files)."""
+class Batch(Record):
+    """What else must be equal where an image's result depends on which others share its batch."""
 
-    count: NonNegativeInt
-    digest: str
-    shape: list[PositiveInt] = Field(description="channels, height, width")
-
-
-def _current_name(attack: Any) -> Any:
-    """Of an attack that was stored by the path of its class, before it had a name."""
-    return FORMER_NAMES.get(attack, attack) if isinstance(attack, str) else attack
+    size: PositiveInt
+    images: str = Field(description="digest of the image set: which images, in which order")
 
 
 class Protocol(Record):
-    """All that must be equal before two measurements may be compared."""
+    """All that must be equal before two measurements may be compared, but for the images themselves.
+
+    An image is compared with itself: by its key and label, wherever it lies in its set. Only of an attack whose
+    results depend on the batch are the set and the size of its batches a part of the protocol.
+    """
 
     version: int = PROTOCOL_VERSION
-    attack: Annotated[str, BeforeValidator(_current_name)] = Field(
-        description="the attack's name, or its class where it is a library's"
-    )
+    attack: str = Field(description="the attack's name, or its class where it is a library's")
     parameters: dict[str, Parameter] = Field(description="every parameter of the attack, defaults included")
     stop: str
-    images: ImageSetId
-    unselected: ImageSetId | None
+    shape: list[PositiveInt] = Field(description="of an image: channels, height, width")
     preprocessing: Preprocessing | None = Field(default=None, exclude_if=is_none, description="of a folder's images")
     labels: Literal["predicted"] | None = Field(
         default=None, exclude_if=is_none, description="predicted: what the model itself says of the clean image"
     )
-    batch_size: PositiveInt
-    row_floor: PositiveInt
     seed: NonNegativeInt
     dtype: str
     memory_format: Literal["channels_last"] | None = Field(default=None, exclude_if=is_none)
     noise: str = NOISE
+    distance: Literal["inf", "2", "1"] | None = Field(
+        default=None, exclude_if=is_none, description="the norm of the distances of an attack that looks for small ones"
+    )
+    batch: Batch | None = Field(
+        default=None, exclude_if=is_none, description="of an attack that is called with a whole batch"
+    )
 
     @property
     def digest(self) -> str:
-        same = {"attack": FORMER_PATHS.get(self.attack, self.attack)}  # a digest outlives the name it was made with
-        canonical = json.dumps(self.model_dump() | same, sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
         return sha256(canonical.encode()).hexdigest()
 
     def first_difference(self, other: Protocol) -> str | None:
@@ -77,6 +72,24 @@ class Protocol(Record):
             if mine.get(key) != theirs.get(key):
                 return f"{key}: {_short(mine.get(key))} is now {_short(theirs.get(key))}"
         return None
+
+
+def from_version_1(protocol: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A stored protocol of version 1 in the shape protocols have now, and what is no part of it any more.
+
+    Its version stays 1, so it equals none of today's. Image sets, batch size and row floor were part of all of them.
+    Returns the protocol, and ``images``, ``unselected`` and ``row_floor``. Raises KeyError, TypeError or ValueError.
+    """
+    now = dict(protocol)
+    images, unselected = dict(now.pop("images")), now.pop("unselected")
+    now["shape"] = images.pop("shape")
+    now["batch"] = {"size": now.pop("batch_size"), "images": images["digest"]}
+    moved = {
+        "images": images,
+        "unselected": unselected and {key: unselected[key] for key in ("count", "digest")},
+        "row_floor": now.pop("row_floor"),
+    }
+    return now, moved
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from pytest_robustness.records.base import Record, is_none
 
@@ -28,6 +28,12 @@ class Provenance(Record):
     attacks: str = Field(description="the attack's library and version")
     commit: str | None = None
     images: str | None = Field(default=None, exclude_if=is_none, description="what decoded a folder's images")
+    row_floor: PositiveInt | None = Field(
+        default=None, exclude_if=is_none, description="rows of the smallest batch that was bit-equal to a full one"
+    )
+    removed_images: NonNegativeInt | None = Field(
+        default=None, exclude_if=is_none, description="of earlier baselines, whose absence somebody accepted"
+    )
     architecture: Architecture | None = Field(default=None, exclude_if=is_none)
 
     def changes(self, before: Provenance) -> list[str]:

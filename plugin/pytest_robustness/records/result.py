@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from pytest_robustness.records.base import Record
 from pytest_robustness.records.gallery import Gallery
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Estimate, Measurement
 from pytest_robustness.records.verdict import Verdict
 
@@ -15,3 +18,4 @@ class Result(Record):
     verdict: Verdict
     gallery: Gallery | None = None
     estimate: Estimate | None = None  # of a trial
+    image_lists: list[ImageList] = Field(default=[], description="of the measurement's sets, where not sent before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from pytest_robustness.records.base import Record
 
@@ -61,6 +61,57 @@ class MetricVerdict(Record):
         return self.outcome in ("improved", "regressed", "inconclusive")
 
 
+class SetChange(Record):
+    """How the images differ from the baseline's. Only those that both have are compared.
+
+    Attributes:
+        new, missing: attacked images that the baseline has not, and those of the baseline that are not there any more.
+        new_unselected, missing_unselected: the same of the images for clean accuracy.
+        other_pixels: images whose corrupted pixels differ from the baseline's.
+        named: the first of the missing images.
+    """
+
+    new: NonNegativeInt = 0
+    missing: NonNegativeInt = 0
+    new_unselected: NonNegativeInt = 0
+    missing_unselected: NonNegativeInt = 0
+    other_pixels: NonNegativeInt = 0
+    named: list[str] = Field(default=[])
+
+    @property
+    def grown(self) -> bool:
+        """Whether there are images that the baseline has not."""
+        return self.new + self.new_unselected > 0
+
+    @property
+    def removed(self) -> int:
+        """Images of the baseline that are missing, the unselected ones included."""
+        return self.missing + self.missing_unselected
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know, each in a few words; empty where the images are the same."""
+        told = (
+            (self.new, "", NEW),
+            (self.new_unselected, "unselected ", NEW),
+            (self.missing, "", ACCEPTED),
+            (self.missing_unselected, "unselected ", ACCEPTED),
+            (self.other_pixels, "corrupted ", f"not comparable: {OTHER_PIXELS}"),
+        )
+        return [count_images(count, kind, text) for count, kind, text in told if count]
+
+
+NEW = "{count} new {images}, not in the baseline, {are} not compared"
+ACCEPTED = "{count} {images} of the baseline {are} missing, which was accepted"
+OTHER_PIXELS = "{count} {images} {have} other pixels: another Pillow or platform"
+
+
+def count_images(count: int, kind: str, text: str) -> str:
+    """Fill in a text about so many images of a kind, in the singular or the plural."""
+    plural = ("image", "is", "has") if count == 1 else ("images", "are", "have")
+    return text.format(count=count, images=f"{kind}{plural[0]}", are=plural[1], have=plural[2])
+
+
 class Verdict(Record):
     """What is said of one case, or of several together: passed or failed, and why in one line."""
 
@@ -70,6 +121,7 @@ class Verdict(Record):
     reason: str
     metrics: list[MetricVerdict] = Field(default=[])
     changes: list[str] = Field(default=[], description="of the model since its baseline")
+    images: SetChange = Field(default=SetChange(), description="since the baseline")
 
     @property
     def moved(self) -> list[MetricVerdict]:

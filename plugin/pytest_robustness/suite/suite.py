@@ -24,6 +24,7 @@ from pydantic import (
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
+from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
 from pytest_robustness.suite.names import distinct_names, portable_name
 from pytest_robustness.suite.problems import explain
 from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, SuitePath, Table
@@ -89,6 +90,21 @@ def _known_variants(variants: list[Variant], info: ValidationInfo) -> list[Varia
     return variants
 
 
+def _known_members(ensembles: dict[str, Ensemble], info: ValidationInfo) -> dict[str, Ensemble]:
+    attacks = info.data.get("attacks", {})
+    for name, ensemble in ensembles.items():
+        if name in attacks:
+            raise ValueError(f"{name} is the name of an attack already")
+        for member in ensemble.attacks:
+            if member not in attacks and member not in MEMBERS and attacks:
+                known = ", ".join(dict.fromkeys([*attacks, *MEMBERS]))
+                raise ValueError(f"{name}.attacks: no attack {member!r} (known: {known})")
+            given = attacks[member].parameters if member in attacks else {}
+            if member in attacks and given.get("eps") != ensemble.eps:
+                raise ValueError(f"{name}.eps: {ensemble.eps:g}, but {given.get('eps')} in attacks.{member}")
+    return ensembles
+
+
 Group = Annotated[Name, AfterValidator(_no_marker_of_pytest)]
 Models = Annotated[list[str], Field(min_length=1), AfterValidator(_known_group)]
 
@@ -122,6 +138,7 @@ class Tolerances(Table):
     clean_accuracy: Tolerance = 0.01
     effort: Tolerance = 0.05
     noise_rate: Tolerance = 0.05
+    distance: Tolerance = 0.05
     time: Tolerance = 0.20
 
 
@@ -144,6 +161,9 @@ class Suite(Table):
     images: Images
     models: Annotated[dict[Name, Model], AfterValidator(distinct_names)] = Field(min_length=1)
     attacks: Annotated[dict[Name, Attack], AfterValidator(distinct_names)] = Field(min_length=1)
+    ensembles: Annotated[dict[Name, Ensemble], AfterValidator(distinct_names), AfterValidator(_known_members)] = Field(
+        default={}, description="attacks that are made one after the other, each on what the others left standing"
+    )
     groups: dict[Group, Models] = Field(default={}, description="models that belong together; also pytest markers")
     weights: Annotated[SuitePath, Field(validate_default=True)] = Field(
         default=Path("weights"), description="folder where weights that a library names are looked for first"
@@ -161,7 +181,10 @@ class Suite(Table):
     inconclusive: Literal["pass", "fail"] = "pass"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     batch_size: PositiveInt = 100
-    row_floor: PositiveInt = 16
+    row_floor: PositiveInt | None = Field(
+        default=None,
+        description="rows a forward has at least, as small batches are not bit-equal to large ones; none: found out",
+    )
     memory_format: Literal["contiguous", "channels_last"] = Field(
         default="contiguous",
         description="channels_last: on a CPU mostly faster, rounded otherwise; part of the protocol; not used on a GPU",
@@ -203,7 +226,12 @@ class Suite(Table):
     @property
     def regular_attacks(self) -> list[str]:
         """Those that every run makes, and that share a model's level."""
-        return [name for name, attack in self.attacks.items() if not attack.on_request]
+        return [name for name, attack in self.all_attacks.items() if not attack.on_request]
+
+    @property
+    def all_attacks(self) -> dict[str, Attack | Ensemble]:
+        """Attacks and ensembles, by name."""
+        return {**self.attacks, **self.ensembles}
 
     def with_folder(self, folder: Path) -> Suite:
         """This suite with its images in another folder."""
@@ -217,7 +245,7 @@ class Suite(Table):
     def cases(self) -> Iterator[Case]:
         """All of them, those on request too."""
         for model in self.models:
-            for attack in self.attacks:
+            for attack in self.all_attacks:
                 yield Case(self, model, attack)
 
     def case(self, case_id: str) -> Case:
@@ -242,8 +270,24 @@ class Case:
         return self.suite.models[self.model_name]
 
     @property
-    def attack(self) -> Attack:
-        return self.suite.attacks[self.attack_name]
+    def attack(self) -> Attack | Ensemble:
+        return self.suite.all_attacks[self.attack_name]
+
+    @property
+    def ensemble(self) -> Ensemble | None:
+        """The ensemble, of a case that is one."""
+        return self.suite.ensembles.get(self.attack_name)
+
+    def members(self) -> list[Case]:
+        """The cases of an ensemble's attacks, whether or not the suite has them; of another case, itself."""
+        ensemble = self.ensemble
+        return [self] if ensemble is None else [self._member(name, ensemble) for name in ensemble.attacks]
+
+    def _member(self, name: str, ensemble: Ensemble) -> Case:
+        if name in self.suite.attacks:
+            return Case(self.suite, self.model_name, name)
+        attack = Attack.model_validate(MEMBERS[name](ensemble.norm, ensemble.eps))
+        return Case(self.suite.model_copy(update={"attacks": {name: attack}}), self.model_name, name)
 
     @property
     def groups(self) -> list[str]:

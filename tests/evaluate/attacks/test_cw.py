@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ import torch
 import torchattacks
 from pytest_robustness.evaluate.attacks import ball
 from pytest_robustness.evaluate.attacks.cw import BOUND, CW, exponential
-from pytest_robustness.evaluate.meter import Meter
+from pytest_robustness.evaluate.attacks.rows import Rows
 from pytest_robustness.evaluate.models.classifier import Classifier
 from torch import Tensor, nn
 
 from tests.evaluate import nets
+from tests.evaluate.run_rows import Outcome, Spy, run
 from tests.evaluate.suites import MEAN, STD, as_tensor, case_of, labels_of, measure, pictures
 
 #: At these, some images are fooled at once, some late and some never.
@@ -33,12 +33,18 @@ def classifier() -> Iterator[Classifier]:
         yield borrowed
 
 
+def outcome(
+    classifier: Classifier, images: Tensor = IMAGES, labels: Tensor = LABELS, **given: Any
+) -> tuple[Outcome, list[Tensor]]:
+    """What it comes to, and each step's candidates for all images; those of an image that has left are its last."""
+    spy = Spy(CW(**(GIVEN | given)))
+    found = run(spy, classifier, images, labels, row_floor=FLOOR)
+    iterates = [spy.iterates(place)[: spy.steps] for place in range(len(images))]
+    return found, [torch.stack([one[min(step, len(one) - 1)] for one in iterates]) for step in range(spy.steps)]
+
+
 def attack(classifier: Classifier, images: Tensor = IMAGES, labels: Tensor = LABELS, **given: Any) -> Tensor:
-    """As a round does it: through a meter."""
-    attempts = torch.ones(len(labels), dtype=torch.bool)
-    box = partial(ball.within, norm=None, eps=0)
-    meter = Meter(classifier, images, labels, attempts, candidates=True, freeze=False, ball=box, row_floor=FLOOR)
-    return CW(meter, **(GIVEN | given))(images, labels)
+    return run(CW(**(GIVEN | given)), classifier, images, labels, row_floor=FLOOR).adversarial
 
 
 def fooled(classifier: Classifier, adversarial: Tensor, labels: Tensor = LABELS) -> Tensor:
@@ -140,11 +146,10 @@ def test_the_evidence_does_not_depend_on_the_batch_size(tmp_path: Path) -> None:
     assert others == [whole, whole]
 
 
-def test_the_margin_is_over_the_other_logits_only(classifier: Classifier) -> None:
-    cw = CW(classifier, kappa=2)
+def test_the_margin_is_over_the_other_logits_only() -> None:
     logits = torch.tensor([[-5.0, -1.0, -3.0], [-5.0, -1.0, -3.0], [4.0, 1.0, -1.0], [0.5, 0.0, 0.0]])
-    assert cw.f(logits, torch.tensor([1, 0, 0, 0])).tolist() == [2.0, -2.0, 3.0, 0.5]
-    assert CW(classifier, kappa=0).f(logits, torch.tensor([1, 0, 2, 0])).tolist() == [2.0, 0.0, 0.0, 0.5]
+    for kappa, labels, expected in ((2, [1, 0, 0, 0], [2.0, -2.0, 3.0, 0.5]), (0, [1, 0, 2, 0], [2.0, 0.0, 0.0, 0.5])):
+        assert CW(kappa=kappa).loss(logits, Rows({"label": torch.tensor(labels)})).tolist() == expected
 
 
 @pytest.mark.parametrize("head", [nets.negative_logits, nets.log_probabilities])
@@ -175,11 +180,9 @@ def test_images_never_fooled_come_back_unchanged(classifier: Classifier) -> None
 
 def test_the_closest_success_is_returned(classifier: Classifier) -> None:
     """Not the first and not the last."""
-    seen: list[Tensor] = []
-    hook = classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
-    adversarial = attack(classifier, patience=0)
-    hook.remove()
-    assert len(seen) == GIVEN["steps"]
+    found, seen = outcome(classifier, patience=0)
+    adversarial = found.adversarial
+    assert found.gradients.tolist() == [GIVEN["steps"]] * len(LABELS)
     distances = torch.stack([l2(candidates) for candidates in seen])
     successes = torch.stack([fooled(classifier, candidates) for candidates in seen])
     ever = successes.any(0)
@@ -190,9 +193,14 @@ def test_the_closest_success_is_returned(classifier: Classifier) -> None:
 
 
 def steps_taken(classifier: Classifier, **given: Any) -> list[int]:
-    """Rows of each forward."""
+    """Rows of each forward of the attack; the look at the answers is not one."""
     sizes: list[int] = []
-    hook = classifier.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+
+    def note(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        if torch.is_grad_enabled():
+            sizes.append(len(inputs[0]))
+
+    hook = classifier.register_forward_pre_hook(note)
     attack(classifier, **given)
     hook.remove()
     return sizes
@@ -227,10 +235,7 @@ def test_the_exponential_is_exact_for_an_optimisers_steps_and_sane_for_all() -> 
 @pytest.mark.parametrize("lr", [1, 30])
 def test_steps_however_large_give_images(classifier: Classifier, lr: float) -> None:
     """Where tanh would saturate, odds could overflow."""
-    seen: list[Tensor] = []
-    hook = classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
-    attack(classifier, lr=lr, kappa=1e9, c=50, patience=0)
-    hook.remove()
+    _, seen = outcome(classifier, lr=lr, kappa=1e9, c=50, patience=0)
     assert all(bool(ball.within(candidates, IMAGES, None, 0).all()) for candidates in seen)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,23 +15,25 @@ from pytest_robustness.evaluate.attacks.ddn import DDN
 from pytest_robustness.evaluate.attacks.fmn import FMN
 from pytest_robustness.evaluate.attacks.norms import norm_of
 from pytest_robustness.evaluate.attacks.registry import resolve
-from pytest_robustness.evaluate.images.image_set import load_images
-from pytest_robustness.evaluate.models.classifier import Classifier, padded
-from pytest_robustness.evaluate.models.load import load_model
-from pytest_robustness.suite.load import load_suite
+from pytest_robustness.evaluate.models.classifier import padded
 from torch import Tensor, nn
 
-from tests.evaluate.suites import CPU, case_of, measure
+from tests.evaluate import zoo
+from tests.evaluate.run_rows import run
+from tests.evaluate.suites import case_of, measure
 
-ZOO = load_suite(Path(__file__).parents[3] / "robustness_tests" / "zoo.toml")
 COUNT, CLASSES, SHAPE = 24, 5, (3, 6, 6)
 
-ATTACKS: dict[str, tuple[Callable[..., Any], str]] = {
-    "FMN-inf": (lambda model, steps: FMN(model, "inf", steps), "inf"),
-    "FMN-2": (lambda model, steps: FMN(model, "2", steps), "2"),
-    "DDN": (lambda model, steps: DDN(model, steps, init=0.1), "2"),
+ATTACKS: dict[str, tuple[Callable[[int], Any], str]] = {
+    "FMN-inf": (lambda steps: FMN("inf", steps), "inf"),
+    "FMN-2": (lambda steps: FMN("2", steps), "2"),
+    "DDN": (lambda steps: DDN(steps, init=0.1), "2"),
 }
 named = pytest.mark.parametrize("name", ATTACKS)
+
+
+def answers(attack: Any, model: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> Tensor:
+    return run(attack, model, images, labels).adversarial
 
 
 class Linear(nn.Module):
@@ -70,7 +73,7 @@ def test_the_distance_to_a_linear_boundary_is_found(name: str) -> None:
     attack, norm = ATTACKS[name]
     # the gradient of a cross-entropy of several classes does not point to the nearest boundary
     model, images, labels = linear(2 if name == "DDN" else CLASSES)
-    adversarial = attack(model, 100)(images, labels)
+    adversarial = answers(attack(100), model, images, labels)
     assert bool((model(adversarial).argmax(1) != labels).all())
     assert 0 <= float(adversarial.min()) <= float(adversarial.max()) <= 1
     ratio = norm_of(adversarial - images, norm) / exact(model, images, labels, norm)
@@ -88,7 +91,7 @@ def test_a_boundary_is_reached_although_the_steepest_pixel_is_black_already(norm
         return torch.stack([torch.full_like(other, 0.5), other - 10 * black], 1)
 
     image = torch.tensor([0.0, 0.2]).view(1, 1, 1, 2)
-    adversarial = FMN(model, norm, 30)(image, torch.tensor([0]))
+    adversarial = answers(FMN(norm, 30), model, image, torch.tensor([0]))
     assert int(model(adversarial).argmax(1)) == 1
     assert float(norm_of(adversarial - image, norm)) == pytest.approx(0.3, rel=0.02)
 
@@ -98,56 +101,50 @@ def test_more_steps_never_answer_with_an_image_that_is_not_fooled(name: str) -> 
     attack, _ = ATTACKS[name]
     model, images, labels = linear()
     for steps in (1, 2, 5):
-        adversarial = attack(model, steps)(images, labels)
+        adversarial = answers(attack(steps), model, images, labels)
         unchanged = (adversarial == images).flatten(1).all(1)
         assert bool(((model(adversarial).argmax(1) != labels) ^ unchanged).all())
 
 
-@pytest.fixture(scope="module", params=["vgg11_bn", "mobilenet_v3_small", "inception_v3"])
-def zoo(request: pytest.FixtureRequest) -> Any:
-    """A classifier of the zoo, padded as the meter pads it, and images it gets right."""
-    case = ZOO.case(f"{request.param}/pgd")
-    assert ZOO.images.file is not None
-    images, labels = load_images(ZOO.images.file).batch(slice(0, 40), CPU, torch.float32)
-    normalisation = case.normalisation
-    with Classifier(load_model(case), mean=normalisation.mean, std=normalisation.std) as classifier:
-        right = (classifier(images).argmax(1) == labels).nonzero().squeeze(1)[:32]
-        yield lambda inputs: padded(classifier, inputs, 32), images[right], labels[right]
+@contextmanager
+def of_the_zoo(name: str) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor, Tensor]]:
+    """A classifier of the zoo, padded as the batch pads it, and images it gets right."""
+    with zoo.classifier(name) as classifier:
+        yield lambda inputs: padded(classifier, inputs, 24), *zoo.pixels(24)
 
 
 @named
-def test_an_image_is_attacked_for_itself(name: str, zoo: Any) -> None:
-    """Its answer is bit for bit the same in another order, among other images and alone."""
+@pytest.mark.parametrize("of", zoo.MODELS)
+def test_an_image_is_attacked_for_itself(name: str, of: str) -> None:
+    """Its answer is bit for bit the same in another order and among other images."""
     attack, _ = ATTACKS[name]
-    model, images, labels = zoo
-    whole = attack(model, 6)(images, labels)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    for rows in (order, order[:17], order[3:4]):
-        assert torch.equal(attack(model, 6)(images[rows], labels[rows]), whole[rows])
+    with of_the_zoo(of) as (model, images, labels):
+        whole = answers(attack(4), model, images, labels)
+        rows = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))[:17]
+        assert torch.equal(answers(attack(4), model, images[rows], labels[rows]), whole[rows])
 
 
 @named
-def test_the_mean_distance_is_foolboxs(name: str, zoo: Any) -> None:
+@pytest.mark.parametrize("of", ["vgg11_bn", "mobilenet_v3_small"])
+def test_the_mean_distance_is_foolboxs(name: str, of: str) -> None:
     foolbox = pytest.importorskip("foolbox")
     attack, norm = ATTACKS[name]
-    model, images, labels = zoo
-    steps = 20
+    steps = 15
     theirs = {
         "FMN-inf": foolbox.attacks.LInfFMNAttack(steps=steps),
         "FMN-2": foolbox.attacks.L2FMNAttack(steps=steps),
         "DDN": foolbox.attacks.DDNAttack(steps=steps, init_epsilon=0.1),
     }[name]
+    with of_the_zoo(of) as (model, images, labels):
 
-    class Module(nn.Module):
-        def forward(self, inputs: Tensor) -> Tensor:
-            logits: Tensor = model(inputs)
-            return logits
+        class Module(nn.Module):
+            def forward(self, inputs: Tensor) -> Tensor:
+                return model(inputs)
 
-    _, found, success = theirs(
-        foolbox.PyTorchModel(Module().eval(), (0, 1), device="cpu"), images, labels, epsilons=None
-    )
-    ours = attack(model, steps)(images, labels)
-    fooled = model(ours).argmax(1) != labels
+        wrapped = foolbox.PyTorchModel(Module().eval(), (0, 1), device="cpu")
+        _, found, success = theirs(wrapped, images, labels, epsilons=None)
+        ours = answers(attack(steps), model, images, labels)
+        fooled = model(ours).argmax(1) != labels
     assert int(fooled.sum()) >= int(success.sum())
     both = fooled & success
     means = [float(norm_of((one - images)[both], norm).mean()) for one in (ours, found.detach())]
@@ -169,9 +166,9 @@ def test_they_run_from_a_suite_and_tell_effort_and_noise(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
-        ({"attack": "FMN", "norm": "L2"}, "norm: 'L2' is not one of inf, 2"),
-        ({"attack": "FMN", "eps": 0.1}, "eps: unknown key (parameters: norm, steps, alpha, gamma)"),
-        ({"attack": "DDN", "norm": "2"}, "norm: unknown key (parameters: steps, init, gamma)"),
+        ({"attack": "FMN", "norm": "1"}, "norm: '1' is not one of inf, 2"),
+        ({"attack": "FMN", "init": 0.1}, "init: unknown key (parameters: norm, steps, alpha, gamma, eps)"),
+        ({"attack": "DDN", "norm": "2"}, "norm: unknown key (parameters: steps, init, gamma, loss, eps)"),
         ({"attack": "DDN", "gamma": -1}, "gamma: -1 is not a number of at least 0"),
     ],
 )

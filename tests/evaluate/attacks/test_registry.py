@@ -1,287 +1,264 @@
-"""Attacks as a suite names them, against plain torchattacks and against PGD written out step by step."""
+"""What a suite may name as an attack, and what is known of it before and after it is imported."""
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torchattacks
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks import registry
-from pytest_robustness.evaluate.attacks.base import AttackSpec
-from pytest_robustness.evaluate.attacks.registry import resolve
+from pytest_robustness.evaluate.attacks.base import AttackSpec, norm_named
+from pytest_robustness.evaluate.attacks.core import CORE
+from pytest_robustness.evaluate.attacks.registry import ATTACKS, LIBRARIES, attack_library, resolve
+from pytest_robustness.evaluate.attacks.rows import RowAttack
+from pytest_robustness.evaluate.described import parameters_of
 from pytest_robustness.evaluate.noise import noise_rate
-from pytest_robustness.evaluate.runtime.seeding import seeded
-from pytest_robustness.records.evidence import NOISE_DIGITS
-from torch import Tensor, nn
 
 from tests.evaluate import nets
-from tests.evaluate.suites import (
-    ATTACKS,
-    BATCH,
-    COUNT,
-    MEAN,
-    PGD,
-    STD,
-    as_tensor,
-    case_of,
-    labels_of,
-    measure,
-    pictures,
-    rounds_of,
-)
+from tests.evaluate.attacks.batches import needs, run
+from tests.evaluate.suites import COUNT, as_tensor, case_of, measure, pictures
 
-#: With this many steps some images are fooled by the last gradient, and some never.
-STEPS = 6
-SHORT = PGD | {"steps": STEPS}
 EPS = {"eps": 0.1}
+#: Core attacks with what has no default.
+NEEDED = {"BIM": {"alpha": 0.02}, "MIFGSM": {"alpha": 0.02}, "PGD": {"alpha": 0.02}}
+OWN = "tests.evaluate.attacks.own"
 
 
-class Plain(nn.Module):
-    """The tiny net as anybody would wrap it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.model = nets.tiny()
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model((images - MEAN) / STD)
+def core(name: str) -> dict[str, Any]:
+    return {"attack": name, **(EPS if CORE[name].norm else {}), **NEEDED.get(name, {})}
 
 
-def batches() -> list[tuple[int, Tensor, Tensor]]:
-    """Start, images and labels; the last batch is smaller than the row floor."""
-    images, labels = as_tensor(pictures()), torch.from_numpy(labels_of(pictures()))
-    return [(start, images[start : start + BATCH], labels[start : start + BATCH]) for start in range(0, COUNT, BATCH)]
+def test_reading_a_suite_imports_neither_torch_nor_a_library(tmp_path: Path) -> None:
+    """Collecting stays fast."""
+    suite = tmp_path / "suite.toml"
+    attacks = ["PGD", "CW", "gaussian_noise", *(f"{one}:{next(iter(attack_library(one).specs))}" for one in LIBRARIES)]
+    case_of(tmp_path, {"attack": "FGSM", "eps": 0.1})
+    keys = {"eps": 0.1, "alpha": 0.1, "rel_stepsize": 0.1, "relative_step_size": 0.1}
+    wanted = {"PGD": ("eps", "alpha"), "CW": (), "gaussian_noise": ()}
+    text = suite.read_text().partition("[attacks.it]")[0]
+    for number, name in enumerate(attacks):
+        prefix, _, rest = name.partition(":")
+        required = attack_library(prefix).spec(rest).required if rest else [(key,) for key in wanted[name]]
+        text += f'[attacks.a{number}]\nattack = "{name}"\n'
+        text += "".join(f"{group[0]} = {keys[group[0]]}\n" for group in required)
+    suite.write_text(text.replace('attack = "gaussian_noise"\n', 'attack = "gaussian_noise"\nseverity = 3\n'))
+    program = f"""
+import sys
+from pathlib import Path
+from pytest_robustness.evaluate.attacks.registry import LIBRARIES, resolve
+from pytest_robustness.suite.load import load_suite
+for case in load_suite(Path({str(suite)!r})).cases():
+    resolved = resolve(case)
+    assert resolved.stop and resolved.spec.identity == case.attack.attack
+    resolved.by_row, resolved.watched, resolved.freezes, resolved.distance_norm
+sys.exit(", ".join({{"torch", "numpy", *LIBRARIES}} & sys.modules.keys()) or None)
+"""
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False, capture_output=True, text=True)
+    assert (done.stderr.strip(), done.returncode) == ("", 0)
 
 
-@dataclass
-class Reference:
-    """PGD on whole batches, nothing left out.
-
-    Attributes:
-        effort: (N,) gradients before the first iterate that fools, the last one included; STEPS + 1 for never.
-        first: (N, C, H, W) that iterate, for those who have one.
-        last: (N, C, H, W) the last iterate.
-        fooled_at_last: (N,) bool.
-        correct: (N,) bool, when clean.
-    """
-
-    effort: Tensor
-    first: Tensor
-    last: Tensor
-    fooled_at_last: Tensor
-    correct: Tensor
-
-
-def brute_force_pgd(*, eps: float, alpha: float, steps: int, seed: int = 0) -> Reference:
-    model, parts = Plain().eval(), []
-    for start, clean, labels in batches():
-        with seeded(seed, start):
-            x = (clean + torch.empty_like(clean).uniform_(-eps, eps)).clamp(0, 1)
-        effort, first = torch.full_like(labels, steps + 1), clean.clone()
-        for gradients in range(steps + 1):
-            x.requires_grad_()
-            logits = model(x)
-            fooled = logits.argmax(1) != labels
-            for row in (fooled & (effort > steps)).nonzero().squeeze(1):
-                effort[row], first[row] = gradients, x[row].detach()
-            if gradients < steps:
-                (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(logits, labels), x)
-                moved = x.detach() + alpha * gradient.sign()
-                x = (clean + (moved - clean).clamp(-eps, eps)).clamp(0, 1).detach()
-        parts.append((effort, first, x.detach(), fooled, model(clean).argmax(1) == labels))
-    return Reference(*(torch.cat(part) for part in zip(*parts, strict=True)))
+@pytest.mark.parametrize("name", CORE)
+def test_what_is_said_of_a_core_attack_is_so(name: str, tmp_path: Path) -> None:
+    spec = CORE[name]
+    signature = inspect.signature(spec.load()).parameters
+    assert set(signature) == set(spec.parameters or ())
+    assert spec.identity == name
+    resolved = resolve(case_of(tmp_path, core(name)))
+    attack = resolved.build_rows()
+    assert resolved.by_row
+    assert isinstance(attack, RowAttack)
+    assert getattr(attack, "minimises", False) == (spec.distance is not None)
+    assert attack.norm == (resolved.distance_norm or resolved.spec.norm)
+    assert ("norm" in signature) == bool(spec.norms)
+    assert resolved.library() == "own"
+    assert resolved.bounded == (spec.norm is not None)
+    assert resolved.freezes == (spec.distance is None)
+    assert resolved.watched
 
 
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    return brute_force_pgd(eps=SHORT["eps"], alpha=SHORT["alpha"], steps=STEPS)
+@pytest.mark.parametrize("name", [name for name, spec in CORE.items() if spec.norms])
+@pytest.mark.parametrize("norm", ["inf", "2", 2, "L2", "Linf", float("inf")])
+def test_a_norm_of_a_core_attack_is_its_balls_or_its_distances(name: str, norm: Any, tmp_path: Path) -> None:
+    resolved = resolve(case_of(tmp_path, core(name) | {"norm": norm}))
+    plain = "2" if "2" in str(norm) else "inf"
+    assert resolved.parameters()["norm"] == plain
+    assert resolved.build_rows().norm == plain
+    if CORE[name].distance:
+        assert (resolved.distance_norm, resolved.spec.norm) == (plain, None)
+    else:
+        assert (resolved.distance_norm, resolved.spec.norm) == (None, plain)
 
 
 @pytest.mark.parametrize(
-    ("kind", "given"), [("FGSM", {"eps": 0.03}), ("PGD", {"eps": 0.03, "alpha": 0.0075, "steps": 10})]
+    ("attack", "budget"),
+    [
+        ({"attack": "FGSM", **EPS}, 1),
+        ({"attack": "PGD", **EPS, "alpha": 0.02, "steps": 7}, 7),
+        ({"attack": "PGD", **EPS, "alpha": 0.02, "steps": 7, "restarts": 3}, 21),
+        ({"attack": "APGD", **EPS, "steps": 20}, 20),
+        ({"attack": "APGD", **EPS, "steps": 20, "restarts": 2}, 40),
+        ({"attack": "APGD", **EPS, "steps": 20, "loss": "targeted", "targets": 4}, 84),
+        ({"attack": "CW", "steps": 12}, 12),
+        ({"attack": "DDN"}, 20),
+        ({"attack": "FMN", "steps": 9}, 9),
+        ({"attack": "Square", **EPS}, None),
+        ({"attack": "gaussian_noise", "severity": 3}, 0),
+        ({"attack": "torchattacks:EOTPGD", **EPS, "alpha": 0.02, "steps": 5, "eot_iter": 3}, 15),
+        ({"attack": "art:ProjectedGradientDescent", **EPS, "eps_step": 0.1, "max_iter": 5, "num_random_init": 3}, 15),
+        ({"attack": "adv_lib:apgd", **EPS, "norm": "inf", "n_iter": 5, "best_loss": True}, None),
+    ],
 )
-def test_full_is_plain_torchattacks_to_the_bit(kind: str, given: Mapping[str, Any], tmp_path: Path) -> None:
-    spied = rounds_of(case_of(tmp_path, {"attack": kind, "stop": "full", **given}))
-    assert [len(one.correct) for one in spied] == [24, 24, 8]
-    model = Plain().eval()
-    for one, (start, clean, labels) in zip(spied, batches(), strict=True):
-        with seeded(0, start):
-            plain = getattr(torchattacks, kind)(model, **given)(clean, labels)
-        inputs, _, _, returned = one.kept
-        assert torch.equal(inputs, clean)
-        assert torch.equal(returned, plain)
+def test_a_budget_follows_from_the_parameters(attack: Mapping[str, Any], budget: int | None, tmp_path: Path) -> None:
+    if ":" in attack["attack"]:
+        needs(attack["attack"].partition(":")[0])
+    resolved = resolve(case_of(tmp_path, attack))
+    assert resolved.budget(resolved.parameters()) == budget
 
 
-def test_full_counts_as_brute_force_does(reference: Reference, tmp_path: Path) -> None:
-    evidence = measure(case_of(tmp_path, SHORT | {"stop": "full"})).evidence
-    assert evidence.correct == reference.correct.int().tolist()
-    assert evidence.success == (reference.fooled_at_last & reference.correct).int().tolist()
-    assert evidence.effort == [
-        effort if correct else None for effort, correct in zip(reference.effort.tolist(), evidence.correct, strict=True)
+@pytest.mark.parametrize(
+    "attack",
+    [
+        {"attack": "APGD", "eps": 0.002, "steps": 6},
+        {"attack": "APGD", "eps": 0.002, "steps": 4, "loss": "targeted"},
+        {"attack": "APGD", "eps": 0.002, "steps": 4, "loss": "targeted", "targets": 2, "restarts": 2},
+        {"attack": "PGD", "eps": 0.002, "alpha": 0.001, "steps": 4, "restarts": 3},
+        {"attack": "FGSM", "eps": 0.002},
+        {"attack": "DDN", "steps": 6},
+    ],
+)
+def test_an_image_that_is_never_fooled_costs_the_budget(attack: Mapping[str, Any], tmp_path: Path) -> None:
+    case = case_of(tmp_path, attack)
+    resolved, evidence = resolve(case), measure(case).evidence
+    budget = resolved.budget(resolved.parameters())
+    made = [
+        gradients
+        for gradients, fooled, right in zip(evidence.gradients, evidence.success, evidence.correct, strict=True)
+        if right and (not fooled or attack["attack"] == "DDN")
     ]
+    assert set(made) == {budget}
+    assert len(made) > 5
 
 
-def test_first_success_fools_whom_full_ever_fools_and_as_soon(reference: Reference, tmp_path: Path) -> None:
-    measurement = measure(case_of(tmp_path, SHORT))
-    evidence = measurement.evidence
-    ever = (reference.effort <= STEPS) & reference.correct
-    assert measurement.budget == STEPS
-    assert evidence.success == ever.int().tolist()
-    assert evidence.effort == [
-        effort if correct else None for effort, correct in zip(reference.effort.tolist(), evidence.correct, strict=True)
-    ]
-    # or the comparison above compares little: at the start, by the first gradient, by the last one, never
-    assert {0, 1, STEPS, STEPS + 1} <= set(evidence.effort)
-    assert 0 < sum(evidence.success) < sum(evidence.correct) < COUNT
+@pytest.mark.parametrize(
+    ("name", "identity"),
+    [("MIFGSM", "MIFGSM"), ("MI-FGSM", "MIFGSM"), ("fog", "fog"), (f"{OWN}:Mine", f"{OWN}:Mine")],
+)
+def test_a_protocol_calls_an_attack_by_its_name(name: str, identity: str, tmp_path: Path) -> None:
+    given = {"severity": 1} if name == "fog" else {"eps": 0.02, "norm": "inf"} if ":" in name else EPS
+    given = given | ({"alpha": 0.02} if name.startswith("MI") else {})
+    case = case_of(tmp_path, {"attack": name, **given})
+    assert resolve(case).spec.identity == identity
 
 
-def test_a_fooled_image_is_returned_as_it_was_first_fooled(reference: Reference, tmp_path: Path) -> None:
-    spied = rounds_of(case_of(tmp_path, SHORT))
-    kept = torch.cat([one.kept[2].adversarial for one in spied])
-    seen = (reference.effort < STEPS) & reference.correct
-    assert torch.equal(kept[seen], reference.first[seen])
-
-    ever = (reference.effort <= STEPS) & reference.correct
-    expected = noise_rate(torch.cat([clean for _, clean, _ in batches()])[ever], reference.first[ever])
-    noise = torch.cat([one.outcome.noise for one in spied])
-    assert torch.equal(noise[ever], expected)
-    assert bool(noise[~ever].isnan().all())
-    reported = measure(case_of(tmp_path, SHORT)).evidence.noise
-    assert [value for value in reported if value is not None] == [round(x, NOISE_DIGITS) for x in expected.tolist()]
+def test_every_attack_of_this_package_has_a_name_that_does_not_say_where_it_lies() -> None:
+    assert [name for name, spec in ATTACKS.items() if spec.identity != name] == []
+    assert all(spec.path.startswith("pytest_robustness.") for spec in ATTACKS.values())
 
 
-def test_frozen_rows_do_not_move_and_the_others_move_as_in_full(reference: Reference, tmp_path: Path) -> None:
-    spied = rounds_of(case_of(tmp_path, SHORT))
-    returned = torch.cat([one.kept[3] for one in spied])
-    # torchattacks adds clean and perturbation again in every step: the last bit may flip
-    seen = (reference.effort < STEPS) & reference.correct
-    assert torch.allclose(returned[seen], reference.first[seen], rtol=0, atol=2**-23)
-    going = (reference.effort >= STEPS) & reference.correct
-    assert int(going.sum()) > 5
-    assert torch.equal(returned[going], reference.last[going])
+@pytest.mark.parametrize(
+    ("attack", "stop", "others"),
+    [
+        ({"attack": "PGD", **EPS, "alpha": 0.02}, "first-success", ["full"]),
+        ({"attack": "Square", **EPS}, "first-success", ["full"]),
+        ({"attack": "CW"}, "patience", ["full"]),
+        ({"attack": "FMN"}, "full", []),
+        ({"attack": "DDN"}, "full", []),
+        ({"attack": "torchattacks:PGD", **EPS, "alpha": 0.02}, "first-success", ["full"]),
+        ({"attack": "torchattacks:CW"}, "full", []),
+        ({"attack": "foolbox:LinfPGD", **EPS, "rel_stepsize": 0.1}, "first-success", ["full"]),
+        ({"attack": f"{OWN}:brighter", **EPS, "norm": "inf"}, "full", []),
+        ({"attack": f"{OWN}:Darker", **EPS, "norm": "inf"}, "first-success", ["full"]),
+        ({"attack": f"{OWN}:Dimmest"}, "full", []),
+        ({"attack": "tests.evaluate.nets:Answer", **EPS, "norm": "inf"}, "full", []),
+    ],
+)
+def test_the_stopping_rules_of_an_attack(
+    attack: Mapping[str, Any], stop: str, others: list[str], tmp_path: Path
+) -> None:
+    if ":" in attack["attack"] and not attack["attack"].startswith("tests."):
+        needs(attack["attack"].partition(":")[0])
+    resolved = resolve(case_of(tmp_path, attack))
+    assert resolved.stop == stop
+    for rule in ("first-success", "patience", "full"):
+        case = case_of(tmp_path, {**attack, "stop": rule})
+        if rule in (stop, *others):
+            other = resolve(case)
+            other.parameters()
+            assert (other.stop, other.freezes) == (rule, rule == "first-success")
+        else:
+            with pytest.raises(RobustnessError, match=f"stop: {rule!r} is not one of "):
+                resolve(case).parameters()
 
 
-@pytest.mark.parametrize("stop", ["first-success", "full"])
-def test_only_full_judges_the_attack_by_its_answer(stop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = AttackSpec("tests.evaluate.nets:ComesBack", ("eps",), "candidates", "inf", ("first-success", "full"))
-    monkeypatch.setitem(registry.ATTACKS, "ComesBack", kind)
-    spied = rounds_of(case_of(tmp_path, {"attack": "ComesBack", "eps": 0.2, "stop": stop}))
-    fooled = torch.cat([one.kept[2].fooled for one in spied])
-    success = torch.cat([one.outcome.success for one in spied])
-    noise = torch.cat([one.outcome.noise for one in spied])
-    assert 0 < int(fooled.sum()) < COUNT - 3
-    if stop == "full":
-        assert not bool(success.any())
-    else:
-        clean = torch.cat([one.kept[0] for one in spied])
-        assert torch.equal(success, fooled)
-        assert torch.equal(noise[success], noise_rate(clean, (clean + 0.2).clamp(0, 1))[success])
+def test_every_step_of_cw_means_no_patience(tmp_path: Path) -> None:
+    cw = resolve(case_of(tmp_path, {"attack": "CW", "lr": 0.02}))
+    assert cw.parameters() == {"c": 1, "kappa": 0, "steps": 50, "lr": 0.02, "patience": 3}
+    full = resolve(case_of(tmp_path, {"attack": "CW", "stop": "full"}))
+    assert full.parameters()["patience"] == 0
+    assert full.build_rows().patience == 0
+    bounded = resolve(case_of(tmp_path, {"attack": "CW", "eps": 0.5}))
+    assert (bounded.bounded, bounded.spec.norm, bounded.distance_norm) == (True, None, "2")
 
 
-def test_an_answer_is_judged_in_a_batch_of_the_floor_at_least(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or the last bit of a logit would depend on how many attempts the batch has."""
-    model, sizes = nets.tiny(), list[int]()
-    model.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
-    monkeypatch.setattr(nets, "tiny", lambda: model)
-    case = case_of(tmp_path, {"attack": "FGSM", "eps": 0.03, "stop": "full"})
-    sizes.clear()
-    rounds_of(case)
-    clean, attack, unit, answer = (sizes[place::4] for place in range(4))
-    assert clean == attack == unit == [24, 24, 8]
-    assert answer == [23, 23, 16]  # one of each batch is no attempt
-
-
-def test_fgsm_has_a_budget_of_one_gradient(tmp_path: Path) -> None:
-    evidence = measure(case_of(tmp_path, {"attack": "FGSM", "eps": 0.03})).evidence
-    assert evidence.effort == [
-        None if not correct else 1 if success else 2
-        for correct, success in zip(evidence.correct, evidence.success, strict=True)
-    ]
-    assert {1, 2} <= set(evidence.effort)
-
-
-def test_never_fooled_is_one_more_than_the_budget_when_the_attack_gives_up_early(tmp_path: Path) -> None:
-    measurement = measure(case_of(tmp_path, {"attack": "CW", "stop": "torchattacks", "steps": 20, "lr": 0.05}))
-    assert measurement.timing.gradients < 20
-    evidence = measurement.evidence
-    never = [
-        effort
-        for effort, success, correct in zip(evidence.effort, evidence.success, evidence.correct, strict=True)
-        if correct and not success
-    ]
-    assert len(never) > 0
-    assert set(never) == {21}
-
-
-def test_an_attack_that_fools_all_at_once_stops(tmp_path: Path) -> None:
-    """Without a gradient, and with every image as it was then."""
-    measurement = measure(case_of(tmp_path, {"attack": "PGD", "eps": 1.0, "alpha": 0.25, "steps": 50}))
-    assert measurement.aggregates.success_rate == 1
-    assert max(effort for effort in measurement.evidence.effort if effort is not None) < 50
-    assert measurement.timing.gradients < 50
-
-
-def test_the_seed_and_the_place_decide_on_the_random_start(tmp_path: Path) -> None:
-    starts = PGD | {"steps": 0}
-    first, again, other = (
-        [one.kept[3] - one.kept[0] for one in rounds_of(case_of(tmp_path, starts, seed=seed))] for seed in (0, 0, 1)
-    )
-    assert all(torch.equal(mine, yours) for mine, yours in zip(first, again, strict=True))
-    assert float((first[0] - other[0]).abs().median()) > PGD["eps"] / 10
-    assert float((first[0][:8] - first[1][:8]).abs().median()) > PGD["eps"] / 10
-
-
-#: Attacks whose identity in a protocol is a name of this package's.
-NAMED = {"cw": "CW", "cw-full": "CW", "fmn": "FMN", "ddn": "DDN"}
-
-
-@pytest.mark.parametrize("name", ATTACKS)
-def test_every_known_attack_runs_and_keeps_its_promises(name: str, tmp_path: Path) -> None:
-    case = case_of(tmp_path, ATTACKS[name])
-    measurement = measure(case)
-    kind, evidence = resolve(case).spec, measurement.evidence
-    assert measurement.protocol.attack == NAMED.get(name, kind.path)
-    own = "own" if name in ("fmn", "ddn") else f"torchattacks {version('torchattacks')}"
-    assert measurement.provenance.attacks == own
-    assert sum(evidence.correct) == COUNT - 3
-    assert (evidence.effort is None) == (kind.forwards == "other")
-    if kind.budget:
-        assert measurement.budget == kind.budget(measurement.protocol.parameters)
-
-
-def test_no_known_attack_is_left_out() -> None:
-    assert {attack["attack"] for attack in ATTACKS.values()} == set(registry.ATTACKS)
+@pytest.mark.parametrize(
+    ("name", "given", "rows", "distance", "parameters"),
+    [
+        ("brighter", {**EPS, "norm": "inf", "share": 0.5}, False, None, {"eps": 0.1, "share": 0.5}),
+        ("anything", {"by": 2}, False, None, {"by": 2}),
+        ("Darker", {**EPS, "norm": "inf"}, True, None, {"eps": 0.1, "steps": 2}),
+        ("Dimmest", {}, True, "inf", {"norm": "inf", "kind": "even"}),
+        ("Dimmest", {"norm": "2"}, True, "2", {"norm": "2", "kind": "even"}),
+        ("Mine", {"norm": "inf"}, True, None, {"eps": 0.02}),
+    ],
+)
+def test_ones_own_attack_is_a_function_a_class_or_one_that_goes_image_by_image(
+    name: str,
+    given: Mapping[str, Any],
+    rows: bool,
+    distance: str | None,
+    parameters: Mapping[str, Any],
+    tmp_path: Path,
+) -> None:
+    case = case_of(tmp_path, {"attack": f"{OWN}:{name}", **given})
+    resolved = resolve(case)
+    assert (resolved.by_row, resolved.distance_norm) == (rows, distance)
+    assert resolved.parameters() == parameters
+    assert resolved.library() == "tests"
+    protocol = measure(case).protocol
+    assert protocol.parameters == parameters
+    assert (protocol.batch is None) == rows
+    if name == "brighter":
+        made = run(resolved, tmp_path)
+        assert torch.allclose(made.answer, (made.clean + 0.05).clamp(0, 1))
 
 
 @pytest.mark.parametrize(
     ("answer", "norm", "said"),
     [
-        ("LeavesBall", "inf", "left its Linf ball: 0.1001 is more than eps = 0.1"),
+        ("LeavesBall", "inf", "left its Linf ball: 0.1001 is 0.0001 more than eps = 0.1"),
         ("LeavesBall", "2", "left its L2 ball"),
-        ("NotFinite", None, "not finite"),
+        ("NotFinite", "none", "not finite"),
         ("NotFinite", "inf", "not finite"),
-        ("WrongShape", None, "the attack returned (24, 3, 11, 12), not images of (24, 3, 12, 12)"),
-        ("NoTensor", None, "the attack returned tuple"),
-        ("TooBright", None, "outside [0, 1]"),
+        ("WrongShape", "none", "the attack returned (24, 3, 11, 12), not images of (24, 3, 12, 12)"),
+        ("NoTensor", "none", "the attack returned tuple"),
+        ("TooBright", "inf", "outside [0, 1]"),
     ],
 )
 def test_a_breach_of_contract_is_an_error_and_no_result(
-    answer: str, norm: registry.Norm | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answer: str, norm: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     eps = 0.5 if answer == "TooBright" else 0.1 if norm != "2" else 0.05
     if (answer, norm) == ("LeavesBall", "2"):
         monkeypatch.setattr(nets.LeavesBall, "answer", lambda self, images, labels: (images + 0.04).clamp(0, 1))
-    monkeypatch.setitem(registry.ATTACKS, answer, AttackSpec(f"tests.evaluate.nets:{answer}", norm=norm))
     with pytest.raises(RobustnessError) as error:
-        measure(case_of(tmp_path, {"attack": answer, "eps": eps}))
+        measure(case_of(tmp_path, {"attack": f"tests.evaluate.nets:{answer}", "eps": eps, "norm": norm}))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -317,36 +294,17 @@ def test_a_ball_is_declared_as_a_word_or_a_number(norm: Any, ball: str | None, t
     assert resolved.parameters() == {"eps": 0.1}
 
 
-@pytest.mark.parametrize(("norm", "ball"), [("Linf", "inf"), ("L2", "2"), ("L1", "1")])
-def test_a_class_with_a_norm_of_its_own_is_told_it(norm: str, ball: str, tmp_path: Path) -> None:
-    """Such attacks were recorded with it: their protocol keeps it."""
-    case = case_of(tmp_path, {"attack": "torchattacks:FAB", "eps": 1.0, "steps": 2, "norm": norm})
-    resolved = resolve(case)
-    assert resolved.spec.norm == ball
-    assert resolved.parameters()["norm"] == norm
-    assert resolved.build(torch.nn.Identity()).norm == norm
-    if norm == "L2":
-        assert measure(case).protocol.parameters["norm"] == "L2"
-
-
-def test_every_attack_of_this_package_has_a_name_that_does_not_say_where_it_lies() -> None:
-    unnamed = [spec.path for spec in registry.ATTACKS.values() if spec.path.startswith("pytest_") and not spec.name]
-    assert unnamed == []
-
-
-@pytest.mark.parametrize(("norm", "ball"), [(None, "inf"), ("Linf", "inf"), ("L2", "2")])
-def test_a_librarys_own_norm_is_its_parameter_and_says_the_ball(norm: str | None, ball: str, tmp_path: Path) -> None:
-    attack = {"attack": "APGD", "eps": 0.1} | ({} if norm is None else {"norm": norm})
-    resolved = resolve(case_of(tmp_path, attack))
-    assert resolved.parameters()["norm"] == (norm or "Linf")
-    assert resolved.spec.norm == ball
+@pytest.mark.parametrize(
+    ("value", "norm"), [("l2", "2"), ("L1", "1"), (True, None), ("3", None), (0, None), (3.5, None)]
+)
+def test_a_norm_by_any_name(value: Any, norm: str | None) -> None:
+    assert norm_named(value) == norm
 
 
 @pytest.mark.parametrize("answer", ["MovesCleanImages", "ChangesLabels"])
-def test_an_attack_cannot_move_the_goal_posts(answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attack_cannot_move_the_goal_posts(answer: str, tmp_path: Path) -> None:
     """One that works in place would be inside any ball, at no noise at all."""
-    monkeypatch.setitem(registry.ATTACKS, answer, AttackSpec(f"tests.evaluate.nets:{answer}", norm="inf"))
-    case = case_of(tmp_path, {"attack": answer, "eps": 0.1})
+    case = case_of(tmp_path, {"attack": f"tests.evaluate.nets:{answer}", "eps": 0.1, "norm": "inf"})
     if answer == "MovesCleanImages":
         with pytest.raises(RobustnessError, match="left its Linf ball"):
             measure(case)
@@ -357,29 +315,81 @@ def test_an_attack_cannot_move_the_goal_posts(answer: str, tmp_path: Path, monke
 def test_rounding_is_no_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clean plus epsilon minus clean is not epsilon in single precision."""
     monkeypatch.setattr(nets.Answer, "answer", lambda self, images, labels: (images + self.eps).clamp(0, 1))
-    monkeypatch.setitem(registry.ATTACKS, "Answer", AttackSpec("tests.evaluate.nets:Answer", norm="inf"))
-    assert measure(case_of(tmp_path, {"attack": "Answer", "eps": 0.1})).aggregates.attempts == COUNT - 3
+    case = case_of(tmp_path, {"attack": "tests.evaluate.nets:Answer", "eps": 0.1, "norm": "inf"})
+    assert measure(case).aggregates.attempts == COUNT - 3
+
+
+@pytest.mark.parametrize("stop", ["first-success", "full"])
+def test_only_full_judges_the_attack_by_its_answer(stop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that looks at brighter images and answers with the clean ones."""
+    watched = AttackSpec("tests.evaluate.nets:ComesBack", ("eps",), "candidates", "inf", ("first-success", "full"))
+    monkeypatch.setitem(registry.ATTACKS, "ComesBack", watched)
+    evidence = measure(case_of(tmp_path, {"attack": "ComesBack", "eps": 0.2, "stop": stop})).evidence
+    clean = as_tensor(pictures())
+    noise = noise_rate(clean, (clean + 0.2).clamp(0, 1)).tolist()
+    assert (sum(evidence.success) > 0) == (stop == "first-success")
+    for found, expected in zip(evidence.noise, noise, strict=True):
+        assert found is None or found == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
-        ({"attack": "PDG"}, "attack: unknown attack 'PDG' (known: FGSM, PGD"),
-        ({"attack": "PGD", "epsilon": 0.1}, "epsilon: unknown key (parameters: eps, alpha, steps, random_start)"),
-        ({"attack": "MIFGSM", "epsilon": 0.1}, "epsilon: not a parameter of torchattacks:MIFGSM"),
-        ({"attack": "CW", "stop": "torchattacks", "patience": 3}, "patience: not a parameter of torchattacks:CW"),
+        ({"attack": "PDG"}, "attack: unknown attack 'PDG' (known: FGSM, BIM"),
+        (
+            {"attack": "DeepFool"},
+            "attack: unknown attack 'DeepFool'; torchattacks' is torchattacks:DeepFool (known: ",
+        ),
+        ({"attack": "TPGD", "eps": 0.1}, "attack: unknown attack 'TPGD'; torchattacks' is torchattacks:TPGD (known: "),
+        ({"attack": "foolbox:LinfPDG"}, "attack: foolbox has no attack 'LinfPDG' (similar: LinfPGD, "),
+        ({"attack": "adv_lib:FMN"}, "attack: adv_lib has no attack 'FMN' (similar: fmn"),
+        ({"attack": "pyautoattack:apgd"}, "attack: pyautoattack has no attack 'apgd' (similar: apgd-t, apgd-ce"),
+        ({"attack": "art:PGD"}, "attack: art has no attack 'PGD' (similar: "),
+        ({"attack": "torchattacks:"}, "attack: torchattacks has no attack '' (similar: FGSM, "),
+        (
+            {"attack": "PGD", "epsilon": 0.1},
+            "epsilon: unknown key (parameters: eps, alpha, steps, norm, random_",
+        ),
+        ({"attack": "PGD", "eps": 0.1}, "alpha: missing, and PGD has no default for it"),
+        ({"attack": "PGD", "alpha": 0.1}, "eps: missing, and PGD has no default for it"),
+        (
+            {"attack": "PGD", "eps": 0.1, "alpha": 0.1, "loss": "hinge"},
+            "loss: 'hinge' is not one of scale-free, ",
+        ),
+        ({"attack": "PGD", "eps": 0.1, "alpha": 0.1, "norm": "1"}, "norm: '1' is not one of inf, 2"),
+        ({"attack": "FGSM", "eps": 0.1, "norm": "2"}, "norm: unknown key (parameters: eps, loss)"),
+        ({"attack": "FMN", "norm": "sup"}, "norm: 'sup' is not one of inf, 2"),
         ({"attack": "PGD", "stop": "patience"}, "stop: 'patience' is not one of first-success, full"),
-        ({"attack": "CW", "stop": "first-success"}, "stop: 'first-success' is not one of patience, full, torchattacks"),
-        ({"attack": "MIFGSM", "stop": "first-success"}, "stop: 'first-success' is not one of full"),
+        ({"attack": "CW", "stop": "first-success"}, "stop: 'first-success' is not one of patience, full"),
         ({"attack": "PGD", "eps": -0.1}, "eps: -0.1 is not a number of at least 0"),
         ({"attack": "PGD", "eps": "0.1"}, "eps: '0.1' is not a number of at least 0"),
         ({"attack": "CW", "patience": -1}, "patience: -1 is not a whole number of at least 0"),
-        ({"attack": "tests.evaluate.nowhere:PGD"}, "attack: cannot import tests.evaluate.nowhere:PGD: "),
-        ({"attack": "tests.evaluate.nets:Nothing"}, "attack: no 'Nothing' in tests.evaluate.nets"),
-        ({"attack": "tests.evaluate.nets:CLASSES"}, "attack: tests.evaluate.nets:CLASSES is not a class"),
         ({"attack": "PGD", "eps": float("nan")}, "eps: nan is not a number"),
         ({"attack": "PGD", "eps": float("inf")}, "eps: inf is not a number"),
         ({"attack": "PGD", "steps": 1.5}, "steps: 1.5 is not"),
+        ({"attack": "PGD", "restarts": True}, "restarts: True is not a whole number"),
+        ({"attack": "torchattacks:PGD", "alpha": 0.1}, "eps: missing: the radius of the ball that torchattacks:PGD"),
+        ({"attack": "torchattacks:PGD", "eps": 0.1}, "alpha: missing: torchattacks:PGD has to be told the size of its"),
+        (
+            {"attack": "foolbox:LinfPGD", "eps": 0.1},
+            "rel_stepsize: missing: foolbox:LinfPGD has to be told the size of its steps (rel_stepsize or abs_",
+        ),
+        (
+            {"attack": "foolbox:LinfPGD", "eps": 0.1, "rel_stepsize": 0.1, "abs_stepsize": 0.1},
+            "abs_stepsize: beside rel_stepsize: give one of them",
+        ),
+        ({"attack": "adv_lib:pgd_linf", "eps": 0.1}, "relative_step_size: missing: "),
+        ({"attack": "adv_lib:fmn"}, "norm: missing: adv_lib:fmn has no default for it (inf, 2, 1)"),
+        ({"attack": "art:ProjectedGradientDescent", "eps": 0.1}, "eps_step: missing: "),
+        ({"attack": "pyautoattack:apgd-ce", "eps": 0.1, "norm": "0"}, "norm: '0' is not one of inf, 2, 1"),
+        ({"attack": "tests.evaluate.nowhere:PGD"}, "attack: cannot import tests.evaluate.nowhere:PGD: "),
+        ({"attack": "tests.evaluate.nets:Nothing"}, "attack: no 'Nothing' in tests.evaluate.nets"),
+        (
+            {"attack": "tests.evaluate.nets:CLASSES"},
+            "attack: tests.evaluate.nets:CLASSES is neither a class nor a",
+        ),
+        ({"attack": f"{OWN}:Dimmest", "kind": "prime"}, "kind: 'prime' is not one of even, odd"),
+        ({"attack": f"{OWN}:brighter", "eps": 0.1, "norm": "inf", "by": 1}, "by: not a parameter of"),
         (
             {"attack": "tests.evaluate.nets:Answer", "eps": 0.1},
             "norm: missing: the attack has an eps; say which ball of",
@@ -406,30 +416,63 @@ def test_rounding_is_no_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             {"attack": "tests.evaluate.nets:NoRadius", "norm": "2"},
             "norm: a ball needs a radius, and tests.evaluate.nets:",
         ),
-        ({"attack": "PGD", "norm": "2"}, "norm: unknown key (parameters: eps, alpha, steps, random_start)"),
     ],
 )
 def test_a_mistake_in_an_attack_names_file_and_key(attack: Mapping[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(RobustnessError) as error:
-        measure(case_of(tmp_path, attack))
+        case = case_of(tmp_path, attack)
+        parameters_of(case, resolve(case))
     assert str(error.value).startswith(f"{tmp_path / 'suite.toml'}: attacks.it.{said}")
     assert "\n" not in str(error.value)
 
 
-def test_parameters_are_all_of_them_with_the_librarys_defaults(tmp_path: Path) -> None:
-    resolved = resolve(case_of(tmp_path, {"attack": "PGD", "eps": 0.1}))
-    assert resolved.parameters() == {"eps": 0.1, "alpha": 2 / 255, "steps": 10, "random_start": True}
-    assert (resolved.stop, resolved.freezes, resolved.watched) == ("first-success", True, True)
-    cw = resolve(case_of(tmp_path, {"attack": "CW", "lr": 0.02}))
-    assert cw.parameters() == {"c": 1, "kappa": 0, "steps": 50, "lr": 0.02, "patience": 3}
-    full = resolve(case_of(tmp_path, {"attack": "CW", "stop": "full"}))
-    assert full.parameters()["patience"] == 0
-    own = resolve(case_of(tmp_path, {"attack": "tests.evaluate.nets:Trains", "norm": "inf"}))
-    assert own.parameters() == EPS
-    assert (own.stop, own.freezes, own.watched, own.library()) == ("full", False, False, "tests")
+@pytest.mark.parametrize(
+    ("attack", "said"),
+    [
+        ({"attack": "torchattacks:PGD", "eps": 0.1, "alpha": 0.1, "epsilon": 0.1}, "epsilon: not a parameter of torch"),
+        ({"attack": "torchattacks:PGD", "eps": 0.1, "alpha": 0.1, "targeted": True}, "targeted: not a parameter of "),
+        ({"attack": "foolbox:LinfPGD", "eps": 0.1, "rel_stepsize": 0.1, "norm": "2"}, "norm: not a parameter of fool"),
+        ({"attack": "foolbox:L2CarliniWagnerAttack", "init_attack": "x"}, "init_attack: not a parameter of foolbox:"),
+    ],
+)
+def test_a_librarys_parameter_that_there_is_none_of(attack: Mapping[str, Any], said: str, tmp_path: Path) -> None:
+    needs(attack["attack"].partition(":")[0])
+    with pytest.raises(RobustnessError) as error:
+        measure(case_of(tmp_path, attack))
+    assert str(error.value).startswith(f"{tmp_path / 'suite.toml'}: attacks.it.{said}")
 
 
-def test_a_plan_needs_no_torch() -> None:
-    """Collecting stays fast."""
-    program = "import sys, pytest_robustness.evaluate.attacks.registry; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+def test_an_attack_of_a_library_that_is_in_no_table_has_to_say_its_ball(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer version's, or one nobody has looked at: it is counted only."""
+    needs("torchattacks")
+    import torchattacks
+
+    monkeypatch.setattr(torchattacks, "New", torchattacks.PGD, raising=False)
+    with pytest.raises(RobustnessError, match="norm: missing: the attack has an eps; say which ball"):
+        resolve(case_of(tmp_path, {"attack": "torchattacks:New", "eps": 0.03}))
+    case = case_of(tmp_path, {"attack": "torchattacks:New", "eps": 0.03, "norm": "inf"})
+    resolved = resolve(case)
+    assert (resolved.watched, resolved.stop, resolved.spec.norm) == (False, "full", "inf")
+    assert resolved.parameters() == {"eps": 0.03, "alpha": 2 / 255, "steps": 10, "random_start": True}
+    assert resolved.library() == f"torchattacks {version('torchattacks')}"
+    assert measure(case).protocol.attack == "torchattacks:New"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_measurement_names_the_version_of_the_library(library: str, tmp_path: Path) -> None:
+    needs(library)
+    known = attack_library(library)
+    name = next(iter(known.specs))
+    given = {group[0]: 0.1 for group in known.spec(name).required}
+    resolved = resolve(case_of(tmp_path, {"attack": f"{library}:{name}", **given}))
+    assert resolved.library() == f"{known.distribution} {version(known.distribution)}"
+
+
+def test_a_class_of_a_library_by_its_whole_path_is_ones_own_attack(tmp_path: Path) -> None:
+    needs("torchattacks")
+    resolved = resolve(case_of(tmp_path, {"attack": "torchattacks.attacks.pgd:PGD", "eps": 0.03, "norm": "inf"}))
+    assert (resolved.by_row, resolved.watched, resolved.stop) == (False, False, "full")
+    assert resolved.library() == f"torchattacks {version('torchattacks')}"
+    assert resolved.parameters()["alpha"] == 2 / 255

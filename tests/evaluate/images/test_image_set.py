@@ -46,7 +46,7 @@ def test_a_batch_is_pixels_over_255_and_labels(load: Save, save: Callable[..., N
     pixels, labels = images.batch(slice(2, 5), CPU, torch.float32)
     assert torch.equal(pixels, as_tensor(ARRAYS["images"])[2:5])
     assert labels.tolist() == [2, 3, 4]
-    assert (images.identity.count, images.identity.shape) == (COUNT, [3, 12, 12])
+    assert (images.identity.count, images.shape) == (COUNT, (3, 12, 12))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, ">i8", np.uint64])
@@ -56,7 +56,7 @@ def test_the_type_of_the_labels_is_not_part_of_the_identity(load: Save, dtype: A
     assert images.identity == load().identity
 
 
-def test_every_pixel_label_and_id_and_their_order_are_part_of_the_identity(load: Save) -> None:
+def test_every_pixel_and_label_and_their_order_are_part_of_the_identity_and_no_id_is(load: Save) -> None:
     pixel = ARRAYS["images"].copy()
     pixel[-1, -1, -1, -1] ^= 1
     label, number = ARRAYS["labels"].copy(), ARRAYS["ids"].copy()
@@ -66,13 +66,20 @@ def test_every_pixel_label_and_id_and_their_order_are_part_of_the_identity(load:
         {},
         {"images": pixel},
         {"labels": label},
-        {"ids": number},
         {name: array[::-1] for name, array in ARRAYS.items()},
         {name: array[:-1] for name, array in ARRAYS.items()},
         {"images": ARRAYS["images"].reshape(COUNT, 6, 24, 3)},
         {"labels": ARRAYS["ids"], "ids": ARRAYS["labels"]},
     ]
     assert len({load(**change).identity.digest for change in changes}) == len(changes)
+    assert load(ids=number).identity == load().identity
+
+
+def test_an_image_is_known_by_its_pixels_wherever_it_lies(load: Save) -> None:
+    keys = load().keys
+    assert len(set(keys)) == COUNT
+    assert load(**{name: array[::-1] for name, array in ARRAYS.items()}).keys == keys[::-1]
+    assert load(labels=ARRAYS["labels"] + 1, ids=ARRAYS["ids"] + 1).keys == keys
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,14 +21,17 @@ def within(candidates: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> 
     valid = (flat.amin(1) >= 0) & (flat.amax(1) <= 1)  # false for NaN
     if norm is None:
         return valid
-    near: Tensor = _distance(candidates, clean, norm) <= eps * (1 + RELATIVE_SLACK) + SLACK
+    near: Tensor = _distance(candidates, clean, norm) <= _reach(eps)
     return valid & near
 
 
-def _distance(candidates: Tensor, clean: Tensor, norm: Norm) -> Tensor:
-    """(n,), as ``torch.linalg.vector_norm``, which is slower than ``amax`` for the largest difference on a CPU."""
-    difference = (candidates - clean).flatten(1)
-    return difference.abs().amax(1) if norm == "inf" else torch.linalg.vector_norm(difference, ord=float(norm), dim=1)
+def is_constant(adversarial: Tensor, clean: Tensor) -> Tensor:
+    """(n,) bool: which answers, (n, C, H, W), are of one colour all over, where the image is not.
+
+    Such an answer is no perturbed image, whatever a model says of it: an attack that found nothing and returns what it
+    was initialised with, as foolbox's L2CarliniWagnerAttack and EADAttack do with black images.
+    """
+    return _one_colour(adversarial) & ~_one_colour(clean)
 
 
 def check_logits(logits: Tensor) -> None:
@@ -36,17 +40,68 @@ def check_logits(logits: Tensor) -> None:
         raise RobustnessError("the model's logits under attack are not finite")
 
 
-def check_adversarial(adversarial: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> None:
-    """Raises RobustnessError for a batch that is no valid answer of an attack: a breach is no result."""
-    if not isinstance(adversarial, Tensor) or adversarial.shape != clean.shape:
-        shape = tuple(adversarial.shape) if isinstance(adversarial, Tensor) else type(adversarial).__name__
-        raise RobustnessError(f"the attack returned {shape}, not images of {tuple(clean.shape)}")
-    if bool(within(adversarial, clean, norm, eps).all()):
-        return
-    low, high = (float(end) for end in adversarial.detach().aminmax())
+def check_adversarial(returned: Any, clean: Tensor, norm: Norm | None, eps: float) -> Tensor:
+    """Return what an attack answered to clean images (n, C, H, W) as images, detached, of their dtype and device.
+
+    What exceeds the box or the ball by no more than rounding is put on its edge; all else is as it was returned.
+
+    Raises:
+        RobustnessError: for an answer that is no batch of images of this shape, is not real numbers, is not finite,
+            or leaves [0, 1] or the ball by more than rounding: a breach is no result.
+    """
+    images = _as_images(returned, clean)
+    low, high = (float(end) for end in images.aminmax()) if images.numel() else (0.0, 1.0)
     if not (isfinite(low) and isfinite(high)):
         raise RobustnessError("the attack returned images that are not finite")
-    if low < 0 or high > 1:
-        raise RobustnessError(f"the attack returned images in [{low:g}, {high:g}], outside [0, 1]")
-    largest = _distance(adversarial, clean, norm or "inf").max()
-    raise RobustnessError(f"the attack left its L{norm} ball: {float(largest):g} is more than eps = {eps:g}")
+    beyond = max(-low, high - 1)
+    if beyond > SLACK:
+        raise RobustnessError(f"the attack returned images in [{low:g}, {high:g}], {beyond:.3g} outside [0, 1]")
+    if beyond > 0:
+        images = images.clamp(0, 1)
+    if norm is None or not images.numel():
+        return images
+    distance = _distance(images, clean, norm)
+    largest = float(distance.max())
+    if largest > _reach(eps):
+        by = f"{largest:g} is {largest - eps:.3g} more than eps = {eps:g}"
+        raise RobustnessError(f"the attack left its L{norm} ball: {by}")
+    return images if largest <= eps else _pulled_back(images, clean, norm, eps, distance)
+
+
+def _reach(eps: float) -> float:
+    """How far away a candidate may be, rounding included."""
+    return eps * (1 + RELATIVE_SLACK) + SLACK
+
+
+def _distance(candidates: Tensor, clean: Tensor, norm: Norm) -> Tensor:
+    """(n,), as ``torch.linalg.vector_norm``, which is slower than ``amax`` for the largest difference on a CPU."""
+    difference = (candidates - clean).flatten(1)
+    return difference.abs().amax(1) if norm == "inf" else torch.linalg.vector_norm(difference, ord=float(norm), dim=1)
+
+
+def _pulled_back(images: Tensor, clean: Tensor, norm: Norm, eps: float, distance: Tensor) -> Tensor:
+    """Images outside of the ball put on its edge; where a pixel, or an image in L2 and L1, is inside it stays."""
+    if norm == "inf":
+        return torch.minimum(torch.maximum(images, clean - eps), clean + eps)
+    shape = -1, *[1] * (images.ndim - 1)
+    share = (eps / distance.clamp_min(1e-30)).view(shape)
+    return torch.where((distance > eps).view(shape), clean + (images - clean) * share, images)
+
+
+def _as_images(returned: Any, clean: Tensor) -> Tensor:
+    if not isinstance(returned, Tensor):
+        raise RobustnessError(f"the attack returned {type(returned).__name__}, not images of {tuple(clean.shape)}")
+    if returned.is_nested or returned.layout is not torch.strided or returned.device.type == "meta":
+        kind = "nested" if returned.is_nested else str(returned.layout).removeprefix("torch.")
+        kind = "meta" if returned.device.type == "meta" else kind
+        raise RobustnessError(f"the attack returned a {kind} tensor, not images of {tuple(clean.shape)}")
+    if returned.shape != clean.shape:
+        raise RobustnessError(f"the attack returned {tuple(returned.shape)}, not images of {tuple(clean.shape)}")
+    if not returned.is_floating_point():
+        raise RobustnessError(f"the attack returned images of {returned.dtype}, not of {clean.dtype}")
+    return returned.detach().to(clean)
+
+
+def _one_colour(images: Tensor) -> Tensor:
+    flat = images.flatten(2)
+    return (flat.amax(2) == flat.amin(2)).all(1)

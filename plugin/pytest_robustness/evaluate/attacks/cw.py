@@ -2,97 +2,94 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-import torchattacks
 from torch import Tensor
 
-from pytest_robustness.evaluate.attacks.base import logits_of
-from pytest_robustness.evaluate.attacks.norms import margin
+from pytest_robustness.evaluate.attacks.norms import margin, over
+from pytest_robustness.evaluate.attacks.rows import Rows, after_steps
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults
 BOUND = 0.999999  # of the tanh space, as in the authors' own code
 ODDS = (1e-30, 1e30)  # beyond these a pixel is 0 or 1 anyway
 
 
-class CW(torchattacks.CW):  # type: ignore[misc]
-    """torchattacks' C&W, minimising ``||x' - x||^2 + c f(x')`` over w with ``x' = (tanh(w) + 1) / 2``, mended.
+class CW:
+    """Minimise ``||x' - x||^2 + c f(x')`` over w, with ``x' = (tanh(w) + 1) / 2``, by Adam.
 
-    - The margin ``f = max(Z_label - max of the others, -kappa)`` takes its maximum over the other logits only;
-      torchattacks' also has a zero among them, so it is wrong where all logits are negative.
-    - No image looks at another: torchattacks' stops a whole batch when the batch's summed cost rises. Here an image
-      leaves when its own best distance has not improved for ``patience`` steps after its first success; one that was
-      never fooled uses all its steps.
+    - The margin ``f = max(Z_label - max of the others, -kappa)`` takes its maximum over the other logits only.
+    - An image leaves when its own best distance has not improved for ``patience`` steps after its first success; one
+      that was never fooled uses all its steps.
     - No pixel depends on where in the batch it lies. A vectorised tanh rounds the last elements of a tensor otherwise
       than the others, so it is not called: with the odds ``u = exp(2 w)``, ``x' = u / (1 + u)``, and a step of w
       multiplies u. Every operation is one that IEEE 754 rounds in one way only.
     - The distance is to the image as w gives it back, as in the authors' own code. Measured to the image itself it
       starts with a gradient of nothing but rounding, of which Adam makes steps of full size.
-    - Only the input's gradient is computed.
 
     Source: Carlini and Wagner, "Towards Evaluating the Robustness of Neural Networks", section VI; Kingma and Ba,
     "Adam", algorithm 1.
 
     Args:
-        model: logits of images in [0, 1]; a Meter is told which rows the images belong to.
-        c, kappa, steps, lr: as in torchattacks.
+        c: weight of the margin against the squared distance.
+        kappa: the margin by which an image is to be fooled, in logits.
+        steps: gradient evaluations an image may cost.
+        lr: of Adam.
         patience: steps; 0 means that no image leaves early.
-
-    Shape:
-        images (N, C, H, W) in [0, 1], labels (N,); returns (N, C, H, W), images that were not fooled unchanged.
+        eps: an image counts as fooled only at an L2 distance of at most this; none: at any.
     """
 
+    norm, minimises = "2", True
+
     def __init__(
-        self, model: Any, c: float = 1, kappa: float = 0, steps: int = 50, lr: float = 0.01, patience: int = 3
+        self,
+        c: float = 1,
+        kappa: float = 0,
+        steps: int = 50,
+        lr: float = 0.01,
+        patience: int = 3,
+        eps: float | None = None,
     ) -> None:
-        super().__init__(model, c=c, kappa=kappa, steps=steps, lr=lr)
-        self.supported_mode = ["default"]
-        self.patience = patience
+        self.c, self.kappa, self.steps, self.lr, self.patience, self.eps = c, kappa, steps, lr, patience, eps
+        exponents = range(1, steps + 2)
+        self._rate = [lr / (1 - BETA_1**t) for t in exponents]
+        self._square_bias = [1 - BETA_2**t for t in exponents]
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        images, labels = images.detach().to(self.device), labels.detach().to(self.device)
-        adversarial = images.clone()
-        best = torch.full_like(images[:, 0, 0, 0], torch.inf, dtype=torch.float64)  # squared distance
-        improved = torch.zeros_like(labels)  # step of the last improvement
+    def start(self, rows: Rows) -> None:
+        rows["odds"] = initial_odds(rows.clean)
+        rows["origin"] = rows["odds"] / (rows["odds"] + 1)  # the image but for rounding
+        rows["candidate"] = rows["origin"]
+        rows["mean"], rows["square"] = torch.zeros_like(rows.clean), torch.zeros_like(rows.clean)  # Adam's m and v
 
-        rows = torch.arange(len(labels), device=labels.device)
-        odds = initial_odds(images)
-        start = odds / (odds + 1)  # the image but for rounding
-        mean, square = torch.zeros_like(odds), torch.zeros_like(odds)  # of the gradients, Adam's m and v
-        for step in range(1, self.steps + 1):
-            candidates = (odds / (odds + 1)).requires_grad_()
-            logits = logits_of(self.model, candidates, rows)
-            (gradient,) = torch.autograd.grad(self.f(logits, labels[rows]).sum(), candidates)
+    def candidates(self, rows: Rows) -> Tensor:
+        return rows["candidate"]
 
-            with torch.no_grad():
-                candidates = candidates.detach()
-                difference = candidates - start
-                distance = difference.square().sum((1, 2, 3), dtype=torch.float64)
-                better = (logits.argmax(1) != labels[rows]) & (distance < best[rows])
-                which = rows[better]
-                best[which], improved[which] = distance[better], step
-                adversarial[which] = candidates[better]
-
-                # by the chain rule, dx'/dw = 2 x' (1 - x')
-                slope = (1 - candidates).mul_(candidates).mul_(2)
-                gradient = (gradient * self.c).add_(difference.mul_(2)).mul_(slope)
-                square.mul_(BETA_2).add_(gradient.square().mul_(1 - BETA_2))
-                mean.mul_(BETA_1).add_(gradient.mul_(1 - BETA_1))
-                rate = self.lr / (1 - BETA_1**step)
-                change = (mean / (square / (1 - BETA_2**step)).sqrt_().add_(EPSILON)).mul_(-rate)
-                odds.mul_(exponential(change.mul_(2))).clamp_(*ODDS)
-
-                done = best[rows].isfinite() & (step - improved[rows] >= self.patience)
-                if self.patience and bool(done.any()):
-                    rows, start, odds, mean, square = (kept[~done] for kept in (rows, start, odds, mean, square))
-                    if not len(rows):
-                        break
-        return adversarial
-
-    def f(self, outputs: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, rows: Rows) -> Tensor:
         """The margin of the label over the best other logit, at least ``-kappa``; (n,)."""
-        return margin(outputs, labels).clamp_min(-self.kappa)
+        return margin(logits, rows.label).clamp_min(-self.kappa)
+
+    def size(self, rows: Rows, candidates: Tensor) -> Tensor:
+        """The squared distance to the image as w gives it back, (n,)."""
+        return (candidates - rows["origin"]).square().sum((1, 2, 3), dtype=torch.float64)
+
+    def update(self, rows: Rows, logits: Tensor, gradient: Tensor, fooled: Tensor) -> Tensor:
+        candidates, mean, square = rows["candidate"], rows["mean"], rows["square"]
+        # by the chain rule, dx'/dw = 2 x' (1 - x')
+        slope = (1 - candidates).mul_(candidates).mul_(2)
+        gradient = (gradient * self.c).add_((candidates - rows["origin"]).mul_(2)).mul_(slope)
+        square.mul_(BETA_2).add_(gradient.square().mul_(1 - BETA_2))
+        mean.mul_(BETA_1).add_(gradient.mul_(1 - BETA_1))
+        rate, bias = (self._of(table, rows, gradient) for table in (self._rate, self._square_bias))
+        change = (mean / (square / bias).sqrt_().add_(EPSILON)).mul_(-rate)
+        rows["odds"] = rows["odds"].mul(exponential(change.mul_(2))).clamp_(*ODDS)
+        rows["candidate"] = rows["odds"] / (rows["odds"] + 1)
+        last = after_steps(rows, self.steps)
+        if not self.patience:
+            return last
+        return last | (rows["best"].isfinite() & (rows.step + 1 - rows["improved"] >= self.patience))
+
+    def _of(self, table: list[float], rows: Rows, images: Tensor) -> Tensor:
+        """Each row's entry, by its step, in a shape that combines with images."""
+        values = torch.tensor(table, dtype=torch.float64, device=images.device).to(images.dtype)
+        return over(values[rows.step], images)
 
 
 def initial_odds(x: Tensor) -> Tensor:

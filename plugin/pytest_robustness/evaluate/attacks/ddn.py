@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from pytest_robustness.evaluate.attacks.norms import norm_of, over, smallest
+from pytest_robustness.evaluate.attacks.losses import loss_named
+from pytest_robustness.evaluate.attacks.norms import norm_of, over
+from pytest_robustness.evaluate.attacks.rows import Rows, after_steps
 
 ALPHA_LAST = 0.01  # of the cosine schedule
 
@@ -26,37 +26,44 @@ class DDN:
     Gradient-Based L2 Adversarial Attacks and Defenses", CVPR 2019, algorithm 1.
 
     Args:
-        model: logits of images in [0, 1]; one that accepts rows is told which row each image is.
         steps: forward and backward passes of each image.
         init: the first norm.
         gamma: relative change of the norm in a step.
-
-    Shape:
-        images (N, C, H, W) in [0, 1], labels (N,); returns (N, C, H, W), images that were not fooled unchanged.
+        eps: an image counts as fooled only at an L2 distance of at most this; none: at any.
+        loss: "scale-free" (cross-entropy whose gradient is not lost where the model is sure), "cross-entropy" or
+            "margin".
     """
 
-    norm = "2"
+    norm, minimises = "2", True
 
-    def __init__(self, model: Any, steps: int = 20, init: float = 1.0, gamma: float = 0.05) -> None:
-        self.model, self.steps, self.init, self.gamma = model, steps, init, gamma
+    def __init__(
+        self,
+        steps: int = 20,
+        init: float = 1.0,
+        gamma: float = 0.05,
+        eps: float | None = None,
+        loss: str = "scale-free",
+    ) -> None:
+        self.steps, self.init, self.gamma, self.eps, self._loss = steps, init, gamma, eps, loss_named(loss)
+        falling = torch.tensor([(1 + math.cos(math.pi * t / max(steps, 1))) / 2 for t in range(steps)])
+        self._alpha = ALPHA_LAST + (1 - ALPHA_LAST) * falling
 
-    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        return smallest(self, self.model, images, labels)
-
-    def start(self, images: Tensor) -> None:
+    def start(self, rows: Rows) -> None:
         """Begin at the images, with the first norm."""
-        self.delta = torch.zeros_like(images)
-        self.radius = torch.full((len(images),), self.init, dtype=images.dtype, device=images.device)
+        rows["candidate"], rows["delta"] = rows.clean, torch.zeros_like(rows.clean)
+        rows["radius"] = torch.full_like(rows.clean[:, 0, 0, 0], self.init)
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The cross-entropy, (n,)."""
-        return functional.cross_entropy(logits, labels, reduction="none")
+    def candidates(self, rows: Rows) -> Tensor:
+        return rows["candidate"]
 
-    def step(self, step: int, images: Tensor, loss: Tensor, gradient: Tensor, fooled: Tensor, best: Tensor) -> Tensor:
-        """Return the next candidates, (N, C, H, W). Arguments as ``FMN.step`` has them."""
-        alpha = ALPHA_LAST + (1 - ALPHA_LAST) * (1 + math.cos(math.pi * step / self.steps)) / 2
-        delta = self.delta + gradient * over(alpha / norm_of(gradient, "2").clamp_min(1e-12), gradient)
-        self.radius = self.radius * torch.where(fooled, 1 - self.gamma, 1 + self.gamma)
-        candidates = (images + delta * over(self.radius / norm_of(delta, "2").clamp_min(1e-12), delta)).clamp_(0, 1)
-        self.delta = candidates - images
-        return candidates
+    def loss(self, logits: Tensor, rows: Rows) -> Tensor:
+        return self._loss(logits, rows.label)
+
+    def update(self, rows: Rows, logits: Tensor, gradient: Tensor, fooled: Tensor) -> Tensor:
+        alpha = self._alpha.to(gradient.device)[rows.step]
+        delta = rows["delta"] + gradient * over(alpha / norm_of(gradient, "2").clamp_min(1e-12), gradient)
+        rows["radius"] = rows["radius"] * torch.where(fooled, 1 - self.gamma, 1 + self.gamma)
+        sized = delta * over(rows["radius"] / norm_of(delta, "2").clamp_min(1e-12), delta)
+        rows["candidate"] = (rows.clean + sized).clamp_(0, 1)
+        rows["delta"] = rows["candidate"] - rows.clean
+        return after_steps(rows, self.steps)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.attacks.norms import DUAL, free, margin, norm_of, over, smallest
+from pytest_robustness.evaluate.attacks.norms import DUAL, free, margin, norm_of, over
+from pytest_robustness.evaluate.attacks.rows import Rows, after_steps
 
 #: How far beyond the estimated boundary a radius reaches until an image is first fooled.
 BEYOND = 1.001
@@ -33,59 +33,54 @@ class FMN:
     Constraints", NeurIPS 2021, algorithm 1.
 
     Args:
-        model: logits of images in [0, 1]; one that accepts rows is told which row each image is.
         norm: "inf" or "2", of the perturbation that is made small.
         steps: forward and backward passes of each image.
         alpha: size of the first step, in L2.
         gamma: relative change of the radius in the first step.
-
-    Shape:
-        images (N, C, H, W) in [0, 1], labels (N,); returns (N, C, H, W), images that were not fooled unchanged.
+        eps: an image counts as fooled only at a distance of at most this, in the norm; none: at any.
     """
 
+    minimises = True
+
     def __init__(
-        self, model: Any, norm: Literal["inf", "2"] = "inf", steps: int = 20, alpha: float = 1.0, gamma: float = 0.05
+        self, norm: str = "inf", steps: int = 20, alpha: float = 1.0, gamma: float = 0.05, eps: float | None = None
     ) -> None:
-        self.model, self.norm, self.steps, self.alpha, self.gamma = model, norm, steps, alpha, gamma
+        self.norm, self.steps, self.alpha, self.gamma, self.eps = norm, steps, alpha, gamma, eps
         if norm not in DUAL:
             raise ValueError(f"norm: {norm!r} is not one of {', '.join(DUAL)}")
+        falling = torch.tensor([(1 + math.cos(math.pi * t / max(steps, 1))) / 2 for t in range(steps)])
+        self._alpha = alpha * (ALPHA_LAST + (1 - ALPHA_LAST) * falling)
+        self._gamma = GAMMA_LAST + (gamma - GAMMA_LAST) * falling
 
-    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        return smallest(self, self.model, images, labels)
-
-    def start(self, images: Tensor) -> None:
+    def start(self, rows: Rows) -> None:
         """Begin at the images, with no radius yet."""
-        self.delta = torch.zeros_like(images)
-        self.farthest = norm_of(torch.maximum(images, 1 - images), self.norm)  # no image of the box lies farther
-        self.radius = self.farthest.clone()
+        rows["candidate"], rows["delta"] = rows.clean, torch.zeros_like(rows.clean)
+        rows["farthest"] = norm_of(torch.maximum(rows.clean, 1 - rows.clean), self.norm)  # no image of the box is
+        rows["radius"] = rows["farthest"]
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def candidates(self, rows: Rows) -> Tensor:
+        return rows["candidate"]
+
+    def loss(self, logits: Tensor, rows: Rows) -> Tensor:
         """The best other logit over the label's, (n,): above zero is fooled."""
-        return -margin(logits, labels)
+        return -margin(logits, rows.label)
 
-    def step(self, step: int, images: Tensor, loss: Tensor, gradient: Tensor, fooled: Tensor, best: Tensor) -> Tensor:
-        """Return the next candidates, (N, C, H, W).
+    def update(self, rows: Rows, logits: Tensor, gradient: Tensor, fooled: Tensor) -> Tensor:
+        clean, delta = rows.clean, rows["delta"]
+        alpha, gamma = (table.to(clean.device)[rows.step] for table in (self._alpha, self._gamma))
+        gradient = free(gradient, clean + delta)
+        slope = norm_of(gradient, DUAL[self.norm]).clamp_min(1e-12)
+        boundary = norm_of(delta, self.norm) + margin(logits, rows.label).abs() / slope
+        best = rows["best"].to(clean.dtype)
+        inside = torch.minimum(rows["radius"] * (1 - gamma), best)
+        outside = torch.where(best.isfinite(), rows["radius"] * (1 + gamma), boundary * BEYOND)
+        rows["radius"] = torch.minimum(torch.where(fooled, inside, outside), rows["farthest"])
+        delta = delta + gradient * over(alpha / norm_of(gradient, "2").clamp_min(1e-12), gradient)
+        rows["candidate"] = (clean + self._projected(delta, over(rows["radius"], delta))).clamp_(0, 1)
+        rows["delta"] = rows["candidate"] - clean
+        return after_steps(rows, self.steps)
 
-        Args:
-            step: 0, 1, 2, ...
-            loss, gradient, fooled: of the current candidates.
-            best: (N,) norm of the smallest perturbation that fooled so far, infinite where none did.
-        """
-        falling = (1 + math.cos(math.pi * step / self.steps)) / 2
-        alpha = self.alpha * (ALPHA_LAST + (1 - ALPHA_LAST) * falling)
-        gamma = GAMMA_LAST + (self.gamma - GAMMA_LAST) * falling
-        gradient = free(gradient, images + self.delta)
-        boundary = norm_of(self.delta, self.norm) + loss.abs() / norm_of(gradient, DUAL[self.norm]).clamp_min(1e-12)
-        inside = torch.minimum(self.radius * (1 - gamma), best)
-        outside = torch.where(best.isfinite(), self.radius * (1 + gamma), boundary * BEYOND)
-        self.radius = torch.minimum(torch.where(fooled, inside, outside), self.farthest)
-        delta = self.delta + gradient * over(alpha / norm_of(gradient, "2").clamp_min(1e-12), gradient)
-        candidates = (images + self._projected(delta)).clamp_(0, 1)
-        self.delta = candidates - images
-        return candidates
-
-    def _projected(self, delta: Tensor) -> Tensor:
-        radius = over(self.radius, delta)
+    def _projected(self, delta: Tensor, radius: Tensor) -> Tensor:
         if self.norm == "inf":
             return torch.minimum(torch.maximum(delta, -radius), radius)
         return delta * (radius / over(norm_of(delta, "2").clamp_min(1e-12), delta)).clamp_max(1)

@@ -1,59 +1,14 @@
-"""What attacks that look for the smallest perturbation share: norms by row, and the loop that keeps the smallest."""
+"""Norms, balls and margins, row by row."""
 
 from __future__ import annotations
-
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.attacks.base import logits_of
+from pytest_robustness.evaluate.attacks.rows import RowAttack, Rows
 
 #: The norm in which a gradient is measured, so that its product with a perturbation is bounded by both.
 DUAL = {"inf": "1", "2": "2"}
-
-
-class Search(Protocol):
-    """A minimum-norm attack: it proposes candidates, and is told what the model made of the last ones."""
-
-    steps: int
-
-    @property
-    def norm(self) -> str: ...
-
-    def start(self, images: Tensor) -> None: ...
-
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor: ...
-
-    def step(
-        self, step: int, images: Tensor, loss: Tensor, gradient: Tensor, fooled: Tensor, best: Tensor
-    ) -> Tensor: ...
-
-
-def smallest(search: Search, model: Any, images: Tensor, labels: Tensor) -> Tensor:
-    """Return each image's fooling candidate with the smallest perturbation; images that were not fooled unchanged.
-
-    Every image takes all steps: a search that stopped at the first success would return a larger perturbation.
-    """
-    images, labels = images.detach(), labels.detach()
-    rows = torch.arange(len(labels), device=labels.device)
-    adversarial, candidates = images.clone(), images.clone()
-    best = torch.full(labels.shape, torch.inf, dtype=images.dtype, device=images.device)
-    search.start(images)
-    for step in range(search.steps):
-        candidates.requires_grad_()
-        logits = logits_of(model, candidates, rows)
-        losses = search.loss(logits, labels)
-        (gradient,) = torch.autograd.grad(losses.sum(), candidates)
-        with torch.no_grad():
-            candidates = candidates.detach()
-            fooled = logits.argmax(1) != labels
-            distance = norm_of(candidates - images, search.norm)
-            better = fooled & (distance < best)
-            best = torch.where(better, distance, best)
-            adversarial = torch.where(over(better, images), candidates, adversarial)
-            candidates = search.step(step, images, losses.detach(), gradient, fooled, best)
-    return adversarial
 
 
 def norm_of(images: Tensor, norm: str) -> Tensor:
@@ -63,6 +18,28 @@ def norm_of(images: Tensor, norm: str) -> Tensor:
         return flat.abs().amax(1)
     wide = flat.double()
     return (wide.abs().sum(1) if norm == "1" else wide.square().sum(1).sqrt()).to(images.dtype)
+
+
+def project(images: Tensor, clean: Tensor, eps: float, norm: str) -> Tensor:
+    """The nearest images, (n, C, H, W), that are at most ``eps`` away from clean; cut to [0, 1] after that."""
+    delta = images - clean
+    if norm == "inf":
+        return delta.clamp_(-eps, eps).add_(clean).clamp_(0, 1)
+    delta = delta * over((eps / norm_of(delta, norm).clamp_min(1e-12)).clamp_max(1), delta)
+    return delta.add_(clean).clamp_(0, 1)
+
+
+def random_point(rows: Rows, eps: float, norm: str) -> Tensor:
+    """A point of each image's ball, drawn for that image alone and cut to [0, 1].
+
+    In L-infinity uniform. In L2 in the direction of a point of the cube, at a radius as that of a uniform point of the
+    ball: in thousands of dimensions the directions are as good as uniform.
+    """
+    delta = rows.draw_image(0) * 2 - 1
+    if norm == "inf":
+        return (rows.clean + delta * eps).clamp_(0, 1)
+    radius = rows.draw(1, 1).squeeze(1).double().pow(1 / delta[0].numel()).to(delta.dtype) * eps
+    return (rows.clean + delta * over(radius / norm_of(delta, norm).clamp_min(1e-12), delta)).clamp_(0, 1)
 
 
 def free(gradient: Tensor, images: Tensor) -> Tensor:
@@ -80,3 +57,11 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """The label's logit less the best other, (n,): below zero is fooled."""
     label = labels.unsqueeze(1)
     return logits.gather(1, label).squeeze(1) - logits.scatter(1, label, -torch.inf).amax(1)
+
+
+def size_of(attack: RowAttack, rows: Rows, candidates: Tensor) -> Tensor:
+    """The size of a perturbation as the attack measures it, (n,) float64."""
+    own = getattr(attack, "size", None)
+    if own is not None:
+        return own(rows, candidates)  # type: ignore[no-any-return]
+    return norm_of(candidates - rows.clean, getattr(attack, "norm", None) or "2").double()

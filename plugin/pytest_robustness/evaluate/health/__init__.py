@@ -13,7 +13,7 @@ from pytest_robustness.evaluate.health.cheap import CHEAP, accuracy
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
 from pytest_robustness.evaluate.health.heavy import HEAVY
 from pytest_robustness.evaluate.images.load import attacked_images
-from pytest_robustness.evaluate.measure import DTYPE, loaded_classifier
+from pytest_robustness.evaluate.loaded import DTYPE, loaded_classifier
 from pytest_robustness.evaluate.models.classifier import row_floor
 from pytest_robustness.evaluate.runtime import devices
 from pytest_robustness.suite.suite import Suite
@@ -40,7 +40,7 @@ def examine(suite: Suite, model_name: str, *, device: torch.device | None = None
         RobustnessError: where model, weights or images are not what the suite promises, in one line.
     """
     device = device or devices.pick_device()
-    cases = [case for case in suite.cases() if case.model_name == model_name]
+    cases = [case for case in suite.cases() if case.model_name == model_name and case.ensemble is None]
     attacks = {case.attack_name: resolve(case) for case in cases}
     images = attacked_images(cases[0])
     with loaded_classifier(cases[0], images, device) as classifier:

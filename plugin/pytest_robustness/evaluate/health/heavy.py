@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
 
 import torch
 from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.active_batch import ActiveBatch
 from pytest_robustness.evaluate.attacks import ball
 from pytest_robustness.evaluate.attacks.registry import ATTACKS, ResolvedAttack
 from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
@@ -31,13 +34,9 @@ def black_box(subject: Subject) -> Finding:
     missed = (~stronger(subject)).nonzero().squeeze(1)
     fooled = torch.zeros_like(missed, dtype=torch.bool)
     if len(missed):
-        square = ResolvedAttack(
-            ATTACKS["Square"], "full", {"eps": subject.eps, "n_queries": QUERIES, "seed": subject.seed}
-        )
-        images, labels = subject.images[missed], subject.labels[missed]
-        with seeded(subject.seed, "health"), torch.no_grad():
-            found = square.build(ShiftedLogits(subject))(images, labels)
-            fooled = subject.classifier(found).argmax(1) != labels
+        left = replace(subject, images=subject.images[missed], labels=subject.labels[missed])
+        square = ResolvedAttack(ATTACKS["Square"], "full", {"eps": subject.eps, "queries": QUERIES})
+        fooled, _ = run(left, square, ShiftedLogits(left))
     return Finding(
         "black box",
         int(fooled.sum()) <= BLACK_BOX * len(subject),
@@ -157,8 +156,39 @@ def run(subject: Subject, attack: ResolvedAttack, model: Frozen) -> tuple[Tensor
 
     Raises RobustnessError for an answer outside of its ball or of [0, 1].
     """
-    eps = float(attack.parameters().get("eps", 0))
-    norm = attack.spec.norm
+    parameters = attack.parameters()
+    eps, norm = float(parameters.get("eps", 0)), attack.spec.norm
+    with seeded(subject.seed, "health"):
+        found, gradients = _by_row(subject, attack, model) if attack.by_row else _whole(subject, attack, model, eps)
+    found = ball.check_adversarial(found, subject.images, norm, eps)
+    with torch.no_grad():
+        return model(found.detach()).argmax(1) != subject.labels, gradients
+
+
+def _by_row(subject: Subject, attack: ResolvedAttack, model: Frozen) -> tuple[Tensor, int]:
+    def load(places: Sequence[int]) -> tuple[Tensor, Tensor]:
+        return subject.images[list(places)], subject.labels[list(places)]
+
+    count = len(subject)
+    batch = ActiveBatch(
+        attack.build_rows(),
+        model,
+        load,
+        [sha256(str(place).encode()).hexdigest() for place in range(count)],
+        range(count),
+        seed=subject.seed,
+        capacity=count,
+        row_floor=subject.row_floor,
+        stops=False,
+    )
+    found, gradients = subject.images.clone(), 0
+    for answers in batch.advance(count):
+        found[answers.place.to(found.device)] = answers.adversarial
+        gradients = max(gradients, int(answers.gradients.max()))
+    return found, gradients
+
+
+def _whole(subject: Subject, attack: ResolvedAttack, model: Frozen, eps: float) -> tuple[Tensor, int]:
     meter = Meter(
         model,
         subject.images,
@@ -166,14 +196,10 @@ def run(subject: Subject, attack: ResolvedAttack, model: Frozen) -> tuple[Tensor
         torch.ones_like(subject.labels, dtype=torch.bool),
         candidates=attack.watched,
         freeze=False,
-        ball=lambda candidates, clean: ball.within(candidates, clean, norm, eps),
+        ball=lambda candidates, clean: ball.within(candidates, clean, attack.spec.norm, eps),
         row_floor=subject.row_floor,
     )
-    with seeded(subject.seed, "health"):
-        found = attack.build(meter)(subject.images.clone(), subject.labels.clone())
-    ball.check_adversarial(found, subject.images, norm, eps)
-    with torch.no_grad():
-        return model(found.detach()).argmax(1) != subject.labels, meter.gradients
+    return attack.build(meter)(subject.images.clone(), subject.labels.clone()), meter.gradients
 
 
 HEAVY: Checks = (black_box, more_effort, shifted, kept)

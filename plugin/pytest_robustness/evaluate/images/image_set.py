@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records.protocol import ImageSetId
+from pytest_robustness.records.image_list import ImageList, ImageSetId
 
 
 @dataclass(frozen=True)
@@ -26,28 +26,46 @@ class ImageSet:
         pixels: (N, C, H, W) uint8; pixel / 255 is in [0, 1].
         labels: (N,) int64.
         ids: (N,) int64, the images' positions in the data set they come from.
+        keys: (N,) what each image is, wherever it lies: sha256 of its pixels, or of its file in a folder.
         names: (N,) of a folder's images, their paths; else none.
     """
 
     pixels: Tensor
     labels: Tensor
     ids: Tensor
-    identity: ImageSetId
+    keys: Sequence[str]
     names: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, rows: slice, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    @cached_property
+    def listed(self) -> ImageList:
+        """Keys and labels, as they are stored."""
+        return ImageList(keys=list(self.keys), labels=self.labels.tolist())
+
+    @cached_property
+    def identity(self) -> ImageSetId:
+        """How many, and which."""
+        return self.listed.identity
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an image: channels, height, width."""
+        return tuple(self.pixels.shape[1:])
+
+    def batch(self, rows: slice | Sequence[int], device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Images (n, C, H, W) in [0, 1] and labels (n,)."""
         return self.pixels[rows].to(device).to(dtype) / 255, self.labels[rows].to(device)
 
     def first(self, count: int) -> ImageSet:
-        """A part of it, for a trial: its identity is nobody else's."""
-        identity = self.identity.model_copy(
-            update={"count": min(count, len(self)), "digest": f"{self.identity.digest} up to {count}"}
-        )
-        return ImageSet(self.pixels[:count], self.labels[:count], self.ids[:count], identity, self.names[:count])
+        """The beginning of it, for a trial."""
+        return self.part(range(min(count, len(self))))
+
+    def part(self, rows: range) -> ImageSet:
+        """A stretch of it, as a set of its own."""
+        some = slice(rows.start, rows.stop)
+        return ImageSet(self.pixels[some], self.labels[some], self.ids[some], self.keys[some], self.names[some])
 
 
 def load_images(path: Path) -> ImageSet:
@@ -92,14 +110,14 @@ def _load(path: Path, modified: int, size: int) -> ImageSet:
     if len(once) < len(ids):
         raise RobustnessError(f"{path}: ids: {once[counts > 1][0]} is there {counts.max()} times, and should be once")
     pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    hasher = sha256()
-    for array in (pixels, labels.astype("<i8"), ids.astype("<i8")):
-        hasher.update(str(array.shape).encode())
-        hasher.update(array.tobytes())
-    identity = ImageSetId(count=len(images), digest=hasher.hexdigest(), shape=list(pixels.shape[1:]))
     return ImageSet(
         torch.from_numpy(pixels),
         torch.from_numpy(labels.astype(np.int64)),
         torch.from_numpy(ids.astype(np.int64)),
-        identity,
+        [_key(image) for image in images],
     )
+
+
+def _key(image: NDArray[Any]) -> str:
+    """Of an image's height, width and channels, and its pixels, (H, W, C) uint8."""
+    return sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()

@@ -18,7 +18,8 @@ from pytest_robustness.evaluate.images.folders import Photograph, Scan, list_ima
 from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
 from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime.devices import available_cores
-from pytest_robustness.records.protocol import ImageSetId, Preprocessing
+from pytest_robustness.records.image_list import ImageList
+from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.suite import Case
 from pytest_robustness.suite.tables import IMAGENET, Images
 
@@ -41,6 +42,12 @@ def unselected_images(case: Case) -> ImageSet | None:
     if images.unselected is None:
         return None
     return load_images(images.unselected) if images.file is not None else _folder_images(case, images.unselected)
+
+
+def image_lists(case: Case) -> tuple[ImageList, ImageList | None]:
+    """Keys and labels of the attacked images, and of the unselected ones if there are any."""
+    unselected = unselected_images(case)
+    return attacked_images(case).listed, None if unselected is None else unselected.listed
 
 
 def _folder_images(case: Case, listed: Path | None) -> ImageSet:
@@ -99,14 +106,11 @@ def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: P
 
     with quietly(), ThreadPoolExecutor(available_cores()) as pool:
         digests = list(pool.map(load, range(len(photographs))))
-    hasher = sha256()
-    for photograph, digest in zip(photographs, digests, strict=True):
-        hasher.update(f"{photograph.path} {photograph.label} {digest}\n".encode())
     return ImageSet(
         torch.from_numpy(pixels),
         torch.tensor([photograph.label for photograph in photographs]),
         torch.arange(len(photographs)),
-        ImageSetId(count=len(photographs), digest=hasher.hexdigest(), shape=list(pixels.shape[1:])),
+        digests,
         [photograph.path for photograph in photographs],
     )
 

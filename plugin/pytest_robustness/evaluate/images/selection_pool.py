@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.images.folders import Photograph
 from pytest_robustness.evaluate.images.preprocessing import Pixels, decode, prepare, quietly
-from pytest_robustness.evaluate.models.classifier import Classifier, padded
+from pytest_robustness.evaluate.models.classifier import USUAL_FLOOR, Classifier, padded
 from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.evaluate.models.sources import normalisation_of, preprocessing_of
 from pytest_robustness.evaluate.runtime import devices
@@ -104,7 +104,7 @@ class _Worker:
             if not readable:
                 continue
             pixels = torch.stack([torch.from_numpy(image) for image in readable.values()])
-            logits = padded(self.classifier(model), pixels.to(self.device).float() / 255, self.suite.row_floor)
+            logits = padded(self.classifier(model), pixels.to(self.device).float() / 255, self.suite.row_floor or USUAL_FLOOR)
             for place, predicted in zip(readable, logits.argmax(1).tolist(), strict=True):
                 answers[place] = predicted == photographs[place].label
         return answers

@@ -1,0 +1,185 @@
+"""An attack of a suite, resolved: what it is called with, and how to build it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.attacks.base import AttackSpec, Norm, norm_named
+from pytest_robustness.evaluate.attacks.core import IN_BALL
+from pytest_robustness.records.protocol import Parameter
+
+SAY_NORM = 'say which ball of that radius its answers stay in: norm = "inf", "2" or "none"'
+#: The methods of an attack that treats each image for itself: ``rows.RowAttack``.
+ROW_METHODS = ("start", "candidates", "update")
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+#: Of a function of one's own: model, images and labels come before its parameters.
+BEFORE = 3
+
+
+@dataclass(frozen=True)
+class ResolvedAttack:
+    """What to build for a case, and how to watch it.
+
+    Attributes:
+        spec: what is known of the attack.
+        asked: the stopping rule the suite names, if it does.
+        given: its parameters, as the suite has them.
+        declared: the norm of its ball, as the suite has it, of an attack in no table.
+    """
+
+    spec: AttackSpec
+    asked: str | None
+    given: Mapping[str, Parameter]
+    declared: Parameter | None = None
+
+    @cached_property
+    def by_row(self) -> bool:
+        """Whether the attack treats each image for itself. Of one in no table, its class is looked at."""
+        if self.spec.by_row is not None:
+            return self.spec.by_row
+        loaded = self.spec.load()
+        return isinstance(loaded, type) and all(callable(getattr(loaded, name, None)) for name in ROW_METHODS)
+
+    @cached_property
+    def stops(self) -> tuple[str, ...]:
+        """The stopping rules it can follow, the default first."""
+        if self.spec.stops:
+            return self.spec.stops
+        early = self.by_row and not getattr(self.build_rows(), "minimises", False)
+        return IN_BALL if early else ("full",)
+
+    @property
+    def stop(self) -> str:
+        """The stopping rule."""
+        return self.asked or self.stops[0]
+
+    @property
+    def watched(self) -> bool:
+        """Whether first successes are noticed."""
+        return self.by_row or self.spec.forwards == "candidates"
+
+    @property
+    def freezes(self) -> bool:
+        """Whether an image is done when it is first fooled."""
+        return self.stop == "first-success"
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the attack has a radius, so that success means success within it."""
+        return "eps" in self.parameters()
+
+    @cached_property
+    def distance_norm(self) -> Norm | None:
+        """The norm of the perturbation it makes small, of an attack that looks for the smallest one; else None."""
+        if self.spec.distance is not None or self.spec.by_row is not None:
+            return self.spec.distance
+        if not self.by_row:
+            return None
+        attack = self.build_rows()
+        return norm_named(getattr(attack, "norm", "2")) if getattr(attack, "minimises", False) else None
+
+    def budget(self, parameters: Mapping[str, Parameter]) -> int | None:
+        """Gradient evaluations an image may cost with these parameters; None when that is not known."""
+        return self.spec.budget(parameters) if self.spec.budget else None
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Every parameter, defaults included: two libraries' defaults may differ.
+
+        Raises RobustnessError, which begins with the name of a parameter, for one that is missing, unknown, or of a
+        value that there is none of.
+        """
+        signature = self._signature
+        given = self._given()
+        for name, parameter in signature.items():
+            if parameter.default is parameter.empty and parameter.kind in _NAMED and name not in given:
+                raise RobustnessError(f"{name}: missing, and {self.spec.identity} has no default for it")
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
+        for name in given:
+            if name not in signature and not takes_any:
+                known = ", ".join(name for name, parameter in signature.items() if parameter.kind in _NAMED)
+                raise RobustnessError(f"{name}: not a parameter of {self.spec.identity} ({known})")
+        found = {
+            name: parameter.default
+            for name, parameter in signature.items()
+            if isinstance(parameter.default, bool | int | float | str) and not self._is_replaced(name)
+        } | given
+        self._check_ball(signature, found)
+        if self.asked is not None and self.asked not in self.stops:
+            raise RobustnessError(f"stop: {self.asked!r} is not one of {', '.join(self.stops)}")
+        if self.by_row:
+            self.build_rows()
+        return {name: _storable(value) for name, value in found.items()}
+
+    def library(self) -> str:
+        """Name and version of the library the attack comes from, through all its base classes; "own" for ours."""
+        if self.spec.distribution:
+            return _named(self.spec.distribution)
+        loaded = self.spec.load()
+        bases = loaded.__mro__[:-1] if isinstance(loaded, type) else (loaded,)
+        packages = (str(getattr(base, "__module__", "")).partition(".")[0] for base in bases)
+        own = ("", "torch", "typing", "abc", __package__.partition(".")[0])
+        known = [name for name in dict.fromkeys(packages) if name not in own]
+        return ", ".join(_named(name) for name in known) or "own"
+
+    def build(self, model: Any) -> Callable[..., Any]:
+        """Return the attack on ``model``, ready to be called with images and labels."""
+        attack, given = self.spec.load(), self._given()
+        if self.spec.loader is None and not isinstance(attack, type):
+            return lambda images, labels: attack(model, images, labels, **given)
+        built: Callable[..., Any] = attack(model, **given)
+        return built
+
+    def build_rows(self) -> Any:
+        """Return the attack that treats each image for itself, made of its parameters.
+
+        Raises RobustnessError for a parameter that its class refuses with a ValueError.
+        """
+        try:
+            return self.spec.load()(**self._given())
+        except ValueError as error:
+            raise RobustnessError(str(error)) from None
+
+    @cached_property
+    def _signature(self) -> Mapping[str, inspect.Parameter]:
+        """The parameters, without what a model or a batch is passed as."""
+        loaded = self.spec.load()
+        function = self.spec.loader is None and not isinstance(loaded, type)
+        before = 0 if self.by_row else BEFORE if function else 1
+        return dict(list(inspect.signature(loaded).parameters.items())[before:])
+
+    def _given(self) -> dict[str, Parameter]:
+        """What the attack is called with: a norm that was declared too, where it has a parameter of that name."""
+        if self.declared is None or "norm" not in self._signature:
+            return dict(self.given)
+        return {**self.given, "norm": self.declared}
+
+    def _is_replaced(self, name: str) -> bool:
+        """Whether another parameter is given, of a group of which one has to be."""
+        return any(name in group and set(group) & self.given.keys() for group in self.spec.required)
+
+    def _check_ball(self, signature: Mapping[str, inspect.Parameter], found: Mapping[str, Parameter]) -> None:
+        if "eps" in signature and not self.spec.declares_ball:
+            raise RobustnessError(f"norm: missing: {self.spec.path} has an eps; {SAY_NORM}")
+        if self.spec.norm is not None and "eps" not in found and self.distance_norm is None:
+            if "eps" in signature:
+                raise RobustnessError(f"eps: missing: norm = {self.declared!r} says a ball, and this is its radius")
+            raise RobustnessError(f"norm: a ball needs a radius, and {self.spec.path} has no eps")
+
+
+def _storable(value: Parameter) -> Parameter:
+    """A parameter as a protocol can hold it: no infinity is a number of JSON."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _named(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package

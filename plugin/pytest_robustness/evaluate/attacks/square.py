@@ -1,0 +1,202 @@
+"""The Square attack: a random search for an adversarial image, by forward passes only."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from pytest_robustness.evaluate.attacks.norms import DUAL, margin, norm_of, over, project
+from pytest_robustness.evaluate.attacks.rows import Rows, after_steps
+
+#: Of so many queries, those after which the share of an image that a square covers is halved.
+SCHEDULED, HALVED = 10_000, (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+#: The side of the smallest square in L2, and how many tiles there are along a side when its search begins.
+SMALLEST, TILES = 3, 5
+#: Bits of the draws that are kept for the queries: plenty for a place in an image.
+BITS = 15
+
+
+class Square:
+    """Change a random square of an image, and keep the change if it lowers the label's margin over the other logits.
+
+    The squares shrink as queries are used. In L-infinity each colour of a square is at one end of its range or at the
+    other; the search begins with such stripes. In L2 a square is given a shape that rises in one half and falls in the
+    other, and the norm that it and a second square had before; the search begins with such tiles.
+
+    An image is done with its first success, also where a suite wants every step taken.
+
+    Source: Andriushchenko, Croce, Flammarion and Hein, "Square Attack: a query-efficient black-box adversarial attack
+    via random search", ECCV 2020, algorithms 1 to 3; the schedule is that of its experiments.
+
+    Args:
+        eps: radius of the ball, in units of [0, 1].
+        norm: "inf" or "2".
+        queries: forwards that an image may cost, at least 2.
+        p_init: the share of an image's pixels that the first squares cover.
+
+    Raises:
+        ValueError: for a norm that there is none of; it names the parameter.
+    """
+
+    gradient = False
+
+    def __init__(self, eps: float, norm: str = "inf", queries: int = 5000, p_init: float = 0.8) -> None:
+        if norm not in DUAL:
+            raise ValueError(f"norm: {norm!r} is not one of {', '.join(DUAL)}")
+        self.eps, self.norm, self.queries, self.p_init = eps, norm, queries, p_init
+        self._change = self._recoloured if norm == "inf" else self._reshaped
+        self._lanes = 2 if norm == "inf" else 5  # numbers a change takes beside one for each colour
+        scheduled = (query * SCHEDULED // queries for query in range(queries))
+        self._halvings = torch.tensor([sum(query > past for past in HALVED) for query in scheduled])
+
+    def start(self, rows: Rows) -> None:
+        """Begin with the stripes or the tiles, and draw what all queries will need."""
+        lanes = self._lanes + rows.clean.shape[1]
+        drawn = rows.draw(1, self.queries * lanes).view(-1, self.queries, lanes)
+        rows["draws"] = (drawn * 2**BITS).to(torch.int16)
+        rows["candidate"] = rows["found"] = self._stripes(rows) if self.norm == "inf" else self._tiles(rows)
+        rows["margin"] = torch.full_like(rows.clean[:, 0, 0, 0], torch.inf)
+
+    def candidates(self, rows: Rows) -> Tensor:
+        return rows["candidate"]
+
+    def update(self, rows: Rows, logits: Tensor, gradient: Tensor | None, fooled: Tensor) -> Tensor:
+        seen, value = rows["candidate"], margin(logits, rows.label)
+        better = value < rows["margin"]
+        rows["margin"] = torch.where(better, value, rows["margin"])
+        rows["found"] = torch.where(over(better, seen), seen, rows["found"])
+        draw = rows["draws"].take_along_dim(rows.step.view(-1, 1, 1), 1).squeeze(1) / 2**BITS
+        rows["candidate"] = torch.where(over(fooled, seen), seen, self._change(rows, draw))
+        return after_steps(rows, self.queries - 1) | fooled  # the look at the answer is the last query
+
+    def _stripes(self, rows: Rows) -> Tensor:
+        _, channels, _, width = rows.clean.shape
+        sign = signs(rows.draw(0, channels * width)).view(-1, channels, 1, width)
+        return (rows.clean + self.eps * sign).clamp_(0, 1)
+
+    def _recoloured(self, rows: Rows, draw: Tensor) -> Tensor:
+        """Algorithm 2: the square's colours, each at one end of its range."""
+        ends = (rows.clean + self.eps * colours(signs(draw[:, 2:]))).clamp_(0, 1)
+        height, width = rows.clean.shape[2:]
+        _, side = self._sides(rows)
+        return torch.where(window(corner(draw[:, :2], side, height, width), side, height, width), ends, rows["found"])
+
+    def _tiles(self, rows: Rows) -> Tensor:
+        """The shape in every tile, upright or lying, each colour as it is or inverted; as long as the ball allows."""
+        clean = rows.clean
+        _, channels, height, width = clean.shape
+        side = max(min(height, width) // TILES, 1)
+        down, across = height // side, width // side
+        drawn = rows.draw(0, (channels + 1) * down * across).view(-1, channels + 1, down, across)
+        drawn = drawn.repeat_interleave(side, 2).repeat_interleave(side, 3)
+        upright, lying = shapes((side,))[0].to(clean).repeat(1, down, across)
+        top, left = (height - down * side) // 2, (width - across * side) // 2
+        delta = torch.zeros_like(clean)
+        delta[:, :, top : top + down * side, left : left + across * side] = torch.where(
+            drawn[:, :1] < 0.5, upright, lying
+        ) * signs(drawn[:, 1:])
+        return (clean + delta * over(self.eps / norm_of(delta, "2"), delta)).clamp_(0, 1)
+
+    def _reshaped(self, rows: Rows, draw: Tensor) -> Tensor:
+        """Algorithm 3: the first square takes the norm of both and what the ball has left; the second is emptied."""
+        clean = rows.clean
+        channels, height, width = clean.shape[1:]
+        table, side = self._sides(rows)
+        here, there = (corner(draw[:, lane : lane + 2], side, height, width) for lane in (0, 2))
+        first, second = (window(at, side, height, width) for at in (here, there))
+        delta = rows["found"] - clean
+        unused = (self.eps**2 - norm_of(delta, "2").square()).clamp_min(0)
+        available = (colour_norm(delta * (first | second)).square() + unused.unsqueeze(1) / channels).sqrt()
+        lying = (draw[:, 4] < 0.5).long()
+        shape = placed(shapes(table).to(clean)[self._level(rows), lying], here, height, width)
+        new = shape * colours(signs(draw[:, 5:])) + unit(delta * first)
+        delta = torch.where(first, unit(new * first) * colours(available), delta.masked_fill(second, 0))
+        return project(clean + delta, clean, self.eps, "2")
+
+    def _level(self, rows: Rows) -> Tensor:
+        """How often the squares have been halved, (n,)."""
+        return self._halvings.to(rows.step.device)[rows.step]
+
+    def _sides(self, rows: Rows) -> tuple[tuple[int, ...], Tensor]:
+        """The sides of squares, by how often they have been halved, and those of the rows' next squares, (n,)."""
+        height, width = rows.clean.shape[2:]
+        smallest, largest = 1 if self.norm == "inf" else SMALLEST, min(height, width)
+        shares = (self.p_init / 2**halvings for halvings in range(len(HALVED) + 1))
+        table = tuple(min(max(round((share * height * width) ** 0.5), smallest), largest) for share in shares)
+        return table, torch.tensor(table, device=rows.step.device)[self._level(rows)]
+
+
+def signs(drawn: Tensor) -> Tensor:
+    """Numbers drawn from [0, 1) as -1 or 1."""
+    return 1 - 2 * (drawn < 0.5).to(drawn.dtype)
+
+
+def colours(values: Tensor) -> Tensor:
+    """Values of each image's colours, (n, C), in a shape that combines with images."""
+    return values[:, :, None, None]
+
+
+def colour_norm(images: Tensor) -> Tensor:
+    """The L2 norm of each colour of each image, (n, C); summed in float64, so that the order does not show."""
+    return images.double().square().sum((2, 3)).sqrt().to(images.dtype)
+
+
+def unit(images: Tensor) -> Tensor:
+    """Each colour of each image at L2 norm 1; what is zero stays so."""
+    return images / colours(colour_norm(images).clamp_min(1e-12))
+
+
+def corner(drawn: Tensor, side: Tensor, height: int, width: int) -> Tensor:
+    """The uppermost row and leftmost column, (n, 2) int64, of squares that two numbers in [0, 1) place in the image."""
+    room = torch.stack((height - side + 1, width - side + 1), 1)
+    return (drawn * room).long()
+
+
+def window(corners: Tensor, side: Tensor, height: int, width: int) -> Tensor:
+    """Where squares are, (n, 1, H, W) bool."""
+    spans = []
+    for axis, size in enumerate((height, width)):
+        away = torch.arange(size, device=side.device) - corners[:, axis : axis + 1]
+        spans.append((away >= 0) & (away < side.unsqueeze(1)))
+    return (spans[0].unsqueeze(2) & spans[1].unsqueeze(1)).unsqueeze(1)
+
+
+def placed(small: Tensor, corners: Tensor, height: int, width: int) -> Tensor:
+    """Small images, (n, S, S), moved to their corners in ones of (n, 1, H, W); outside of them the edge goes on."""
+    down, across = (
+        (torch.arange(size, device=small.device) - corners[:, axis : axis + 1]).clamp(0, small.shape[-1] - 1)
+        for axis, size in enumerate((height, width))
+    )
+    row = torch.arange(len(small), device=small.device)[:, None, None]
+    return small[row, down.unsqueeze(2), across.unsqueeze(1)].unsqueeze(1)
+
+
+@lru_cache(maxsize=8)
+def shapes(sides: tuple[int, ...]) -> Tensor:
+    """The shape of a square's change for each side, (len(sides), 2, S, S), at norm 1: lying, and upright.
+
+    Zero beyond the side. One half is the shape of a rectangle, the other that of another, inverted: equation 2 of the
+    paper and what follows it.
+    """
+    largest = max(sides)
+    table = torch.zeros(len(sides), 2, largest, largest)
+    for number, side in enumerate(sides):
+        half = side // 2
+        lying = torch.cat((rectangle(side, half), -rectangle(side, side - half)), 1)
+        lying = lying / lying.norm()
+        table[number, 0, :side, :side], table[number, 1, :side, :side] = lying, lying.T
+    return table
+
+
+def rectangle(height: int, width: int) -> Tensor:
+    """Steps that rise to the middle, (height, width), height the greater: each a rectangle within the last."""
+    middle = height // 2
+    away = torch.maximum(
+        (torch.arange(height) - middle).abs().unsqueeze(1), (torch.arange(width) - width // 2).abs().unsqueeze(0)
+    )
+    # the sum of 1 / (middle + 1 - k)^2 for k from 0 to middle - away, by how far away a pixel is from the middle
+    terms = [1 / (middle + 1 - k) ** 2 for k in range(middle + 1)]
+    heights = torch.tensor([sum(terms[: middle - step + 1]) for step in range(middle + 1)])
+    return heights[away]

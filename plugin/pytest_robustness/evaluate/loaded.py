@@ -1,0 +1,59 @@
+"""A case's model, loaded and lent for a while as what is attacked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from pytest_robustness.evaluate.images.image_set import ImageSet
+from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.models.sources import normalisation_of
+from pytest_robustness.evaluate.runtime.errors import translate_device_errors
+from pytest_robustness.evaluate.runtime.numerics import standard_numerics
+from pytest_robustness.evaluate.runtime.seeding import seeded
+from pytest_robustness.suite.suite import Case
+
+DTYPE = torch.float32
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@contextmanager
+def loaded_classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[Classifier]:
+    """Load a case's model and lend it, in the process's standard numeric state, for as long as the block lasts."""
+    with standard_numerics() as set_again:
+        with translate_device_errors(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
+            model = load_model(case)
+        set_again()  # what the model's code switched
+        with translate_device_errors(case), borrowed(model, case, images, device) as classifier:
+            yield classifier
+
+
+def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.device) -> Classifier:
+    """A case's model as what is attacked. RobustnessError where its normalisation does not fit the images' channels."""
+    normalisation = normalisation_of(case)
+    channels = images.shape[0]
+    for name, given in (("mean", normalisation.mean), ("std", normalisation.std)):
+        if len(given) not in (1, channels):
+            problem = f"of {case.model_name}: {len(given)} values for images of {channels} channels"
+            raise case.error(f"normalisation.{name}", problem)
+    return Classifier(
+        model,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        device=device,
+        dtype=DTYPE,
+        memory_format=_memory_format(case, device),
+    )
+
+
+def _memory_format(case: Case, device: torch.device) -> torch.memory_format:
+    """How weights and images lie in memory: as the suite says on a CPU, contiguous on a GPU.
+
+    With channels_last on a GPU torch 2.11 returned gradients of an Inception V3 that were wrong by a third, without a
+    word, while its logits were right; contiguous, they were right to seven digits, as on a CPU in either format.
+    """
+    return MEMORY_FORMATS[case.suite.memory_format] if device.type == "cpu" else torch.contiguous_format

@@ -1,0 +1,62 @@
+"""Which images a measurement is of: each by its key and its label."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError, model_validator
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records.base import Record, first_problem, pretty_json, versioned
+
+SCHEMA: Literal[1] = 1
+
+#: sha256 of an image's pixels, or of its file's bytes in a folder; neither its name nor its place.
+Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ImageSetId(Record):
+    """An image set: how many images, and the digest of its list."""
+
+    count: NonNegativeInt
+    digest: str
+
+
+class ImageList(Record):
+    """The images of a set, in its order. Kept once a suite, however many measurements are of it."""
+
+    keys: list[Key]
+    labels: list[Annotated[int, Field(ge=0, lt=2**31)]]
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if len(self.keys) != len(self.labels):
+            raise ValueError(f"{len(self.keys)} keys, but {len(self.labels)} labels")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Of keys and labels in their order; 64 hexadecimal digits."""
+        hasher = sha256()
+        for key, label in zip(self.keys, self.labels, strict=True):
+            hasher.update(f"{key} {label}\n".encode())
+        return hasher.hexdigest()
+
+    @property
+    def identity(self) -> ImageSetId:
+        return ImageSetId(count=len(self.keys), digest=self.digest)
+
+    def to_json(self) -> str:
+        """The text of its file: one array a line, newline at the end."""
+        return pretty_json({"schema": SCHEMA, **self.model_dump()}, 2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises RobustnessError, in one line, for anything ``to_json`` could not have written."""
+        data = versioned(text, "list of images", SCHEMA)
+        del data["schema"]
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise RobustnessError(first_problem(error)) from None

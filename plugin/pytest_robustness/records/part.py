@@ -1,0 +1,115 @@
+"""A piece of a case, measured wherever there was room, and how pieces become a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from pydantic import NonNegativeInt
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records.base import Record
+from pytest_robustness.records.evidence import ATTACKED, Bit, Evidence
+from pytest_robustness.records.image_list import ImageSetId
+from pytest_robustness.records.measurement import Measurement, Timing
+from pytest_robustness.records.protocol import Protocol
+from pytest_robustness.records.provenance import Provenance
+
+
+class Part(Record):
+    """What some of a case's images came to.
+
+    ``places`` are theirs in the set ``images``; ``evidence`` is in that order, without unselected images.
+    """
+
+    case: str
+    images: ImageSetId
+    places: list[NonNegativeInt]
+    budget: NonNegativeInt | None
+    timing: Timing
+    protocol: Protocol
+    provenance: Provenance
+    evidence: Evidence
+
+
+class CleanPart(Record):
+    """What the model says of the images that were chosen blindly: right or wrong, each."""
+
+    case: str
+    images: ImageSetId
+    correct: list[Bit]
+    top_5: list[Bit] | None = None
+
+
+def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
+    """Put a case together of parts that have each of its images once, in any order.
+
+    Raises RobustnessError, naming the case, for parts of different cases, sets or protocols, and for images that are
+    there twice or not at all.
+    """
+    first = parts[0]
+    for case in [part.case for part in parts] + ([clean.case] if clean else []):
+        if case != first.case:
+            raise RobustnessError(f"{first.case}: cannot be merged with a part of {case}")
+    for part in parts[1:]:
+        if part.images != first.images:
+            raise RobustnessError(f"{first.case}: cannot be merged: a part is of another image set")
+        if difference := first.protocol.first_difference(part.protocol):
+            raise RobustnessError(f"{first.case}: cannot be merged: another protocol: {difference}")
+        if part.provenance.changes(first.provenance):
+            raise RobustnessError(f"{first.case}: cannot be merged: a part is of another model")
+    places = [place for part in parts for place in part.places]
+    if len(set(places)) < len(places):
+        raise RobustnessError(f"{first.case}: cannot be merged: an image is there twice")
+    if missing := first.images.count - len(places):
+        raise RobustnessError(f"{first.case}: cannot be merged: {missing} of {first.images.count} images are missing")
+    order = sorted(range(len(places)), key=places.__getitem__)
+    arrays: dict[str, Any] = {}
+    for name in ATTACKED:
+        given = [getattr(part.evidence, name) for part in parts]
+        whole = None if None in given else list(chain.from_iterable(given))
+        arrays[name] = None if whole is None else [whole[i] for i in order]
+    return Measurement(
+        schema=2,
+        case=first.case,
+        budget=first.budget,
+        images=first.images,
+        unselected=clean.images if clean else None,
+        timing=merged_timing(
+            [part.timing for part in parts], attempts=sum(arrays["correct"] or ()), images=len(places)
+        ),
+        protocol=first.protocol,
+        provenance=first.provenance,
+        evidence=Evidence(
+            **arrays,
+            unselected_correct=clean.correct if clean else None,
+            unselected_top_5=clean.top_5 if clean else None,
+        ),
+    )
+
+
+#: Fields of a timing that add up.
+SUMS = ("attack_seconds", "rows", "gradient_rows", "padding", "rounds", "unit_seconds", "unit_rows")
+
+
+def merged_timing(timings: Sequence[Timing], *, attempts: int, images: int) -> Timing:
+    """What parts cost together. Gradient units come of the sums; of one part they are what its rounds say."""
+    if len(timings) == 1:
+        return timings[0]
+    sums = {name: sum(getattr(one, name) for one in timings) for name in SUMS}
+    unit = sums["unit_seconds"] / sums["unit_rows"] if sums["unit_rows"] else 0.0
+    spreads = [one.unit_spread for one in timings if one.unit_spread is not None]
+    peaks = [one.peak_memory for one in timings if one.peak_memory is not None]
+    threads = {one.threads for one in timings}
+    doubts = [one.doubt for one in timings if one.doubt is not None and one.rounds]
+    mixed = "measured in parts with different numbers of threads" if len(threads) > 1 else None
+    return Timing(
+        seconds_per_attempt=round(sums["attack_seconds"] / attempts, 9) if attempts else None,
+        gradient_units=round(sums["attack_seconds"] / unit / images, 4) if unit else None,
+        unit_spread=max(spreads, default=None),
+        peak_memory=max(peaks, default=None),
+        threads=threads.pop() if len(threads) == 1 else None,
+        doubt=next(iter(doubts), mixed) if attempts else "no attempts",
+        **sums,
+    )
