@@ -31,7 +31,7 @@ FLOORS = (
 EVALUATE = ({"runtime"}, {"models"}, {"images"}, {"attacks"}, {""}, {"health"})
 #: Where each foreign library may be imported: a room, or one file of it.
 OWNERS = {
-    "PIL": "evaluate.images evaluate.gallery",
+    "PIL": "evaluate.images evaluate.gallery evaluate.attacks.corruptions",
     "filelock": "evaluate gate",
     "huggingface_hub": "evaluate.models.libraries",
     "jinja2": "report.html",

@@ -36,7 +36,7 @@ from pytest_robustness.suite.tables import Images
 from safetensors.torch import save
 
 from tests.evaluate import nets
-from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement
+from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, images, measurement
 from tests.report import examples
 
 #: CPU seconds that no file of this size is worth.
@@ -189,6 +189,8 @@ def kinds(folder: Path) -> Mapping[str, Kind]:
         Kind("fuzzed.toml", SUITE.encode(), read_suite),
         Kind("values.toml", PUBLISHED.encode(), read_published),
         Kind("baselines/fuzz/a/pgd.json", baseline.to_json().encode(), lambda _: store(folder).read("a/pgd")),
+        Kind("baselines/fuzz/vgg11/pgd.json", OLD.read_bytes(), lambda _: store(folder).read("vgg11/pgd")),
+        Kind(LIST, images(4).to_json().encode(), lambda _: store(folder).image_list(images(4).digest)),
         Kind("anchors/suite/rules.json", AnchorRules.of(suite).model_dump_json().encode(), read_rules),
         Kind("fuzzed.csv", listed.read_bytes(), read_list),
         Kind("classes.txt", b"cat, Katze\ndog\n", read_classes),
@@ -196,6 +198,7 @@ def kinds(folder: Path) -> Mapping[str, Kind]:
         Kind("fuzzed.safetensors", save(state), read_weights),
         Kind("fuzzed.pth", pickled(state), read_weights),
         Kind("report.json", small.to_json().encode(), read_report),
+        Kind("old.json", OLD_REPORT.read_bytes(), read_report),
     ]
     return {kind.name: kind for kind in found}
 
@@ -204,9 +207,14 @@ def store(folder: Path) -> BaselineStore:
     return BaselineStore(folder / "baselines", "fuzz")
 
 
+#: Of an earlier version.
+OLD = Path(__file__).parent / "records" / "schema_1.json"
+OLD_REPORT = Path(__file__).parent / "report" / "schema_1.json"
+LIST = f"baselines/fuzz/images-{images(4).digest[:16]}.json"
 NAMES = (
-    "fuzzed.toml", "values.toml", "baselines/fuzz/a/pgd.json", "anchors/suite/rules.json", "fuzzed.csv", "classes.txt",
-    "fuzzed.npz", "fuzzed.safetensors", "fuzzed.pth", "report.json",
+    "fuzzed.toml", "values.toml", "baselines/fuzz/a/pgd.json", "baselines/fuzz/vgg11/pgd.json", LIST,
+    "anchors/suite/rules.json", "fuzzed.csv", "classes.txt", "fuzzed.npz", "fuzzed.safetensors", "fuzzed.pth",
+    "report.json", "old.json",
 )  # fmt: skip
 #: Instead of a value: of another type, out of all reach, or none.
 VALUES = (

@@ -9,6 +9,7 @@ from statistics import NormalDist
 import pytest
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.pairing import Pair
 from pytest_robustness.gate.pooled import judge_pooled
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite.load import load_suite
@@ -89,7 +90,7 @@ def test_a_candidate_s_pooled_verdict(base, update):
     measured = []
     for attack in ATTACKS:
         texts = [(FOLDER / model / f"{attack}.json").read_text() for model in (base, update)]
-        measured.append(tuple(map(Measurement.from_json, texts)))
+        measured.append(Pair.of_same_images(*map(Measurement.from_json, texts)))
         then, now = (json.loads(text)["evidence"]["success"] for text in texts)
         sums = [total + b - a for total, a, b in zip(sums, then, now, strict=True)]
     said = judge_pooled(measured, Rules.pooled(load_suite(SUITE)))

@@ -65,14 +65,14 @@ class Side:
         )
         counts = {"images": len(self.correct), "unselected": len(self.unselected)}
         sets = {
-            name: getattr(like.protocol, name).model_copy(update={"count": count})
+            name: getattr(like, name).model_copy(update={"count": count})
             for name, count in counts.items()
-            if getattr(like.protocol, name) is not None
+            if getattr(like, name) is not None
         }
         return like.model_copy(
             update={
+                **sets,
                 "evidence": evidence,
-                "protocol": like.protocol.model_copy(update=sets),
                 "provenance": like.provenance.model_copy(update={"weights_digest": weights_digest}),
             }
         )

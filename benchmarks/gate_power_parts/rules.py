@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import ROUNDING, Rules
+from pytest_robustness.gate.pairing import Pair
 from pytest_robustness.gate.pooled import judge_pooled
 from pytest_robustness.gate.statistics import sign_flip
 from pytest_robustness.records.measurement import Measurement
@@ -125,7 +126,7 @@ def asked(gate: Gate, like: Mapping[str, Measurement], then: Side, now: Side) ->
         failing = {metric.metric for metric in verdict.metrics if metric.fails}
         assert verdict.passed == (not failing), verdict.reason
         said |= {metric if metric == "clean accuracy" else f"{attack}/{metric}" for metric in failing}
-    pooled = judge_pooled(pairs, gate.pooled)
+    pooled = judge_pooled([Pair.of_same_images(*pair) for pair in pairs], gate.pooled)
     return said | ({"pooled"} if pooled and pooled.fails else set())
 
 

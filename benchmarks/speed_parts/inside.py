@@ -23,20 +23,28 @@ START = "start of pytest, collection, imports"
 GATE = "plugin, records, gate, benchmark bridge"
 EVALUATE = "the rest of evaluate"
 
+ATTACKS, AFTER = "attacks, with a look at each answer", "checks of the answers"
+
 #: What is timed: part, module, attribute.
 PARTS = (
-    (EVALUATE, "measure", "evaluate"),
-    ("models loaded", "measure", "load_model"),
-    ("weights' digests", "measure", "state_digest"),
-    ("code's digests and architectures", "measure", "identity"),
-    ("clean images", "measure", "answers"),
-    ("batches and meters made ready", "rounds", "Round.before"),
-    ("attacks", "rounds", "Round.__call__"),
-    ("gradient units beside them", "rounds", "Round._unit"),
-    ("last forwards and checks of the answers", "rounds", "Round.after"),
-    ("noise rates", "rounds", "noise_rate"),
+    (EVALUATE, "execute.case", "evaluate"),
+    ("models loaded", "evaluate.loaded", "load_model"),
+    ("models borrowed and given back", "evaluate.models.classifier", "Classifier.__enter__"),
+    ("models borrowed and given back", "evaluate.models.classifier", "Classifier.__exit__"),
+    ("weights' digests", "evaluate.measure", "state_digest"),
+    ("code's digests and architectures", "evaluate.measure", "identity"),
+    ("row floors", "evaluate.measure", "find_row_floor"),
+    ("clean images", "evaluate.measure", "answers"),
+    (ATTACKS, "evaluate.row_rounds", "RowRound.__call__"),
+    (ATTACKS, "evaluate.batch_rounds", "BatchRound.__call__"),
+    ("gradient units beside them", "evaluate.rounds", "Timed.time_unit"),
+    (AFTER, "evaluate.row_rounds", "RowRound.after"),
+    (AFTER, "evaluate.batch_rounds", "BatchRound.after"),
+    ("noise rates", "evaluate.rounds", "noise_rate"),
+    ("evidence", "evaluate.measure", "evidence_of"),
+    ("evidence", "evaluate.measure", "merge"),
 )
-EVALUATES = tuple(part for part, *_ in PARTS)
+EVALUATES = tuple(dict.fromkeys(part for part, *_ in PARTS))
 
 
 class Clock:
@@ -74,7 +82,7 @@ def first_case() -> None:
     from pytest_robustness.plugin import benchmark
 
     for part, module_name, name in PARTS:
-        owner: Any = import_module(f"pytest_robustness.evaluate.{module_name}")
+        owner: Any = import_module(f"pytest_robustness.{module_name}")
         *path, attribute = name.split(".")
         for step in path:
             owner = getattr(owner, step)
@@ -87,14 +95,14 @@ def first_case() -> None:
 
 def first_model() -> None:
     """Ends the run where the first case has what it needs: its model, its images and its attack are loaded."""
-    measure = import_module("pytest_robustness.evaluate.measure")
+    loaded = import_module("pytest_robustness.evaluate.loaded")
 
     def stop(*_: object, **__: object) -> None:
         found = {"wall": time.time() - float(os.environ[STARTED])}
         Path(os.environ[FILE]).write_text(json.dumps(found), encoding="utf-8")
         os._exit(0)
 
-    measure.borrowed = stop
+    loaded.borrowed = stop
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,4 +1,7 @@
-"""The grid of a suite, written the obvious way: a loop over torchattacks and scikit-image, one process."""
+"""The grid of a suite, written the obvious way: a loop over torchattacks and scikit-image, one process.
+
+Of the suite's cases those that the library has an attack for: no ensembles, and none on request.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+#: What the library calls our attacks, and the parameters of ours that it has no equal of.
+NAMES = {"FGSM": "FGSM", "BIM": "BIM", "MIFGSM": "MIFGSM", "PGD": "PGD", "CW": "CW"}
+OURS_ONLY = frozenset({"patience", "loss", "restarts"})
 
 
 def grid(suite_path: Path, models: list[str]) -> Iterator[dict[str, object]]:
@@ -26,13 +33,13 @@ def grid(suite_path: Path, models: list[str]) -> Iterator[dict[str, object]]:
         labels = torch.from_numpy(file["labels"].astype("int64"))
     batches = list(zip(images.split(suite.batch_size), labels.split(suite.batch_size), strict=True))
     for case in suite.cases():
-        if models and case.model_name not in models:
+        if case.ensemble is not None or case.attack.on_request or (models and case.model_name not in models):
             continue
         wall, cpu = time.perf_counter(), time.process_time()
         normalisation = case.normalisation
         model = Normalised(load_model(case), normalisation.mean, normalisation.std)
-        keys = {key: value for key, value in case.attack.parameters.items() if key != "patience"}
-        attack = getattr(torchattacks, case.attack.attack)(model, **keys)
+        keys = {key: value for key, value in case.attack.parameters.items() if key not in OURS_ONLY}
+        attack = getattr(torchattacks, NAMES[case.attack.attack])(model, **keys)
         attempts, successes, noises = 0, 0, []
         torch.manual_seed(0)
         for inputs, truth in batches:

@@ -20,7 +20,6 @@ NEEDED = (
     "pytest_benchmark.plugin",
     "pytest_robustness.plugin",
     "pytest_robustness.evaluate.measure",
-    "torchattacks",
     "robustness_tests.zoo",
 )
 SUITE = ("-m", "pytest", "robustness_tests", "-q", "-n", "0", "-p", "no:cacheprovider")

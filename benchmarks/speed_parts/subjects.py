@@ -1,24 +1,56 @@
-"""What is attacked: models with images they classify as labelled."""
+"""What is attacked: models as suites have them, and the same models as anybody would write them."""
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Self
 
+import numpy as np
 import torch
-from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
+from pytest_robustness.evaluate.images.image_set import load_images
+from pytest_robustness.evaluate.images.load import attacked_images
+from pytest_robustness.evaluate.loaded import borrowed
 from pytest_robustness.evaluate.models.classifier import Classifier
-from pytest_robustness.evaluate.models.weights import load_weights
+from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.models.sources import normalisation_of
+from pytest_robustness.evaluate.runtime.seeding import seeded
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Case, Suite
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robustness_tests.zoo import ARCHITECTURES, IMAGES, MEAN, STD, WEIGHTS
+from robustness_tests.zoo import IMAGES
+from speed_parts.attacks import Compared
+from speed_parts.libraries import Batch
 
+ROOT = Path(__file__).parents[2]
+ZOO_SUITE = ROOT / "robustness_tests/zoo.toml"
 ZOO = ("vgg11_bn", "inception_v3", "mobilenet_v3_small")
 LARGE = ("mobilenet_v2", "vgg11")  # torchvision's, at 224 x 224
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SIZE = 224
+CPU = torch.device("cpu")
+
+LARGE_SUITE = """\
+batch_size = {count}
+memory_format = "channels_last"
+
+[images]
+file = "images.npz"
+labels = "predicted"
+
+[normalisation]
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+
+[models.{name}]
+source = "torchvision.models:{name}"
+{weights}
+[attacks.fgsm]
+attack = "FGSM"
+eps = 0.01
+"""
 
 
 class Normalised(nn.Module):
@@ -27,8 +59,8 @@ class Normalised(nn.Module):
     def __init__(self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.model = model
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -37,61 +69,77 @@ class Normalised(nn.Module):
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and images, one batch.
+    """A model of a suite, and the first images of the suite.
 
     Attributes:
-        images: (N, 3, H, W) in [0, 1].
-        labels: (N,), what the model says of the clean images.
+        name: of a row of a table.
     """
 
     name: str
-    model: nn.Module
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    images: Tensor
-    labels: Tensor
-    image_set: ImageSet
-    classes: int
+    suite: Suite
+    model: str
+    count: int
+
+    def case(self, attack: Compared) -> Case:
+        """The case of an attack that the suite need not have."""
+        return self.case_named(attack.key, attack)
+
+    def case_named(self, name: str, *attacks: Compared) -> Case:
+        """A case of the suite, which has these attacks too."""
+        given = {**self.suite.attacks, **{attack.key: attack.ours for attack in attacks}}
+        return Case(self.suite.model_copy(update={"attacks": given}), self.model, name)
 
     @property
+    def _any_case(self) -> Case:
+        return Case(self.suite, self.model, next(iter(self.suite.attacks)))
+
+    def _loaded(self) -> nn.Module:
+        with seeded(self.suite.seed, "model"):  # as a case does it: a factory may draw its weights
+            return load_model(self._any_case)
+
+    @cached_property
     def plain(self) -> nn.Module:
-        return Normalised(self.model, self.mean, self.std)
+        """As its user has it."""
+        normalisation = normalisation_of(self._any_case)
+        return Normalised(self._loaded(), normalisation.mean, normalisation.std)
 
     def classifier(self) -> Classifier:
-        return Classifier(self.model, mean=self.mean, std=self.std)
+        """As a case has it, to be entered: a model of its own, frozen and laid out as the suite says."""
+        return borrowed(self._loaded(), self._any_case, attacked_images(self._any_case), CPU)
 
-    def twin(self) -> Self:
-        """With a model of its own: it may be frozen while another is not."""
-        return replace(self, model=deepcopy(self.model))
+    @cached_property
+    def _images(self) -> tuple[Tensor, Tensor]:
+        images = attacked_images(self._any_case).first(self.count)
+        return images.batch(slice(None), CPU, torch.float32)
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """(N,), what the model says of the clean images: in the zoo they are the true ones."""
+        with torch.no_grad():
+            return torch.cat([self.plain(part).argmax(1) for part in self._images[0].split(self.suite.batch_size)])
+
+    @cached_property
+    def classes(self) -> int:
+        with torch.no_grad():
+            return self.plain(self._images[0][:1]).shape[1]
+
+    def batches(self, model: nn.Module, size: int, count: int | None = None) -> Iterable[Batch]:
+        """The first ``count`` images, or all, in batches, for an attack on ``model``."""
+        given = zip(self._images[0][:count].split(size), self.labels[:count].split(size), strict=True)
+        return [Batch(model, images, labels, self.classes) for images, labels in given]
 
 
 def zoo(name: str, count: int) -> Subject:
-    model = ARCHITECTURES[name]()
-    load_weights(model, WEIGHTS / f"{name}.safetensors")
-    return _subject(name, model, MEAN, STD, load_images(IMAGES / "selected.npz"), count)
+    return Subject(name, load_suite(ZOO_SUITE), name, count)
 
 
-def large(name: str, count: int, weights: Path | None = None) -> Subject:
-    """torchvision's own, with random weights where none are given: the arithmetic is the same."""
-    from torchvision import models
-
-    torch.manual_seed(0)
-    model = getattr(models, name)()
-    if weights:
-        load_weights(model, weights)
-    zoo_set = load_images(IMAGES / "selected.npz")
-    pixels = functional.interpolate(zoo_set.pixels[:count].float(), size=(224, 224), mode="bilinear")
-    images = ImageSet(pixels.round().byte(), zoo_set.labels[:count], zoo_set.ids[:count], zoo_set.identity)
-    return _subject(f"{name} at 224", model, IMAGENET_MEAN, IMAGENET_STD, images, count)
-
-
-@torch.no_grad()
-def _subject(
-    name: str, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], images: ImageSet, count: int
-) -> Subject:
-    """Labels are the model's own answers: every image is an attempt."""
-    pixels = images.pixels[:count]
-    logits = Normalised(model, mean, std)(pixels.float() / 255)
-    labels = logits.argmax(1)
-    labelled = ImageSet(pixels, labels, images.ids[:count], images.identity)
-    return Subject(name, model, mean, std, pixels.float() / 255, labels, labelled, logits.shape[1])
+def large(name: str, count: int, folder: Path, weights: Path | None = None) -> Subject:
+    """torchvision's own, with random weights where none are given: the arithmetic is the same. Writes a suite."""
+    images = load_images(IMAGES / "selected.npz").first(count)
+    pixels = functional.interpolate(images.pixels.float(), size=(SIZE, SIZE), mode="bilinear").round().byte()
+    arrays = {"images": pixels.permute(0, 2, 3, 1).numpy(), "labels": np.zeros(count, int), "ids": images.ids.numpy()}
+    np.savez(folder / "images.npz", **arrays)
+    path = folder / f"{name}.toml"
+    key = f'weights = "{weights.resolve()}"\n' if weights else ""
+    path.write_text(LARGE_SUITE.format(count=count, name=name, weights=key), encoding="utf-8")
+    return Subject(f"{name} at {SIZE}", load_suite(path), name, count)

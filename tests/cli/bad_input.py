@@ -83,6 +83,17 @@ def baseline(write: Callable[[Any], object], said: str, *arguments: str, passed:
     return Row(lambda project: write(project.baseline("small/fgsm")), said, FAILED, passed, arguments)
 
 
+def listed(write: Callable[[Any], object], said: str, *arguments: str) -> Row:
+    """Of the list of the images that the baselines are of, which is needed because another image is attacked, too."""
+
+    def broken(project: conftest.Project) -> None:
+        (name,) = project.lists()
+        write(project.baselines / name)
+        project.grow()
+
+    return Row(broken, said, FAILED, 0, arguments)
+
+
 def command(said: str, *arguments: str, exit: pytest.ExitCode = USAGE) -> Row:  # noqa: A002
     return Row(lambda project: None, said, exit, 0, arguments)
 
@@ -281,12 +292,28 @@ IMAGES = {
     "no labels": images(lambda data: data.pop("labels"), "images.npz: not an image set: "),
     "images that changed": images(
         lambda data: data["images"].__setitem__((0, 0, 0, 0), 255 - data["images"][0, 0, 0, 0]),
-        "small/fgsm: not comparable, re-record: the baseline's protocol differs in images.digest: ",
+        "small/fgsm: not comparable: 1 image of the baseline is missing (",
     ),
     "images of one class": images(
         lambda data: data.update({name: data[name][data["labels"] == data["labels"][0]] for name in data}),
-        "small/fgsm: not comparable, re-record: the baseline's protocol differs in images.count: ",
+        " images of the baseline are missing (",
     ),
+}
+
+#: Of the list that baselines refer to, while an image more is attacked.
+LISTS = {
+    "a missing list of images": listed(lambda path: path.unlink(), ": missing, the list of the images that baselines"),
+    "a truncated list of images": listed(lambda path: _halve(path), ": not JSON: "),
+    "a list of images that is no text": listed(lambda path: path.write_bytes(b"\xff"), ": cannot be read: "),
+    "a list of images in conflict": listed(
+        lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), ": not JSON: "
+    ),
+    "an edited list of images": listed(
+        edited(lambda data: data["labels"].reverse()), ": keys and labels are not those of its name"
+    ),
+    "a list of images that is a folder": listed(lambda path: (path.unlink(), path.mkdir()), ": cannot be read: "),
+    "a list of images out of the tree": listed(elsewhere, ": leads out of "),
+    "a damaged list of images, when recording": listed(lambda path: _halve(path), ": not JSON: ", "--update-baselines"),
 }
 
 BASELINES = {
@@ -297,7 +324,7 @@ BASELINES = {
     "a baseline in conflict": baseline(
         lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), "small/fgsm.json: not JSON: "
     ),
-    "a newer schema": baseline(edited(lambda data: data.update(schema=2)), "small/fgsm.json: schema: 2 is not 1"),
+    "a newer schema": baseline(edited(lambda data: data.update(schema=3)), "small/fgsm.json: schema: 3 is not 2"),
     "another protocol": baseline(
         edited(lambda data: data["protocol"].update(seed=7)), "re-record: the baseline's protocol differs in seed: 7"
     ),
@@ -333,4 +360,4 @@ COMMANDS = {
     "unknown suite's file": command("none.toml: cannot be read: ", "--robustness-suite", "none.toml"),
 }
 
-ROWS: dict[str, Row] = {**SUITES, **WEIGHTS, **MODELS, **IMAGES, **BASELINES, **COMMANDS}
+ROWS: dict[str, Row] = {**SUITES, **WEIGHTS, **MODELS, **IMAGES, **LISTS, **BASELINES, **COMMANDS}

@@ -10,7 +10,9 @@ import re
 import runpy
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +71,8 @@ def test_robustness(robustness):
     robustness.check()
 """
 
+#: A list of images among baselines.
+LIST = re.compile(r"^[^/]+/images-[0-9a-f]{16}\.json$")
 #: Set by CI, and by the run these tests are part of.
 ENVIRONMENT = ("CI", "BUILD_NUMBER", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "COLUMNS", "FORCE_COLOR", "PY_COLORS")
 
@@ -105,6 +109,12 @@ class Project:
         return list(itertools.takewhile(re.compile(r"(small|large) +\w+ ").match, lines))
 
     @staticmethod
+    def commands(result: pytest.RunResult) -> dict[str, str]:
+        """The commands that the failures of a run advise, by case."""
+        said = (line.partition("; record it: ") for line in result.outlines if not line.startswith("FAILED"))
+        return {text.partition(": ")[0]: command for text, _, command in said if command}
+
+    @staticmethod
     def advice(result: pytest.RunResult) -> str:
         """The command that the one failure of a run advises."""
         (line,) = (line for line in result.outlines if "; record it: " in line and not line.startswith("FAILED"))
@@ -137,7 +147,30 @@ class Project:
         return {case: self.measurement(case).evidence for case in self.cases if self.baseline(case).exists()}
 
     def files(self) -> dict[str, bytes]:
-        """Every file below baselines/, hidden ones too."""
+        """Every file below baselines/, hidden ones too, but the lists of images."""
+        return {name: data for name, data in self._all_files().items() if not LIST.search(name)}
+
+    def images(self) -> dict[str, Any]:
+        """The arrays of the image set."""
+        with np.load(self.path / "images.npz") as arrays:
+            return dict(arrays)
+
+    def choose(self, places: Sequence[int]) -> None:
+        """Make these the attacked images, by their places among those there are now."""
+        np.savez(self.path / "images.npz", **{name: array[list(places)] for name, array in self.images().items()})
+
+    def grow(self, count: int = 1) -> None:
+        """Attack more images: mirrored ones, before the others."""
+        data = self.images()
+        mirrored = data["images"][:count, :, ::-1]
+        new = {"images": mirrored, "labels": data["labels"][:count], "ids": 10_000 + np.arange(count)}
+        np.savez(self.path / "images.npz", **{name: np.concatenate([new[name], data[name]]) for name in data})
+
+    def lists(self) -> dict[str, bytes]:
+        """The lists of images that baselines are of."""
+        return {name: data for name, data in self._all_files().items() if LIST.search(name)}
+
+    def _all_files(self) -> dict[str, bytes]:
         paths = (path for path in self.baselines.rglob("*") if path.is_file())
         return {path.relative_to(self.baselines).as_posix(): path.read_bytes() for path in paths}
 

@@ -42,7 +42,7 @@ def photographed(project, kept_of_folder):
 def restored(project, kept):
     if not kept:
         project.record()
-        kept.update(project.files())
+        kept.update(project.files() | project.lists())
         load._load.cache_clear()  # one process reads a folder once: the next run here is to be another's
     for name, data in kept.items():
         file = project.baselines / name
@@ -63,7 +63,7 @@ def test_a_bad_folder_costs_one_clear_line_and_nothing_else(photographed, name):
 
 def costs_one_clear_line_and_nothing_else(project, row):
     row.broken(project)
-    before, outside = project.files(), sorted(project.path.glob("outside*"))
+    before, outside = project.files() | project.lists(), sorted(project.path.glob("outside*"))
     held = [path.read_bytes() for path in outside if path.is_file()]
     result = project.run("-p", "no:benchmark", *row.arguments)
     text = result.stdout.str() + result.stderr.str()
@@ -81,7 +81,7 @@ def costs_one_clear_line_and_nothing_else(project, row):
         assert outcomes(result)["passed"] == row.passed
     assert lines, text
     assert not (project.path / "ran").exists()  # a pickle's code
-    assert project.files() == before
+    assert project.files() | project.lists() == before
     assert [path.read_bytes() for path in outside if path.is_file()] == held
 
 

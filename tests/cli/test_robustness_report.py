@@ -43,7 +43,7 @@ def test_a_regression_is_on_the_page_in_the_data_and_in_the_comment(recorded, mo
     # the gallery of the regressed case, and of no other
     (gallery,) = found.galleries
     assert gallery.case == "small/fgsm"
-    measured = recorded.measurement("small/fgsm").protocol.images.count
+    measured = recorded.measurement("small/fgsm").images.count
     assert 0 < len(gallery.pictures) <= 6 < measured
     assert page.count("data:image/png;base64,") == 3 * len(gallery.pictures) + 1  # and the icon
 
@@ -206,7 +206,7 @@ def test_the_options_are_known_without_torch(pytester):
 def test_the_data_is_json_with_a_version(recorded):
     recorded.run("--robustness-json", "run.json", "-k", "small and fgsm")
     data = json.loads((recorded.path / "run.json").read_text())
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert next(iter(data)) == "schema"
 
 

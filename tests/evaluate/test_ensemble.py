@@ -104,7 +104,7 @@ def test_an_ensemble_is_a_case_of_every_model(suite: Suite) -> None:
         ('eps = 0.02\nattacks = ["nobody"]', r"ensembles: worst\.attacks: no attack 'nobody' \(known: it, pgd, "),
         ('eps = 0.01\nattacks = ["it"]', r"ensembles: worst\.eps: 0\.01, but 0\.02 in attacks\.it"),
         ('eps = 0.02\nattacks = ["it", "it"]', r"ensembles\.worst\.attacks: an attack is named twice"),
-        ('eps = 0.02\nattacks = []', r"ensembles\.worst\.attacks: "),
+        ("eps = 0.02\nattacks = []", r"ensembles\.worst\.attacks: "),
         ('attacks = ["it"]', r"ensembles\.worst\.eps: field required"),
     ],
 )

@@ -267,6 +267,16 @@ def test_rows_wrong_when_clean_are_never_computed_and_never_fooled() -> None:
     assert torch.equal(gradients[[2, 3, 30]], torch.zeros(3, 1, 2, 2))
 
 
+def test_rows_that_are_never_computed_are_said_to_be_right() -> None:
+    """Attacks that drop what is wrong when clean would ask about fewer rows from then on."""
+    attempts = torch.ones(40, dtype=torch.bool)
+    attempts[[2, 30]] = False
+    meter, _ = meter_of(attempts=attempts)
+    meter.labels[[2, 5]] = 1
+    logits = meter(brighter(meter, 3))
+    assert logits.argmax(1).tolist() == [1 if row in (2, 3) else 0 for row in range(40)]
+
+
 def test_rows_wrong_when_clean_are_never_fooled_without_freezing() -> None:
     attempts = torch.ones(40, dtype=torch.bool)
     attempts[2] = False

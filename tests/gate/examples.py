@@ -3,13 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
+from hashlib import sha256
 from itertools import accumulate
 
 import pytest
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.pairing import Lists
 from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement, Timing
-from pytest_robustness.records.protocol import ImageSetId, Protocol
+from pytest_robustness.records.protocol import Protocol
 from pytest_robustness.records.provenance import Provenance
 
 BUDGET = 10
@@ -23,6 +27,11 @@ def evidence(
     top_5: str | None = None,
     efforts: Sequence[int | None] | None = None,
     noises: Sequence[float | None] | None = None,
+    distances: Sequence[float | None] | None = None,
+    forwards: Sequence[int | None] | None = None,
+    gradients: Sequence[int | None] | None = None,
+    fooled_by: Sequence[int | None] | None = None,
+    pixels: Sequence[str | None] | None = None,
 ) -> Evidence:
     """``-`` is an image that was wrong when clean, ``.`` one that withstood, ``!`` one that was fooled.
 
@@ -34,9 +43,34 @@ def evidence(
         success=[int(one == FOOLED) for one in outcomes],
         effort=[usual[one] for one in outcomes] if efforts is None else list(efforts),
         noise=[0.005 if one == FOOLED else None for one in outcomes] if noises is None else list(noises),
+        distance=None if distances is None else list(distances),
+        forwards=None if forwards is None else list(forwards),
+        gradients=None if gradients is None else list(gradients),
+        fooled_by=None if fooled_by is None else list(fooled_by),
+        pixels=None if pixels is None else list(pixels),
         unselected_correct=None if unselected is None else [int(one != WRONG) for one in unselected],
         unselected_top_5=None if top_5 is None else [int(one != WRONG) for one in top_5],
     )
+
+
+@lru_cache
+def images(names: Sequence[int] | int, kind: str = "attacked") -> ImageList:
+    """A list of images, each by a number of its own, or of the first so many; its label is the number modulo 10."""
+    numbers = range(names) if isinstance(names, int) else names
+    keys = [sha256(f"{kind} {number}".encode()).hexdigest() for number in numbers]
+    return ImageList(keys=keys, labels=[number % 10 for number in numbers])
+
+
+def own_lists(*measurements: Measurement) -> list[ImageList]:
+    """The lists of measurements that are of the usual images."""
+    found = [images(one.images.count) for one in measurements]
+    found += [images(one.unselected.count, "unselected") for one in measurements if one.unselected is not None]
+    return list({one.digest: one for one in found}.values())
+
+
+def lists_of(*measurements: Measurement) -> Lists:
+    """The same, to pair by."""
+    return Lists(own_lists(*measurements))
 
 
 def measurement(
@@ -52,22 +86,25 @@ def measurement(
     code: str | None = "code digest",
     device: str = "a CPU",
     torch: str = "2.14.1",
+    rounds: int = 1,
+    listed: ImageList | None = None,
+    blind: ImageList | None = None,
     protocol: dict[str, object] | None = None,
-    **images: object,
+    **seen_in: object,
 ) -> Measurement:
-    """A whole measurement. ``images`` are those of ``evidence``, ``protocol`` replaces keys of the protocol."""
-    seen = evidence(outcomes, **images)
-    unselected = seen.unselected_correct
+    """A whole measurement.
+
+    ``listed`` and ``blind`` are its attacked and unselected images, ``protocol`` replaces keys of the protocol, and
+    what else there is is given to ``evidence``.
+    """
+    seen = evidence(outcomes, **seen_in)
+    if blind is None and seen.unselected_correct is not None:
+        blind = images(len(seen.unselected_correct), "unselected")
     rules = {
         "attack": "torchattacks:PGD",
         "parameters": {"eps": 0.01, "alpha": 0.0025, "steps": BUDGET, "random_start": True},
         "stop": "first-success",
-        "images": ImageSetId(count=len(outcomes), digest="a" * 64, shape=[3, 32, 32]),
-        "unselected": None
-        if unselected is None
-        else ImageSetId(count=len(unselected), digest="b" * 64, shape=[3, 32, 32]),
-        "batch_size": 100,
-        "row_floor": 16,
+        "shape": [3, 32, 32],
         "seed": 0,
         "dtype": "float32",
     }
@@ -78,10 +115,12 @@ def measurement(
             seconds_per_attempt=0.002,
             gradient_units=units,
             unit_spread=spread,
-            gradients=10.0,
+            rounds=rounds,
             threads=threads,
             doubt=doubt,
         ),
+        images=(images(len(outcomes)) if listed is None else listed).identity,
+        unselected=None if blind is None else blind.identity,
         protocol=Protocol(**rules | (protocol or {})),
         provenance=Provenance(
             device=device,

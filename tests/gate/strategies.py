@@ -4,9 +4,10 @@ from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.evidence import Evidence, significant
+from pytest_robustness.records.image_list import ImageList, ImageSetId
 from pytest_robustness.records.measurement import Measurement, Timing
-from pytest_robustness.records.protocol import ImageSetId, Protocol
+from pytest_robustness.records.protocol import Batch, Protocol
 from pytest_robustness.records.provenance import Provenance
 
 from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG, measurement
@@ -21,23 +22,41 @@ names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,10}", fullmatch=True)
 hexadecimals = st.text("0123456789abcdef", min_size=8, max_size=8)
 
 
+distances = st.floats(1e-6, 1e3).map(significant)
+work = st.integers(0, 10**9)
+
+
 @st.composite
 def evidences(draw: st.DrawFn, max_images: int = 12) -> Evidence:
     outcomes = draw(st.lists(st.sampled_from(WRONG + WITHSTOOD + FOOLED), max_size=max_images))
     efforts = {WRONG: st.none(), WITHSTOOD: st.just(BUDGET + 1), FOOLED: st.integers(0, BUDGET)}
+    found = {WRONG: st.none(), WITHSTOOD: st.none() | distances, FOOLED: distances}
+
+    def often(of: dict[str, st.SearchStrategy[object]]) -> list[object] | None:
+        return [draw(of[one]) for one in outcomes] if draw(st.booleans()) else None
+
     return Evidence(
         correct=[int(one != WRONG) for one in outcomes],
         success=[int(one == FOOLED) for one in outcomes],
-        effort=[draw(efforts[one]) for one in outcomes] if draw(st.booleans()) else None,
+        effort=often(efforts),
         noise=[draw(noise_rates) if one == FOOLED else None for one in outcomes],
+        distance=often(found),
+        forwards=often({WRONG: st.none(), WITHSTOOD: work, FOOLED: work}),
+        gradients=often({WRONG: st.none(), WITHSTOOD: work, FOOLED: work}),
+        fooled_by=often({WRONG: st.none(), WITHSTOOD: st.none(), FOOLED: st.integers(0, 4)}),
+        pixels=often({WRONG: st.none(), WITHSTOOD: hexadecimals, FOOLED: hexadecimals}),
         unselected_correct=draw(st.none() | st.lists(bits, max_size=max_images)),
     )
 
 
 def image_set_ids(count: int) -> st.SearchStrategy[ImageSetId]:
-    shapes = st.lists(st.integers(1, 64), min_size=3, max_size=3)
-    return st.builds(ImageSetId, count=st.just(count), digest=hexadecimals, shape=shapes)
+    return st.builds(ImageSetId, count=st.just(count), digest=hexadecimals)
 
+
+#: From so few that two lists often share some, and that one often has an image twice.
+image_lists = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 1)), max_size=8).map(
+    lambda found: ImageList(keys=[key * 64 for key, _ in found], labels=[label for _, label in found])
+)
 
 parameters = st.dictionaries(st.text(max_size=8), st.booleans() | st.integers() | finite | st.text(max_size=8))
 
@@ -50,13 +69,19 @@ def measurements(draw: st.DrawFn) -> Measurement:
     return Measurement(
         case=f"{draw(names)}/{draw(names)}",
         budget=None if evidence.effort is None else BUDGET,
+        images=draw(image_set_ids(len(evidence.correct))),
+        unselected=None if unselected is None else draw(image_set_ids(len(unselected))),
         timing=draw(
             st.builds(
                 Timing,
                 seconds_per_attempt=maybe,
                 gradient_units=maybe,
                 unit_spread=maybe,
-                gradients=finite,
+                attack_seconds=finite,
+                rows=work,
+                gradient_rows=work,
+                padding=work,
+                rounds=work,
                 doubt=st.none() | st.text(max_size=20),
             )
         ),
@@ -64,10 +89,9 @@ def measurements(draw: st.DrawFn) -> Measurement:
             attack=draw(st.text(max_size=20)),
             parameters=draw(parameters),
             stop=draw(st.sampled_from(("first-success", "full"))),
-            images=draw(image_set_ids(len(evidence.correct))),
-            unselected=None if unselected is None else draw(image_set_ids(len(unselected))),
-            batch_size=draw(st.integers(1, 2**40)),
-            row_floor=draw(st.integers(1, 2**40)),
+            shape=draw(st.lists(st.integers(1, 64), min_size=3, max_size=3)),
+            distance=None if evidence.distance is None else draw(st.sampled_from(("inf", "2", "1"))),
+            batch=draw(st.none() | st.builds(Batch, size=st.integers(1, 2**40), images=hexadecimals)),
             seed=draw(st.integers(0, 2**64)),
             dtype=draw(st.text(max_size=8)),
         ),
@@ -82,6 +106,8 @@ def measurements(draw: st.DrawFn) -> Measurement:
                 torch=st.text(max_size=5),
                 attacks=st.text(max_size=20),
                 commit=st.none() | hexadecimals,
+                row_floor=st.none() | st.integers(1, 64),
+                removed_images=st.none() | st.integers(0, 9),
             )
         ),
         evidence=evidence,
@@ -137,7 +163,7 @@ def runs(draw: st.DrawFn, moved: bool = False) -> tuple[Measurement, Measurement
             unselected=blind,
             efforts=[usual.get(one, effort) for one, effort in zip(outcomes, shifted, strict=True)],
             noises=[n / 10**6 if one == FOOLED else None for one, n in zip(outcomes, scaled, strict=True)],
-            protocol={"batch_size": 5},
+            rounds=5,
             units=random.choice((4.0, 5.0, 5.2, 6.0)),
         )
 

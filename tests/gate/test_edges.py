@@ -39,9 +39,9 @@ def test_two_images_cannot_change_places():
     refused(data)
 
 
-def test_evidence_is_of_as_many_images_as_the_protocol_says():
+def test_evidence_is_of_as_many_images_as_its_set_has():
     data = stored("!!..")
-    data["protocol"]["images"]["count"] = 5
+    data["images"]["count"] = 5
     refused(data)
 
 

@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_robustness.gate.statistics import (
     Interval,
+    log_change,
     mean_interval,
+    median_interval,
     paired_rates,
     pooled_change,
     relative_change,
     wilson,
 )
-from scipy.stats import binomtest, norm, sem
+from scipy.stats import binom, binomtest, norm, sem
 
 from tests.gate.strategies import modest
 
@@ -239,7 +241,60 @@ def test_a_mean_s_interval_ends_at_nothing() -> None:
     assert mean_interval([0, 0, 0, 8]) == (0, pytest.approx(2 + 2 * NORMAL))
 
 
+# --- logarithms of ratios, and medians -------------------------------------------------------------------------------
+
+logs = st.lists(st.integers(-(10**6), 10**6).map(lambda value: value / 10**6), min_size=2, max_size=30)
+
+
+@modest
+@given(logs, confidences)
+def test_the_interval_of_a_geometric_mean_is_scipy_s_of_the_logarithms(values: list[float], confidence: float) -> None:
+    error = sem(values)
+    low, high = norm.interval(confidence, np.mean(values), error) if error else (np.mean(values),) * 2
+    assert log_change(values, confidence) == pytest.approx((np.exp(low) - 1, np.exp(high) - 1), abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [50, 500])
+def test_of_hundred_changes_of_a_distance_ninety_five_intervals_hold_the_true_one(count: int) -> None:
+    draws = np.random.default_rng(7).laplace(np.log(0.96), 0.2, (600, count))
+    held = sum(low <= -0.04 <= high for low, high in map(log_change, draws.tolist()))
+    assert 0.925 <= held / 600 <= 0.975
+
+
+@modest
+@given(st.lists(st.integers(0, 50), max_size=60), confidences)
+def test_the_ends_of_a_median_s_interval_are_values_that_hold_it_as_surely_as_counting_says(
+    values: list[int], confidence: float
+) -> None:
+    """Of a median of independent draws: how many lie below it is binomial, whatever they are."""
+    found = median_interval(values, confidence)
+    if found is None:
+        assert len(values) < 12 or confidence == 0.99
+        return
+    ordered = sorted(values)
+    low, high = found
+    assert low <= np.median(values) <= high
+    below = next(i for i in range(len(ordered)) if (ordered[i], ordered[len(ordered) - 1 - i]) == (low, high))
+    # the rank of the ends, counted from either side; of equal values the outermost, which claims the most
+    inside = binom.cdf(len(ordered) - below - 1, len(ordered), 0.5) - binom.cdf(below, len(ordered), 0.5)
+    assert inside >= confidence - 0.02
+
+
+@pytest.mark.parametrize("count", [8, 25, 200])
+def test_of_hundred_medians_ninety_five_intervals_hold_the_true_one(count: int) -> None:
+    draws = np.random.default_rng(5).lognormal(0, 1, (800, count))
+    held = sum(low <= 1 <= high for low, high in map(median_interval, draws.tolist()))
+    assert 0.94 <= held / 800 <= 1.0
+
+
+def test_of_a_few_values_the_median_is_anywhere() -> None:
+    assert median_interval([]) is None
+    assert median_interval([1.0, 2.0, 3.0, 4.0, 5.0]) is None
+    assert median_interval(list(range(8))) == (0, 7)
+
+
 def test_of_a_single_image_nothing_is_known() -> None:
+    assert log_change([0.5]) is None
     assert mean_interval([3.0]) is None
     assert relative_change([2.0], [1.0]) is None
     assert pooled_change([1], 1, 1) == (pytest.approx(1 - NORMAL), 1)

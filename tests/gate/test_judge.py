@@ -14,7 +14,7 @@ from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.suite.suite import Tolerances
 
-from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement, tail
+from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, images, measurement, tail
 from tests.gate.strategies import comparisons, evidences, modest
 
 LEVEL = 0.05 / 6
@@ -43,13 +43,17 @@ def moved(lost: int, won: int, images: int = 1000, fooled: int = 400) -> tuple[s
 @modest
 @given(evidences())
 def test_nothing_moves_between_equal_runs(seen: Evidence) -> None:
-    one = measurement(protocol={"batch_size": 1}).model_copy(update={"evidence": seen})
+    sets = {"images": images(len(seen.correct)).identity, "unselected": None}
+    if seen.unselected_correct is not None:
+        sets["unselected"] = images(len(seen.unselected_correct), "unselected").identity
+    one = measurement(rounds=6).model_copy(update={"evidence": seen, **sets})
     verdict = judge(one, one, RULES)
     assert verdict.passed
     assert verdict.moved == []
     judged = {metric.metric for metric in verdict.metrics if metric.outcome == "same"}
     assert ("success rate" in judged) == any(seen.correct)
     assert ("noise rate" in judged) == any(noise for noise in seen.noise)
+    assert ("distance" in judged) == any(distance for distance in seen.distance or [])
     assert ("effort" in judged) == any(effort for effort in seen.effort or [])
     assert ("clean accuracy" in judged) == bool(seen.unselected_correct)
     assert "time" in judged

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_robustness.gate.judge import judge
-from pytest_robustness.gate.metrics import ALLOWED_REACH, LEAST_BATCHES, Rules
+from pytest_robustness.gate.metrics import ALLOWED_REACH, LEAST_ROUNDS, Rules
 from pytest_robustness.gate.statistics import relative_change
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict
@@ -235,9 +235,8 @@ def test_a_p_value_of_exactly_the_level_is_evidence_enough(images: int) -> None:
 def timed(
     before: dict[str, object], after: dict[str, object], tolerance: float = 0.2, batches: int = 4
 ) -> MetricVerdict:
-    one = {"protocol": {"batch_size": 5}}
     images = FOOLED * 5 * batches
-    now, then = run(images, **one | after), baseline(images, **one | before)
+    now, then = run(images, rounds=batches, **after), baseline(images, rounds=batches, **before)
     verdict = judge(now, then, Rules(Tolerances(time=tolerance), RULES.level))
     found = metric(verdict, "time")
     assert verdict.passed == (found.outcome != "regressed")
@@ -295,13 +294,20 @@ def test_time_that_was_not_taken_is_not_judged(before: float | None, after: floa
     assert timed({"units": before}, {"units": after}).outcome == "not judged"
 
 
-@pytest.mark.parametrize(("images", "size", "judged"), [(15, 5, False), (16, 5, True), (20, 5, True), (4, 1, True)])
-def test_a_few_batches_do_not_tell_how_much_their_time_varies(images: int, size: int, judged: bool) -> None:
-    assert LEAST_BATCHES == 4
-    one = {"protocol": {"batch_size": size}, "spread": 0.0}
-    found = metric(judge(run("!" * images, **one), baseline("!" * images, **one), RULES), "time")
+@pytest.mark.parametrize(("before", "after", "judged"), [(3, 4, False), (4, 3, False), (4, 4, True), (9, 4, True)])
+def test_a_few_rounds_do_not_tell_how_much_their_time_varies(before: int, after: int, judged: bool) -> None:
+    assert LEAST_ROUNDS == 4
+    found = metric(judge(run(rounds=after, spread=0.0), baseline(rounds=before, spread=0.0), RULES), "time")
     assert (found.outcome == "same") == judged
-    assert ("fewer than 4 batches" in found.text) != judged
+    assert ("fewer than 4 rounds" in found.text) != judged
+
+
+def test_a_time_of_more_rounds_is_known_better() -> None:
+    """Of the ratio of two medians, each with its own number of rounds."""
+    now, then = run(rounds=16, spread=0.04), baseline(rounds=4, spread=0.03)
+    found = metric(judge(now, then, Rules(Tolerances(time=0.3), 0.01)), "time")
+    reach = 1.96 * 1.2533 * ((0.04 / 4) ** 2 + (0.03 / 2) ** 2) ** 0.5
+    assert found.interval == pytest.approx((-reach, reach), abs=1e-4)
 
 
 @pytest.mark.parametrize("batches", [4, 9, 100])

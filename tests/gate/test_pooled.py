@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.gate.pooled import Pair, judge_models, judge_pooled
+from pytest_robustness.gate.pairing import Lists, Pair, pair
+from pytest_robustness.gate.pooled import judge_models, judge_pooled
 from pytest_robustness.gate.statistics import pooled_change
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.suite import Suite, Tolerances
 
-from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, flips, measurement
+from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, flips, images, measurement
 from tests.gate.strategies import comparisons, modest
 from tests.suite.test_suite import SOUND, folder, loaded
 
@@ -28,7 +29,11 @@ Runs = tuple[str, str]
 
 def together(cases: Sequence[Runs], rules: Rules = RULES) -> MetricVerdict | None:
     """The pooled verdict of cases, outcomes (before, after) for each."""
-    return judge_pooled([(measurement(before), measurement(after)) for before, after in cases], rules)
+    return judge_pooled([paired(before, after) for before, after in cases], rules)
+
+
+def paired(before: str, after: str, **changes: object) -> Pair:
+    return pair(measurement(before), measurement(after, **changes), Lists())
 
 
 def sure(cases: Sequence[Runs], rules: Rules = RULES) -> MetricVerdict:
@@ -181,12 +186,68 @@ def test_runs_exchanged_exchange_improved_and_regressed(cases: list[Runs]) -> No
     assert back.p_value == forth.p_value
 
 
+# --- sets that differ --------------------------------------------------------------------------------------------
+
+
+@modest
+@given(several(), st.randoms(use_true_random=False))
+def test_cases_recorded_over_different_images_are_pooled_image_by_image(cases: list[Runs], random: Random) -> None:
+    """Of each case the baseline has some of the run's images, in an order of its own."""
+    count = len(cases[0][0])
+    sums: dict[int, int] = {}
+    comparisons, pairs = 0, []
+    for before, after in cases:
+        mine = random.sample(range(count), random.randint(1, count))
+        listed = images(tuple(mine))
+        then, now = measurement("".join(before[i] for i in mine), listed=listed), measurement(after)
+        pairs.append(pair(then, now, Lists([listed, images(count)])))
+        for i in mine:
+            if WRONG not in (before[i], after[i]):
+                comparisons += 1
+                sums[i] = sums.get(i, 0) + (after[i] == FOOLED) - (before[i] == FOOLED)
+    found = judge_pooled(pairs, RULES)
+    if not comparisons:
+        assert found is None
+        return
+    assert found is not None
+    change = sum(sums.values()) / comparisons
+    p_value = float(flips([one if change > 0 else -one for one in sums.values()]))
+    assert found.change == pytest.approx(change)
+    assert found.p_value == pytest.approx(p_value, rel=1e-9)
+    assert found.images == len(sums)
+
+
+def test_a_case_with_missing_images_leaves_nothing_to_say_unless_that_is_accepted() -> None:
+    lists = Lists([images(6), images(7)])
+    pairs = [
+        paired("....!!", "!!!!!!"),
+        pair(measurement("....!!."), measurement("!!!!!!"), lists),
+    ]
+    assert judge_pooled(pairs, RULES) is None
+    accepted = judge_pooled(pairs, replace(RULES, accept_removed_images=True))
+    assert accepted is not None
+    assert accepted.images == 6
+
+
+def test_pairs_of_two_runs_are_not_pooled() -> None:
+    """A place says which image it is in one set only."""
+    assert judge_pooled([paired("....!!", "!!!!!!"), paired("....!!!", "!!!!!!!")], RULES) is None
+
+
+def test_a_case_that_has_no_success_rate_adds_nothing() -> None:
+    smallest: dict[str, object] = {"attack": "FMN", "parameters": {"steps": 10}, "distance": "inf"}
+    then, now = (measurement(one, protocol=smallest, distances=[1.0] * 6) for one in ("....!!", "!!!!!!"))
+    without = pair(then, now, Lists())
+    assert judge_pooled([paired("....!!", "...!!!"), without], RULES) == together([("....!!", "...!!!")])
+    assert judge_pooled([without], RULES) is None
+
+
 # --- nothing to say, and policies --------------------------------------------------------------------------------
 
 
 def test_a_case_that_is_not_comparable_leaves_nothing_to_say() -> None:
-    fine: Pair = (measurement("....!!"), measurement("!!!!!!"))
-    other: Pair = (measurement("....!!"), measurement("!!!!!!", protocol={"seed": 1}))
+    fine = paired("....!!", "!!!!!!")
+    other = paired("....!!", "!!!!!!", protocol={"seed": 1})
     assert judge_pooled([fine, fine], RULES) is not None
     assert judge_pooled([fine, other], RULES) is None
     assert judge_pooled([other], RULES) is None
@@ -239,9 +300,10 @@ def suite(folder: Path) -> Suite:
 def pairs(suite: Suite, **lost: int) -> dict[str, Pair]:
     """Every case, with as many images lost as its model says."""
     return {
-        case.id: (
+        case.id: pair(
             measurement(THEN, case=case.id),
             measurement(FOOLED * lost[case.model_name] + THEN[lost[case.model_name] :], case=case.id),
+            Lists(),
         )
         for case in suite.cases()
     }
@@ -257,6 +319,18 @@ def test_models_and_groups_are_judged_by_their_own_cases(suite: Suite) -> None:
     assert [one.change for one in verdicts.values()] == pytest.approx([0.1, 0.0, 0.05])
     assert [one.outcome for one in verdicts.values()] == ["regressed", "same", "regressed"]
     assert {one.images for one in verdicts.values()} == {100}
+
+
+def test_attacks_without_a_success_rate_are_not_counted(suite: Suite) -> None:
+    found = pairs(suite, small=10, large=0)
+    smallest = {"protocol": {"attack": "DDN", "parameters": {}, "distance": "2"}, "distances": [1.0] * 100}
+    for case in [case for case in found if case.endswith("pgd")]:
+        found[case] = pair(*(measurement(THEN, case=case, **smallest) for _ in range(2)), Lists())
+    assert list(judge_models(suite, found)) == [
+        "small under 1 attack",
+        "large under 1 attack",
+        "both, 2 models under 1 attack",
+    ]
 
 
 def test_the_level_is_half_of_the_suite_s_alpha(folder: Path) -> None:
@@ -281,6 +355,7 @@ def test_what_is_not_complete_is_not_judged(suite: Suite, missing: str, left: se
 
 def test_what_is_not_comparable_is_left_out_and_no_error(suite: Suite) -> None:
     found = pairs(suite, small=10, large=10)
-    then, now = found["small/pgd"]
-    found["small/pgd"] = (then, now.model_copy(update={"protocol": now.protocol.model_copy(update={"seed": 1})}))
+    then, now = found["small/pgd"].then, found["small/pgd"].now
+    other = now.model_copy(update={"protocol": now.protocol.model_copy(update={"seed": 1})})
+    found["small/pgd"] = pair(then, other, Lists())
     assert judge_models(suite, found).keys() == {"large under 2 attacks"}

@@ -89,7 +89,7 @@ def test_another_suite_s_baselines_are_not_ours(store: BaselineStore) -> None:
     assert other.read(CASE) == OLD
 
 
-def _replace(old: str, new: str) -> Callable[[Path], object]:
+def replaced(old: str, new: str) -> Callable[[Path], object]:
     def damage(path: Path) -> None:
         text = path.read_text()
         assert old in text
@@ -99,10 +99,10 @@ def _replace(old: str, new: str) -> Callable[[Path], object]:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "an edited aggregate": (_replace('"successes": 2', '"successes": 1'), "evidence and aggregates disagree"),
-    "edited evidence": (_replace('"effort": [4', '"effort": [5'), "evidence and aggregates disagree"),
-    "a newer schema": (_replace('"schema": 1', '"schema": 2'), "schema"),
-    "another case": (_replace(CASE, "vgg11/fgsm"), "vgg11/fgsm"),
+    "an edited aggregate": (replaced('"successes": 2', '"successes": 1'), "evidence and aggregates disagree"),
+    "edited evidence": (replaced('"effort": [4', '"effort": [5'), "evidence and aggregates disagree"),
+    "a newer schema": (replaced('"schema": 2', '"schema": 3'), "schema"),
+    "another case": (replaced(CASE, "vgg11/fgsm"), "vgg11/fgsm"),
     "half a file": (lambda path: path.write_text(path.read_text()[:500]), "not JSON"),
     "an empty file": (lambda path: path.write_text(""), "not JSON"),
     "a merge conflict": (lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), "not JSON"),

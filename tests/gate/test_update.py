@@ -1,20 +1,24 @@
 """An update run writes what changed and leaves the rest alone, so that a diff of baselines means something."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.pairing import Lists
 from pytest_robustness.gate.update import Update, line, to_write
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.protocol import Batch
 from pytest_robustness.suite.suite import Tolerances
 
-from tests.gate.examples import FOOLED, WITHSTOOD, measurement
+from tests.gate.examples import FOOLED, WITHSTOOD, images, measurement, own_lists
 
 RULES = Rules(Tolerances(), 0.05 / 6)
 HALF = FOOLED * 50 + WITHSTOOD * 50
-FIVE_BATCHES = {"batch_size": 20}  # enough to judge time by
-THEN = measurement(HALF, unselected="+" * 100, protocol=FIVE_BATCHES)
+ROUNDS = 5  # enough to judge time by
+THEN = measurement(HALF, unselected="+" * 100, rounds=ROUNDS)
 
 
 def update(now: Measurement, then: Measurement | None = THEN) -> Update:
@@ -22,8 +26,7 @@ def update(now: Measurement, then: Measurement | None = THEN) -> Update:
 
 
 def changed(outcomes: str = HALF, **changes: Any) -> Measurement:
-    protocol = FIVE_BATCHES | changes.pop("protocol", {})
-    return measurement(outcomes, **{"unselected": "+" * 100, "protocol": protocol} | changes)
+    return measurement(outcomes, **{"unselected": "+" * 100, "rounds": ROUNDS} | changes)
 
 
 DUE: dict[str, Update] = {
@@ -128,3 +131,117 @@ def test_a_line_has_old_and_new_of_every_metric() -> None:
         assert numbers in text
     assert text.count("WORSE") == 5
     assert len(text.splitlines()) == 1
+
+
+# --- sets that grow or shrink ------------------------------------------------------------------------------------
+
+ACCEPTING = replace(RULES, accept_removed_images=True)
+
+
+def of_sets(
+    now: Measurement, then: Measurement = THEN, *, accepting: bool = False, known: tuple[ImageList, ...] = ()
+) -> Update:
+    lists = Lists([*own_lists(now, then), *known])
+    return Update(now, then, judge(now, then, ACCEPTING if accepting else RULES, lists))
+
+
+def refusal_of(one: Update, *, accepting: bool = False) -> str | None:
+    return one.refusal(accept_removed_images=accepting)
+
+
+GROWN = of_sets(changed(HALF + FOOLED * 12, unselected="+" * 103))
+SHRUNK = of_sets(changed(HALF[:97], unselected="+" * 95))
+
+
+def test_a_grown_set_is_recorded_whole() -> None:
+    assert refusal_of(GROWN) is None
+    assert list(to_write([GROWN])) == [GROWN]
+    assert GROWN.with_commit("abc").now.evidence == GROWN.now.evidence
+    assert line(GROWN).endswith("; 12 new images; 3 new unselected images")
+    for one in (changed(HALF + "!"), changed(unselected="+" * 101)):
+        assert list(to_write([of_sets(one)]))
+
+
+def test_a_set_in_another_order_keeps_its_file() -> None:
+    turned = images(range(99, -1, -1))
+    now = changed(HALF[::-1], listed=turned)
+    assert list(to_write([of_sets(now, known=(turned,))])) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    {
+        "worse": {"outcomes": FOOLED * 70 + WITHSTOOD * 30},
+        "better": {"outcomes": FOOLED * 30 + WITHSTOOD * 70},
+        "perhaps worse": {"outcomes": FOOLED * 52 + WITHSTOOD * 48},
+        "clean accuracy": {"unselected": "+" * 50 + "-" * 50},
+    }.items(),
+)
+def test_a_set_does_not_grow_while_the_model_changes(name: str, change: dict[str, Any]) -> None:
+    given = {"outcomes": HALF, "digest": name} | change
+    for more, grown in (("!" * 5, ""), ("", "+" * 5)):
+        outcomes, unselected = given["outcomes"] + more, given.get("unselected", "+" * 100) + grown
+        said = refusal_of(of_sets(changed(outcomes, unselected=unselected, digest=name)))
+        assert said is not None
+        assert said.startswith("its images grew, and on those of the baseline ")
+        assert " -> " in said
+        assert said.endswith("record the changed model on the old set first, then let the set grow")
+    assert refusal_of(update(changed(**given))) is None  # on the old set
+
+
+def test_another_model_that_measures_the_same_may_come_with_new_images() -> None:
+    assert refusal_of(of_sets(changed(HALF + "!", digest="another"))) is None
+
+
+def test_a_time_that_fell_keeps_no_set_from_growing() -> None:
+    assert refusal_of(of_sets(changed(HALF, unselected="+" * 101, units=1.0))) is None
+
+
+def test_missing_images_are_recorded_only_where_that_is_accepted() -> None:
+    said = refusal_of(SHRUNK)
+    assert said is not None
+    assert said.startswith("3 images and 5 unselected images of the baseline are missing (")
+    assert said.endswith("restore them, or record without them by --accept-removed-images")
+    accepted = of_sets(SHRUNK.now, accepting=True)
+    assert refusal_of(accepted, accepting=True) is None
+    assert list(to_write([accepted])) == [accepted]
+    assert line(accepted).endswith("; 3 images removed; 5 unselected images removed")
+
+
+def test_removed_images_are_counted_for_as_long_as_the_baseline_lives() -> None:
+    first = of_sets(SHRUNK.now, accepting=True).with_commit(None)
+    assert first.now.provenance.removed_images == 8
+    second = of_sets(changed(HALF[:96], unselected="+" * 95), first.now, accepting=True).with_commit(None)
+    assert second.now.provenance.removed_images == 9
+    kept = of_sets(changed(HALF[:96], unselected="+" * 95, digest="new"), second.now).with_commit(None)
+    assert kept.now.provenance.removed_images == 9
+    other = of_sets(changed(HALF[:96], unselected="+" * 95, protocol={"seed": 3}), second.now).with_commit(None)
+    assert other.now.provenance.removed_images == 9
+    assert GROWN.with_commit(None).now.provenance.removed_images is None
+
+
+def test_another_protocol_is_no_way_to_lose_images() -> None:
+    then, now = (
+        changed(HALF[:count], protocol={"batch": Batch(size=10, images=images(count).digest)}) for count in (100, 97)
+    )
+    assert "3 images of the baseline are missing" in (refusal_of(of_sets(now, then)) or "")
+    other = of_sets(changed(HALF[:97], protocol={"seed": 1}))
+    assert "3 images of the baseline are missing" in (refusal_of(other) or "")
+    assert refusal_of(of_sets(then, now)) is None  # it grew
+
+
+def test_a_baseline_of_an_earlier_version_is_replaced_whatever_its_images_were() -> None:
+    old = changed(HALF, protocol={"version": 1})
+    one = Update(changed(HALF[:50]), old, judge(changed(HALF[:50]), old, RULES))
+    assert refusal_of(one) is None
+    assert list(to_write([one])) == [one]
+
+
+def test_images_of_other_pixels_are_recorded_anew() -> None:
+    then, now = (changed(FOOLED * 100, pixels=[letter] * 50 + ["c"] * 50) for letter in "ab")
+    one = update(now, then)
+    assert refusal_of(one) is None
+    assert list(to_write([one])) == [one]
+    assert line(one).endswith("; 50 corrupted images of other pixels")
+    nothing = update(changed(FOOLED * 100, pixels=["d"] * 100), then)
+    assert list(to_write([nothing])) == [nothing]

@@ -8,7 +8,7 @@ from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.report.table import VARIANTS, variants_table
 from pytest_robustness.suite.suite import Suite
 
-from tests.gate.examples import FOOLED, WITHSTOOD, measurement
+from tests.gate.examples import FOOLED, WITHSTOOD, images, measurement
 from tests.suite.test_suite import ATTACK, IMAGES, MODEL, folder, loaded
 
 __all__ = ["folder"]  # a fixture
@@ -74,6 +74,16 @@ def test_a_variant_whose_cases_are_not_all_there_is_left_out(folder: Path) -> No
         some = {case: one for case, one in measurements.items() if case != missing}
         assert {one.models for one in contrasts(three, some)} == {"deep -> deeper"}
     assert list(contrasts(three, {})) == []
+
+
+def test_a_variant_over_other_images_is_left_out(folder: Path) -> None:
+    """Merged of two runs: no place in one set is a place in the other."""
+    pair = suite(folder, variant("plain", "normed"))
+    measurements = measured(pair, plain=40, normed=55)
+    other = measurement(FOOLED * 100, case="normed/pgd", unselected="+" * 10, listed=images(range(100, 200)))
+    assert list(contrasts(pair, measurements | {"normed/pgd": other})) == []
+    blind = measurement(FOOLED * 100, case="normed/pgd", unselected="+" * 11)
+    assert list(contrasts(pair, measurements | {"normed/pgd": blind})) == []
 
 
 def test_a_group_pools_its_variants_image_by_image(folder: Path) -> None:

@@ -52,6 +52,13 @@ def test_what_was_not_selected_is_not_counted():
     assert run.line(["a/pgd 5/100"]).startswith("0/1 cases, 5 images")
 
 
+def test_a_set_that_grew_takes_longer_and_counts_whole():
+    run = remaining(a_pgd=10.0, b_pgd=10.0)
+    assert run.line(["a/pgd 0/150"]) == "0/2 cases, 0 images, 30 s left: a/pgd 0/150"
+    run.finish("a/pgd", 15.0)
+    assert run.line(["b/pgd 75/150"]) == "1/2 cases, 225 images, 8 s left: b/pgd 75/150"
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (600, "10 min"), (3600 * 2.5, "2.5 h")])
 def test_durations_are_rough(seconds, text):
     assert duration(seconds) == text

@@ -37,7 +37,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
 def test_a_model_meets_an_attack_on_two_images(suite: Suite, name: str) -> None:
     measurement = evaluate(suite.case(f"{name}/fgsm"), device=torch.device("cpu"))
     side = 299 if "inception" in name else 224
-    assert measurement.protocol.images.shape == [3, side, side]
+    assert measurement.protocol.shape == [3, side, side]
     assert measurement.evidence.correct == [1] * COUNT
     assert measurement.provenance.code_digest is not None
     made = measurement.provenance.architecture

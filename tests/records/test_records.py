@@ -1,13 +1,12 @@
 """Measurements survive their file, and a file that is not as it was written is refused in one line."""
 
-import copy
 import json
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
-from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -17,13 +16,20 @@ from pydantic import ValidationError
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.evidence import Aggregates, Evidence
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.records.protocol import ImageSetId, Protocol
+from pytest_robustness.records.protocol import Batch
 
 from tests.gate.examples import evidence, measurement, refusal
-from tests.gate.strategies import evidences, hexadecimals, measurements, modest
+from tests.gate.strategies import evidences, measurements, modest
 
 SHIPPED = sorted(Path(__file__).parents[2].glob("baselines/*/*/*.json"))
-SMALL = measurement("-.!.!-!..!", unselected=".-..", top_5="....")
+SMALL = measurement(
+    "-.!.!-!..!",
+    unselected=".-..",
+    top_5="....",
+    distances=[None, None, 0.1, 0.5, 0.2, None, 0.3, None, None, 0.25],
+    forwards=[None, 12, 4, 12, 5, None, 6, 12, 12, 7],
+    gradients=[None, 11, 3, 11, 4, None, 5, 11, 11, 6],
+)
 
 
 @modest
@@ -43,7 +49,7 @@ def test_a_file_is_laid_out_for_a_reviewer(one: Measurement) -> None:
     data = json.loads(text, parse_constant=pytest.fail)
     assert list(data)[:4] == ["schema", "case", "budget", "aggregates"]
     assert list(data)[-1] == "evidence"
-    for section in ("aggregates", "timing", "protocol", "provenance", "evidence"):
+    for section in ("aggregates", "images", "unselected", "timing", "protocol", "provenance", "evidence"):
         assert _sorted_throughout(data[section])
     lines = text.splitlines()
     for key, array in data["evidence"].items():
@@ -65,25 +71,53 @@ def _without_strings(lines: list[str]) -> Iterator[str]:
 def test_shipped_baselines_are_as_they_were_written(path: Path) -> None:
     text = path.read_bytes().decode()
     one = Measurement.from_json(text)
-    assert one.to_json() == text.replace('"pytest_robustness.evaluate.attacks.cw:CW"', '"CW"')
+    if json.loads(text)["schema"] == one.schema_version:
+        assert one.to_json() == text
     assert one.case == f"{path.parent.name}/{path.stem}"
     noise = json.loads(text, parse_float=Decimal)["evidence"]["noise"]
     assert min(value.as_tuple().exponent for value in noise if value is not None) >= -6
 
 
-def _former_digest(stored: str) -> str:
-    """As it was made of what is stored, without any name."""
-    canonical = json.dumps(json.loads(stored)["protocol"], sort_keys=True, separators=(",", ":"))
-    return sha256(canonical.encode()).hexdigest()
+# --- files of an earlier version ---------------------------------------------------------------------------------
+
+SCHEMA_1 = Path(__file__).with_name("schema_1.json").read_text()
 
 
-def test_an_attack_stored_by_the_path_of_its_class_is_read_by_its_name() -> None:
-    """Baselines recorded before attacks had names still compare with what is measured now."""
-    stored = SMALL.to_json().replace(json.dumps(SMALL.protocol.attack), '"pytest_robustness.evaluate.attacks.cw:CW"')
-    one = Measurement.from_json(stored)
-    assert one.protocol.attack == "CW"
-    assert one.protocol.digest == _former_digest(stored)  # pages that show it still agree
-    assert one.protocol.first_difference(SMALL.protocol.model_copy(update={"attack": "CW"})) is None
+def test_a_file_of_an_earlier_version_means_what_it_meant() -> None:
+    one, stored = Measurement.from_json(SCHEMA_1), json.loads(SCHEMA_1)
+    assert one.schema_version == 2
+    assert one.evidence.model_dump() == stored["evidence"]
+    assert one.aggregates.model_dump() == stored["aggregates"]
+    assert (one.images.count, one.images.digest) == (10, "a" * 64)
+    assert one.unselected is not None
+    assert (one.unselected.count, one.unselected.digest) == (4, "b" * 64)
+    assert (one.protocol.version, one.protocol.shape, one.protocol.attack) == (
+        1,
+        [3, 32, 32],
+        "pytest_robustness.evaluate.attacks.cw:CW",
+    )
+    assert one.protocol.batch == Batch(size=100, images="a" * 64)
+    assert one.provenance.row_floor == 16
+    assert one.seconds == pytest.approx(8 * 0.002)
+    assert Measurement.from_json(one.to_json()) == one
+
+
+@pytest.mark.parametrize("key", ["images", "unselected", "batch_size", "row_floor"])
+def test_a_file_of_an_earlier_version_that_lacks_something_is_refused(key: str) -> None:
+    data = json.loads(SCHEMA_1)
+    del data["protocol"][key]
+    assert key in refusal(lambda: Measurement.from_json(json.dumps(data)))
+
+
+@pytest.mark.parametrize("value", [None, 3, [], "text", {"count": 10}])
+def test_a_file_of_an_earlier_version_that_is_damaged_is_refused(value: object) -> None:
+    for keys in (("protocol",), ("protocol", "images"), ("timing",), ("provenance",)):
+        data = json.loads(SCHEMA_1)
+        _at(*keys, value=value)(data)
+        refusal(lambda data=data: Measurement.from_json(json.dumps(data)))
+
+
+# --- what is counted ---------------------------------------------------------------------------------------------
 
 
 @modest
@@ -110,6 +144,26 @@ def test_aggregates_are_what_numpy_makes_of_the_evidence(seen: Evidence) -> None
     assert close(found.noise_rate, sum(noise), len(noise))
     assert close(found.effort, effort.sum(), len(effort))
     assert close(found.clean_accuracy, unselected.sum(), len(unselected))
+    for name in ("forwards", "gradients"):
+        work = [value for value in getattr(seen, name) or [] if value is not None]
+        assert close(getattr(found, name), sum(work), len(work))
+    distances = [value for value in seen.distance or [] if value is not None]
+    assert found.distance == (pytest.approx(np.median(distances), rel=1e-5) if distances else None)
+
+
+@modest
+@given(measurements(), st.randoms(use_true_random=False))
+def test_a_part_has_the_images_it_is_asked_for_in_their_order(one: Measurement, random: Random) -> None:
+    count = one.images.count
+    blind = 0 if one.unselected is None else one.unselected.count
+    places, others = random.sample(range(count), random.randint(0, count)), random.sample(range(blind), blind)
+    part = one.at(places, others)
+    for name, values in one.evidence.model_dump().items():
+        chosen = others if name.startswith("unselected") else places
+        assert getattr(part.evidence, name) == (values and [values[i] for i in chosen])
+    assert part.images.count == len(places)
+    assert Measurement.from_json(part.to_json()) == part
+    assert one.images.digest != part.images.digest  # nobody takes it for the whole
 
 
 INCONSISTENT = {
@@ -126,6 +180,16 @@ INCONSISTENT = {
     "a noise rate that is no number": {"noise": [None, float("nan"), None]},
     "an infinite noise rate": {"noise": [None, float("inf"), None]},
     "a noise rate above two": {"noise": [None, 2.000001, None]},
+    "a success without a distance": {"distance": [None, None, 0.1]},
+    "a negative distance": {"distance": [None, -0.1, None]},
+    "distances of different length": {"distance": [None, 0.1]},
+    "work without an attempt": {"forwards": [1, 1, 1]},
+    "an attempt without work": {"gradients": [None, 3, None]},
+    "negative work": {"gradients": [None, -1, 3]},
+    "a member that fooled nobody": {"fooled_by": [None, 0, 1]},
+    "a success by nobody": {"fooled_by": [None, None, None]},
+    "pixels of an image that was not corrupted": {"pixels": ["a", "b", "c"]},
+    "a corrupted image without pixels": {"pixels": [None, "b", None]},
     "a right answer that is not among the first five": {"unselected_correct": [0, 1], "unselected_top_5": [1, 0]},
 }
 
@@ -150,7 +214,7 @@ def test_a_noise_rate_is_from_nothing_to_the_opposite_of_an_image(noise: float) 
 def test_both_answers_are_of_the_same_unselected_images(others: dict[str, object]) -> None:
     data = json.loads(SMALL.to_json())
     data["evidence"] |= others
-    data["protocol"]["unselected"] = data["protocol"]["unselected"] if data["evidence"]["unselected_correct"] else None
+    data["unselected"] = data["unselected"] if data["evidence"]["unselected_correct"] else None
     message = refusal(lambda: Measurement.from_json(json.dumps(data)))
     assert message.endswith("top-5 and top-1 answers are not of the same unselected images")
 
@@ -178,7 +242,7 @@ def _fool(arrays: dict[str, list], i: int) -> None:
 
 
 def _drop(arrays: dict[str, list], i: int) -> None:
-    for key in ("correct", "success", "effort", "noise"):
+    for key in ("correct", "success", "effort", "noise", "distance", "forwards", "gradients"):
         del arrays[key][i]
 
 
@@ -192,6 +256,10 @@ EDITS: dict[str, Edit] = {
     "an effort removed": _set("effort", lambda value: None if value is not None else 3),
     "a noise rate raised": _set("noise", lambda value: value + 0.0001),
     "a noise rate removed": _set("noise", lambda value: None if value is not None else 0.1),
+    "a distance raised": _set("distance", lambda value: value + 0.1),
+    "a distance removed": _set("distance", lambda value: None if value is not None else 0.1),
+    "a forward more": _set("forwards", lambda value: value + 1),
+    "a gradient less": _set("gradients", lambda value: value - 1),
     "an image dropped": _drop,
     "an image dropped from one array": lambda arrays, i: arrays["success"].pop(i),
     "an image of clean accuracy flipped": _set("unselected_correct", lambda bit: 1 - bit),
@@ -203,7 +271,7 @@ def _edited(text: str, edit: Edit, i: int) -> str | None:
     data = json.loads(text)
     try:
         edit(data["evidence"], i)
-    except (TypeError, IndexError):  # no value there
+    except (TypeError, IndexError, KeyError):  # no value there
         return None
     return json.dumps(data)
 
@@ -268,7 +336,8 @@ def _at(*path: str, value: object) -> Callable[[dict], None]:
 
 #: Of a file: what is edited, and what the refusal must name.
 DAMAGE: dict[str, tuple[Callable[[dict], object], str]] = {
-    "a newer schema": (_at("schema", value=2), "schema: 2"),
+    "a newer schema": (_at("schema", value=3), "schema: 3"),
+    "no schema that there was": (_at("schema", value=0), "schema: 0"),
     "a schema in words": (_at("schema", value="1"), "schema: '1'"),
     "no schema": (lambda data: data.pop("schema"), "schema: None"),
     "no aggregates": (lambda data: data.pop("aggregates"), "aggregates"),
@@ -281,8 +350,10 @@ DAMAGE: dict[str, tuple[Callable[[dict], object], str]] = {
     "a key too many in the evidence": (_at("evidence", "surplus", value=[]), "evidence.surplus"),
     "a time that is no number": (_at("timing", "gradient_units", value=float("nan")), "timing.gradient_units"),
     "an infinite time": (_at("timing", "gradient_units", value=float("inf")), "timing.gradient_units"),
-    "a time in words": (_at("timing", "gradients", value="10"), "timing.gradients"),
-    "no batch size": (_at("protocol", "batch_size", value=0), "protocol.batch_size"),
+    "a time in words": (_at("timing", "attack_seconds", value="10"), "timing.attack_seconds"),
+    "no batch size": (_at("protocol", "batch", value={"size": 0, "images": "a"}), "protocol.batch.size"),
+    "no image set": (lambda data: data.pop("images"), "images"),
+    "a set of fewer images": (_at("images", "count", value=9), "evidence of 10 images, not 9"),
     "a parameter that is a list": (_at("protocol", "parameters", "eps", value=[1]), "protocol.parameters.eps"),
     "evidence that is a list": (_at("evidence", value=[]), "evidence"),
     "a negative budget": (_at("budget", value=-1), "budget"),
@@ -329,108 +400,3 @@ def test_a_damaged_file_is_refused_in_one_line_or_sound(data: st.DataObject) -> 
         new = data.draw(st.sampled_from(TOKENS) | st.text('0123456789.,:[]{}"-+eE \n\t\x00é', max_size=6))
         text = text[:start] + new + text[start + length :]
     assert _accepted(text) or refusal(lambda: Measurement.from_json(text))
-
-
-@st.composite
-def protocols(draw: st.DrawFn) -> Protocol:
-    """From so few that two are often equal; each key always of one type."""
-    few = st.sampled_from
-    sets = st.builds(ImageSetId, count=few((4, 5)), digest=few(("a" * 64, "b" * 64)), shape=few(([1, 2, 2], [3, 2, 2])))
-    return Protocol(
-        attack="A",
-        parameters=draw(
-            st.fixed_dictionaries({}, optional={"eps": few((0.01, 0.02)), "steps": few((1, 2)), "flag": st.booleans()})
-        ),
-        stop="full",
-        images=draw(sets),
-        unselected=draw(st.none() | sets),
-        batch_size=draw(few((10, 20))),
-        row_floor=16,
-        seed=0,
-        dtype="float32",
-    )
-
-
-@settings(max_examples=300, deadline=None)
-@given(protocols(), protocols())
-def test_protocols_have_one_digest_exactly_if_they_are_equal(one: Protocol, other: Protocol) -> None:
-    assert (one.digest == other.digest) == (one == other)
-    assert (one.first_difference(other) is None) == (one == other)
-    assert one.digest == Protocol.model_validate(copy.deepcopy(one.model_dump())).digest
-
-
-def test_the_order_of_parameters_is_no_difference() -> None:
-    given_order = SMALL.protocol.parameters
-    turned = SMALL.protocol.model_copy(update={"parameters": dict(reversed(given_order.items()))})
-    assert list(turned.parameters) != list(given_order)
-    assert turned.digest == SMALL.protocol.digest
-
-
-#: Every key of a protocol in alphabetical order, and another value of it.
-OTHER: dict[str, object] = {
-    "attack": "torchattacks:BIM",
-    "batch_size": 50,
-    "dtype": "float64",
-    "images.count": 9,
-    "images.digest": "c" * 64,
-    "images.shape": [1, 28, 28],
-    "noise": "another definition",
-    "parameters.alpha": 0.001,
-    "parameters.eps": 0.02,
-    "row_floor": 8,
-    "seed": 1,
-    "stop": "full",
-    "unselected.digest": "d" * 64,
-    "version": 2,
-}
-
-
-def _with(protocol: Protocol, *keys: str) -> Protocol:
-    data = protocol.model_dump()
-    for key in keys:
-        *outer, last = key.split(".")
-        table = data
-        for part in outer:
-            table = table[part]
-        table[last] = OTHER[key]
-    return Protocol.model_validate(data)
-
-
-@pytest.mark.parametrize("key", OTHER)
-def test_the_difference_of_protocols_is_named_with_both_values(key: str) -> None:
-    before = SMALL.protocol.model_dump()
-    for part in key.split("."):
-        before = before[part]
-    text = SMALL.protocol.first_difference(_with(SMALL.protocol, key))
-    assert text is not None
-    assert text.startswith(f"{key}: ")
-    old, new = text.removeprefix(f"{key}: ").split(" is now ")
-    for shown, value in ((old, before), (new, OTHER[key])):
-        whole = json.dumps(value)
-        assert shown == whole or (len(whole) > 40 and whole.startswith(shown.split("...")[0]))
-    assert old != new
-
-
-@pytest.mark.parametrize(("length", "shown"), [(38, f'"{"a" * 37}z"'), (39, f'"{"a" * 11}...aaz"')])
-def test_a_value_of_more_than_forty_characters_is_shortened(length: int, shown: str) -> None:
-    """The quotes are counted too."""
-    other = SMALL.protocol.model_copy(update={"stop": "a" * (length - 1) + "z"})
-    assert SMALL.protocol.first_difference(other) == f'stop: "first-success" is now {shown}'
-
-
-@given(st.lists(st.sampled_from(sorted(OTHER)), min_size=2, max_size=5, unique=True))
-@modest
-def test_of_several_differences_the_first_is_named(keys: list[str]) -> None:
-    text = SMALL.protocol.first_difference(_with(SMALL.protocol, *keys))
-    assert text is not None
-    assert text.startswith(f"{min(keys)}: ")
-
-
-@given(hexadecimals)
-@modest
-def test_an_image_set_that_one_side_lacks_is_a_difference(digest: str) -> None:
-    with_set = SMALL.protocol
-    without = with_set.model_copy(update={"unselected": None})
-    assert (with_set.first_difference(without) or "").startswith("unselected.count: 4 is now null")
-    assert (without.first_difference(with_set) or "").startswith("unselected.count: null is now 4")
-    assert with_set.digest != without.digest

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.pairing import Lists, pair
 from pytest_robustness.gate.pooled import judge_models
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.gallery import Gallery, Guess, Picture
+from pytest_robustness.records.image_list import ImageSetId
 from pytest_robustness.records.measurement import Measurement, Timing
-from pytest_robustness.records.protocol import ImageSetId, Protocol
+from pytest_robustness.records.protocol import Protocol
 from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.report.build import Run, build
 from pytest_robustness.report.data import Report
@@ -69,18 +71,16 @@ def measurement(
     efforts = np.minimum(rest.poisson(steps * used * (1 - worse), images), steps)
     right = np.random.default_rng([seed, *case.model_name.encode()]).random(images) < 0.81
     return Measurement(
-        schema=1,
         case=case.id,
         budget=steps,
-        timing=Timing(seconds_per_attempt=2e-3 * time, gradient_units=time, unit_spread=0.05, gradients=float(steps)),
+        timing=Timing(seconds_per_attempt=2e-3 * time, gradient_units=time, unit_spread=0.05, rounds=10),
+        images=ImageSetId(count=images, digest="a" * 64),
+        unselected=ImageSetId(count=images, digest="b" * 64),
         protocol=Protocol(
             attack=f"torchattacks:{case.attack.attack}",
             parameters=case.attack.parameters,
             stop="first-success",
-            images=ImageSetId(count=images, digest="a" * 64, shape=[3, 32, 32]),
-            unselected=ImageSetId(count=images, digest="b" * 64, shape=[3, 32, 32]),
-            batch_size=max(1, images // 10),
-            row_floor=16,
+            shape=[3, 32, 32],
             seed=0,
             dtype="float32",
         ),
@@ -126,7 +126,7 @@ def run(of: Suite, worse: dict[str, float] | None = None, only: list[str] | None
         "measurements": now,
         "verdicts": {case: judge(one, then[case], Rules.of(of.case(case))) for case, one in now.items()},
         "tests": {case.id: f"robustness_tests/test_robustness.py::test_robustness[{case.id}]" for case in cases},
-        "pooled": judge_models(of, {case: (then[case], one) for case, one in now.items()}),
+        "pooled": judge_models(of, {case: pair(then[case], one, Lists()) for case, one in now.items()}),
     }
     return Run(**values | more)
 

@@ -60,10 +60,14 @@ def test_every_key_that_is_written_is_in_the_schema(regressed):
     [
         ("{", "not JSON"),
         ("[]", "not a report"),
-        ("{}", "schema: None is not 1"),
-        ('{"schema": 2}', "schema: 2 is not 1"),
-        ('{"schema": true}', "schema: True is not 1"),
+        ("{}", "schema: None is not 2"),
+        ('{"schema": 3}', "schema: 3 is not 2"),
+        ('{"schema": 0}', "schema: 0 is not 2"),
+        ('{"schema": true}', "schema: True is not 2"),
+        ('{"schema": 2}', "title: Field required"),
         ('{"schema": 1}', "title: Field required"),
+        ('{"schema": 1, "attacks": [{"protocol": {"images": 3}}]}', "title: Field required"),
+        ('{"schema": 1, "attacks": [null]}', "title: Field required"),
     ],
 )
 def test_what_is_no_report_is_refused_in_one_line(text, said):
@@ -135,7 +139,7 @@ def test_rendering_later_needs_no_torch(regressed, tmp_path):
     ("arguments", "said"),
     [
         (["report", "none.json"], "none.json: No such file or directory"),
-        (["report", "bad.json"], "bad.json: schema: None is not 1"),
+        (["report", "bad.json"], "bad.json: schema: None is not 2"),
         (["report", "bad.json", "-o", "page.pdf"], "page.pdf: should end in .html or .md"),
         (["report", "page.html"], "page.html: is the file that is read: give another by -o"),
         (["nonesuch"], "invalid choice: 'nonesuch' (choose from"),

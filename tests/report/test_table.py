@@ -104,22 +104,24 @@ def test_columns_are_aligned_whatever_the_rows(data: st.DataObject) -> None:
             rows.append(Row(case, data.draw(words), data.draw(st.booleans()), one))
             continue
         units = data.draw(times)
-        timing = Timing(seconds_per_attempt=units, gradient_units=units, unit_spread=0.0, gradients=1.0)
+        timing = Timing(seconds_per_attempt=units, gradient_units=units, unit_spread=0.0)
         one = one.model_copy(update={"timing": timing})
         rows.append(judged(one, data.draw(st.sampled_from((None, one)))))
     lines = [line for line, _ in table(rows)]
     assert len(lines) == 1 + len(rows)
     header = lines[0]
-    assert cells(header) == list(HEADER)
-    starts = {name: header.index(name) for name in HEADER}
+    distances = any(row.measurement and row.measurement.evidence.distance is not None for row in rows)
+    names = [*HEADER[:3], *(["distance"] if distances else []), *HEADER[3:]]
+    assert cells(header) == names
+    starts = {name: header.index(name) for name in names}
     # rightmost columns of the numbers, which are aligned at their end
     for line in lines:
         assert line == line.rstrip()
-        assert len(cells(line)) == len(HEADER)
+        assert len(cells(line)) == len(names)
         for name in ("attack", "change", "verdict"):
             assert line[starts[name] - 1] == " "
             assert line[starts[name]] != " "
-        for name in HEADER[2:6]:
+        for name in names[2:-2]:
             end = starts[name] + len(name)
             assert line[end] == " "
             assert line[end - 1] != " "

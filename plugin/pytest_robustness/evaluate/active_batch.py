@@ -18,8 +18,6 @@ from pytest_robustness.evaluate.runtime.errors import user_code
 
 #: The step at which an image was first fooled, of one that was not.
 NEVER = -1
-#: Images wait until no more than this share of the batch is left.
-FILL = 0.75
 
 
 @dataclass(frozen=True)
@@ -121,12 +119,8 @@ class ActiveBatch:
         return self.rows, self.gradient_rows, self.padding
 
     def _fill(self) -> None:
-        """Begin as many of the waiting images as there is room for, those of one restart at a time.
-
-        Not before a quarter of the batch is free: what is remembered of the others is copied each time.
-        """
-        active = 0 if self._rows is None else len(self._rows.label)
-        free = self.capacity - active if active <= FILL * self.capacity else 0
+        """Begin as many of the waiting images as there is room for, those of one restart at a time."""
+        free = self.capacity - (0 if self._rows is None else len(self._rows.label))
         while free and self._waiting:
             restart = self._waiting[0][1]
             new: list[int] = []
@@ -220,6 +214,7 @@ class ActiveBatch:
                 loss = getattr(self.attack, "loss", None)
                 losses = loss(logits, rows) if loss else scale_free_cross_entropy(logits, rows.label)
             (gradient,) = torch.autograd.grad(losses.sum(), candidates)
+        gradient = gradient.contiguous()  # as all else is: operations on tensors that are laid out otherwise are slow
         candidates.requires_grad_(False)
         logits = logits.detach()
         self._check(logits, gradient)
@@ -282,7 +277,7 @@ class ActiveBatch:
     def _check(self, *values: Tensor) -> None:
         """Note what is not finite; asked once a round, so that no step waits for the device."""
         for value in values:
-            finite = value.isfinite().all()
+            finite = value.abs().amax().isfinite()  # a fifteenth of the time of looking at each
             self._sound = finite if self._sound is None else self._sound & finite
 
 

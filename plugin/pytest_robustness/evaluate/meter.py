@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pytest_robustness.evaluate.attacks.ball import check_logits
 from pytest_robustness.evaluate.models.classifier import Frozen, padded
@@ -91,6 +91,9 @@ class Meter(Frozen):
         if self.freeze and self.candidates and not bool(self._open.any()):
             raise Exhausted
         self._withdraw(inputs)
+        if inputs.requires_grad:  # a model in channels_last has gradients of that format, and some attacks view theirs
+            inputs = inputs.view_as(inputs)
+            inputs.register_hook(lambda gradient: gradient.contiguous())
         if not self.candidates:
             return self._compute(inputs)
         if self.freeze:
@@ -118,8 +121,8 @@ class Meter(Frozen):
         logits = self._compute(part, self.row_floor)
         fooled = self._notice(part, kept, logits)
         logits = torch.where(fooled.unsqueeze(1), logits.detach(), logits)
-        if self._last_logits is None:
-            self._last_logits = logits.new_zeros(len(self.labels), logits.shape[1])
+        if self._last_logits is None:  # of a row that is never computed: its label, or attacks would drop the row
+            self._last_logits = nn.functional.one_hot(self.labels, logits.shape[1]).to(logits.dtype)
         self._last_logits[kept] = logits.detach()
         return logits if whole else self._last_logits.index_copy(0, kept, logits)
 

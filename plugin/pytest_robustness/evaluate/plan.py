@@ -83,18 +83,19 @@ def _attack(case: Case, subject: Subject, attempts: Tensor, finished: Finished, 
         return
     if context.resolved.by_row:
         batch = active_batch(context, places)
+        timed = timed and batch.gradient  # a unit is no measure of forwards alone
         units = places[: context.batch_size]
         for first, chosen in _chosen(-(-len(places) // context.batch_size), timed=timed):
             yield RowRound(context, finished, units if first else (), units if chosen else (), batch=batch)
         return
     batches = [part for part in _batches(len(attempts), context.batch_size) if bool(attempts[part].any())]
     for part, (first, chosen) in zip(batches, _chosen(len(batches), timed=timed), strict=True):
-        units = range(len(attempts))[part]
+        whole = range(len(attempts))[part]
         yield BatchRound(
             context,
             finished,
-            units if first else (),
-            units if chosen else (),
+            whole if first else (),
+            whole if chosen else (),
             batch=part,
             correct=attempts[part],
         )

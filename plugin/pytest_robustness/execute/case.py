@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.gallery import attack_again
+from pytest_robustness.evaluate.images.load import image_lists
 from pytest_robustness.evaluate.measure import evaluate, identify
 from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
 from pytest_robustness.evaluate.runtime.devices import Device
@@ -14,7 +15,9 @@ from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.gate.anchor import Anchor
 from pytest_robustness.gate.judge import judge, not_judged
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.pairing import FIRST_LISTED, Lists
 from pytest_robustness.gate.unchanged import is_unchanged, judge_unchanged
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import Verdict
@@ -33,12 +36,16 @@ class Request:
         anchor: a release that the case is also held against; None: none.
         limit: images of a trial, which is timed and not judged; None: all images, judged.
         changed_only: a case that would only repeat its baseline is judged by it and not measured.
+        accept_removed_images: images of the baseline may be missing; the others are judged.
+        known_lists: digests of the image lists that the result need not bring.
         wants_pictures: whether a case with this verdict gets a gallery.
     """
 
     anchor: Anchor | None = None
     limit: int | None = None
     changed_only: bool = False
+    accept_removed_images: bool = False
+    known_lists: Container[str] = ()
     wants_pictures: Callable[[Verdict], bool] = _no_pictures
 
 
@@ -47,6 +54,7 @@ def run_case(
     baseline: Measurement | None,
     request: Request,
     *,
+    stored_list: Callable[[str], ImageList] | None = None,
     device: Device | None = None,
     time_unreliable_because: str | None = None,
     run_rounds: RunRounds = run_in_order,
@@ -60,19 +68,26 @@ def run_case(
         case: which model, attack and images.
         baseline: its stored measurement; None: there is none, which is a verdict of its own.
         request: what is asked of it.
+        stored_list: returns, by its digest, the list of the images that the baseline is of; None: there are none, and
+            the baseline can only be compared over the very same set.
         device, time_unreliable_because, run_rounds, progress, model_cache: as ``evaluate`` takes them.
         measured: called with the measurement, before it is judged; not called where nothing was measured.
 
     Raises:
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
     """
-    rules = Rules.of(case)
+    stopwatch = Stopwatch(request.limit)
+    rules = replace(Rules.of(case), accept_removed_images=request.accept_removed_images)
+    attacked, unselected = image_lists(case)
+    own = [attacked, *([unselected] if unselected else [])]
+    lists = Lists(own, stored_list) if stored_list else Lists(own)
+    if baseline is not None and not request.limit:
+        _check_lists(baseline, attacked, unselected, lists)
     if request.changed_only and baseline is not None:
         protocol, provenance = identify(case, device=device, model_cache=model_cache)
-        if is_unchanged(baseline, protocol, provenance):
-            verdict = _anchored(request.anchor, baseline, judge_unchanged(baseline, rules), rules)
+        if is_unchanged(baseline, protocol, provenance, attacked.identity, unselected.identity if unselected else None):
+            verdict = _anchored(request.anchor, baseline, judge_unchanged(baseline, rules), rules, own, baseline)
             return Result(measurement=baseline, verdict=verdict)
-    stopwatch = Stopwatch(request.limit)
     measurement = evaluate(
         case,
         device=device,
@@ -85,11 +100,30 @@ def run_case(
     measured(measurement)
     if request.limit:
         return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
-    verdict = _anchored(request.anchor, measurement, judge(measurement, baseline, rules), rules)
+    verdict = judge(measurement, baseline, rules, lists)
+    verdict = _anchored(request.anchor, measurement, verdict, rules, own, baseline)
     gallery = attack_again(case, measurement, device=device) if request.wants_pictures(verdict) else None
-    return Result(measurement=measurement, verdict=verdict, gallery=gallery)
+    unsent = {one.digest: one for one in own if one.digest not in request.known_lists}
+    return Result(measurement=measurement, verdict=verdict, gallery=gallery, image_lists=list(unsent.values()))
 
 
-def _anchored(anchor: Anchor | None, measurement: Measurement, verdict: Verdict, rules: Rules) -> Verdict:
+def _check_lists(baseline: Measurement, attacked: ImageList, unselected: ImageList | None, lists: Lists) -> None:
+    """Find out before the attack whether a list that is needed can be read; RobustnessError where it cannot."""
+    if baseline.protocol.version >= FIRST_LISTED:
+        lists.match(baseline.images, attacked.identity)
+        lists.match(baseline.unselected, unselected.identity if unselected else None)
+
+
+def _anchored(
+    anchor: Anchor | None,
+    measurement: Measurement,
+    verdict: Verdict,
+    rules: Rules,
+    own: Sequence[ImageList],
+    baseline: Measurement | None,
+) -> Verdict:
     """The verdict by the baseline, unless it passes and the anchor's does not."""
-    return verdict if anchor is None else anchor.judge(measurement, verdict, rules)
+    if anchor is None:
+        return verdict
+    removed = baseline.provenance.removed_images if baseline else None
+    return anchor.judge(measurement, verdict, rules, own, removed or 0)

@@ -6,7 +6,8 @@ and when the rules give way. ``python -m pytest_robustness anchor SUITE FOLDER``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,10 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import write_whole
-from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.judge import judge_pair
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.pairing import Lists, digests, pair
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import Status, Verdict
 from pytest_robustness.suite.suite import Suite, Tolerances
@@ -36,7 +39,7 @@ class AnchorRules(BaseModel):
 
     @classmethod
     def of(cls, suite: Suite) -> Self:
-        limits = {name: suite.attacks[name].max_success_rate for name in suite.regular_attacks}
+        limits = {name: suite.all_attacks[name].max_success_rate for name in suite.regular_attacks}
         return cls(
             alpha=suite.alpha,
             policy=suite.policy,
@@ -69,9 +72,10 @@ class Anchor:
         self.file = self.store.folder / "rules.json"
 
     def record(self, baselines: BaselineStore) -> int:
-        """Take over the baselines of the suite's cases, and the rules, which come last; how many there were.
+        """Take over the baselines of the suite's cases, the lists of their images, and the rules, which come last.
 
-        Raises RobustnessError where a case of every run has no baseline.
+        Returns how many baselines there were. Raises RobustnessError where a case of every run has none, and where a
+        list that is needed cannot be read.
         """
         found = {case.id: baselines.read(case.id) for case in self.suite.cases()}
         regular = set(self.suite.regular_attacks)
@@ -85,7 +89,8 @@ class Anchor:
             raise RobustnessError(
                 f"{self.store.folder}: {names}: no part of an anchor; name another folder, or move it"
             )
-        self.store.write(one for one in held.values() if not self.store.holds(one))
+        lists = [baselines.image_list(digest) for digest in sorted(digests(held.values()))]
+        self.store.write((one for one in held.values() if not self.store.holds(one)), lists)
         self.store.remove(gone)
         try:
             write_whole(self.file, AnchorRules.of(self.suite).model_dump_json(indent=2) + "\n")
@@ -119,22 +124,34 @@ class Anchor:
         then, now = self.rules(), AnchorRules.of(self.suite)
         dropped, _ = self.store.others({case.id for case in self.suite.cases()})
         on_request = [
-            name for name in then.max_success_rate if name in self.suite.attacks.keys() - set(now.max_success_rate)
+            name for name in then.max_success_rate if name in self.suite.all_attacks.keys() - set(now.max_success_rate)
         ]
         found = list(then.loosened(now))
         found += [f"no longer in the suite: {', '.join(dropped)}"] if dropped else []
         found += [f"attacks.{name} runs on request only" for name in on_request]
         return [f"since the anchor: {problem}" for problem in found]
 
-    def judge(self, now: Measurement, verdict: Verdict, rules: Rules) -> Verdict:
+    def judge(
+        self, now: Measurement, verdict: Verdict, rules: Rules, own: Iterable[ImageList] = (), removed: int = 0
+    ) -> Verdict:
         """A case's verdict by its baseline, unless it passes there and fails here.
+
+        Args:
+            now, verdict, rules: the measurement, and what its baseline says of it by which rules.
+            own: the lists of the measurement's images.
+            removed: images whose absence was accepted when baselines were updated, in all; those of them that went
+                since the anchor need not be accepted again.
 
         Raises RobustnessError for a damaged file.
         """
         then = self.store.read(now.case)
         if then is None or not verdict.passed:
             return verdict
-        since = judge(now, then, rules)
+        paired = pair(then, now, Lists(own, self.store.image_list))
+        accepted = removed - (then.provenance.removed_images or 0)
+        if 0 < paired.change.removed <= accepted:
+            rules = replace(rules, accept_removed_images=True)
+        since = judge_pair(paired, now, rules)
         if since.passed:
             return verdict
         reason = f"{now.case}: since the anchor: {since.reason.removeprefix(f'{now.case}: ')}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_robustness.gate.metrics import Rules, compare
+from pytest_robustness.gate.metrics import Rules, compare, exceeded_limit
+from pytest_robustness.gate.pairing import Lists, Pair, pair
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
 
@@ -10,16 +11,32 @@ from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
 MOST_TELLING = (Status.REGRESSED, Status.OVER_LIMIT, Status.INCONCLUSIVE, Status.IMPROVED, Status.SAME)
 
 
-def judge(now: Measurement, then: Measurement | None, rules: Rules) -> Verdict:
-    """Compare a measurement with its baseline, like with like only."""
-    difference = then.protocol.first_difference(now.protocol) if then else None
-    if then is not None and difference is None:
-        return _summary(then, now, compare(then, now, rules))
-    status, reason = Status.NO_BASELINE, "no baseline"
-    if difference is not None:
-        status = Status.NOT_COMPARABLE
-        reason = f"not comparable, re-record: the baseline's protocol differs in {difference}"
-    return Verdict(case=now.case, passed=False, status=status, reason=f"{now.case}: {reason}")
+def judge(now: Measurement, then: Measurement | None, rules: Rules, lists: Lists | None = None) -> Verdict:
+    """Compare a measurement with its baseline, like with like only, and each image with itself.
+
+    Args:
+        now, then: the measurement, and its baseline if there is one.
+        rules: what they are judged by.
+        lists: where the lists of their images come from; only needed where their sets differ.
+
+    Raises RobustnessError, naming the file, where a list is needed and cannot be read.
+    """
+    if then is None:
+        return Verdict(
+            case=now.case, passed=False, status=Status.NO_BASELINE, reason=f"{now.case}: {Status.NO_BASELINE}"
+        )
+    return judge_pair(pair(then, now, lists or Lists()), now, rules)
+
+
+def judge_pair(paired: Pair, now: Measurement, rules: Rules) -> Verdict:
+    """The same of two that were brought together already; ``now`` is the whole measurement, new images included."""
+    problem = paired.problem(accept_removed=rules.accept_removed_images)
+    if problem is not None:
+        reason = f"{now.case}: {problem}"
+        return Verdict(case=now.case, passed=False, status=Status.NOT_COMPARABLE, reason=reason, images=paired.change)
+    metrics = compare(paired.then, paired.now, rules)
+    metrics[1:1] = exceeded_limit(now, rules)  # after the success rate
+    return _summary(paired, metrics)
 
 
 def not_judged(case: str) -> Verdict:
@@ -27,7 +44,8 @@ def not_judged(case: str) -> Verdict:
     return Verdict(case=case, passed=True, status=Status.TRIAL, reason=f"{case}: a trial, not judged")
 
 
-def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) -> Verdict:
+def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
+    then, now = paired.then, paired.now
     shown = [metric for metric in metrics if metric.fails]
     drifted = [metric for metric in metrics if metric.moved and metric.metric != "time"]
     failed, suffix = bool(shown), ""
@@ -39,7 +57,7 @@ def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) 
         suffix = f"; the model's {what} unchanged, so the environment moved{_environment(then, now)}"
     if not failed:
         shown = [metric for metric in metrics if metric.moved] or metrics[:1]
-    texts = "; ".join(metric.text for metric in shown)
+    texts = "; ".join([*(metric.text for metric in shown), *paired.change.notes])
     return Verdict(
         case=now.case,
         passed=not failed,
@@ -47,6 +65,7 @@ def _summary(then: Measurement, now: Measurement, metrics: list[MetricVerdict]) 
         reason=f"{now.case}: {texts}{suffix}",
         metrics=metrics,
         changes=now.provenance.changes(then.provenance),
+        images=paired.change,
     )
 
 

@@ -115,6 +115,19 @@ def relative_change(before: Sequence[float], after: Sequence[float], confidence:
     return ratio - 1 - z * error, ratio - 1 + z * error
 
 
+def log_change(logs: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
+    """Of exp(mean) - 1, the change that logarithms of ratios after / before say.
+
+    From the normal approximation of their mean. Of a single image nothing is known: None.
+    """
+    if len(logs) < 2:
+        return None
+    array = np.asarray(logs, dtype=float)
+    reach = _z((1 + confidence) / 2) * float(array.std(ddof=1)) / math.sqrt(len(array))
+    middle = float(array.mean())
+    return math.expm1(middle - reach), math.expm1(middle + reach)
+
+
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
     """Of a mean of values that are not negative, by the normal approximation; of fewer than two nothing is known."""
     if len(values) < 2:
@@ -123,6 +136,17 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> In
     reach = _z((1 + confidence) / 2) * float(array.std(ddof=1)) / math.sqrt(len(array))
     middle = float(array.mean())
     return max(0.0, middle - reach), middle + reach
+
+
+def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
+    """Of a median, between two of the values, whatever their distribution; None where they are too few.
+
+    Source: Conover, "Practical Nonparametric Statistics", section 3.2.
+    """
+    ordered, count = sorted(values), len(values)
+    reach = _z((1 + confidence) / 2) * math.sqrt(count) / 2
+    low, high = math.floor(count / 2 - reach), math.ceil(count / 2 + reach)
+    return (ordered[low - 1], ordered[high]) if low >= 1 and high < count else None
 
 
 def pooled_change(sums: Sequence[int], cases: int, comparisons: int, confidence: float = CONFIDENCE) -> Interval:

@@ -1,4 +1,4 @@
-"""Baselines on disk: one file a case, written whole or not at all."""
+"""Baselines on disk: one file a case, written whole or not at all, and a list of images for each set they are of."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import write_whole
+from pytest_robustness.gate import list_files
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 
 #: Seconds a writer waits for another.
@@ -21,7 +23,10 @@ PATIENCE = 300
 
 
 class BaselineStore:
-    """The baselines of one suite, at ``<root>/<suite>/<model>/<attack>.json``."""
+    """The baselines of one suite, at ``<root>/<suite>/<model>/<attack>.json``.
+
+    The images they are of lie beside them, at ``<root>/<suite>/images-<digest>.json``, once for each set.
+    """
 
     def __init__(self, root: Path, suite: str) -> None:
         self.root, self.folder = root, root / suite
@@ -77,19 +82,55 @@ class BaselineStore:
         except RobustnessError:
             return False
 
-    def write(self, measurements: Iterable[Measurement]) -> None:
-        """Store measurements, each atomically; one writer at a time.
+    def image_list(self, digest: str) -> ImageList:
+        """The images that baselines of this digest are of.
 
+        Raises RobustnessError, naming the file, where it is missing, damaged or another set's.
+        """
+        path = list_files.path_of(self.folder, digest)
+        self._check_inside(path)
+        return list_files.read(path, digest)
+
+    def write(self, measurements: Iterable[Measurement], lists: Iterable[ImageList] = ()) -> None:
+        """Store measurements and the lists of their images, each atomically; one writer at a time.
+
+        Lists come first, so that no baseline refers to one that is not there. Those that no baseline refers to any
+        more are removed at the end.
         Raises RobustnessError, naming the file, for the first that cannot be written; those before it are.
         """
         with self._lock():
+            for one in lists:
+                digest = one.digest
+                if not self._has_list(digest):
+                    self._write(list_files.path_of(self.folder, digest), one.to_json())
             for measurement in measurements:
-                path = self.path(measurement.case)
-                self._check_inside(path)
-                try:
-                    write_whole(path, measurement.to_json())
-                except OSError as error:
-                    raise RobustnessError(f"{path}: cannot be written: {error.strerror}") from None
+                self._write(self.path(measurement.case), measurement.to_json())
+            self._remove_unused_lists()
+
+    def _write(self, path: Path, text: str) -> None:
+        self._check_inside(path)
+        try:
+            write_whole(path, text)
+        except OSError as error:
+            raise RobustnessError(f"{path}: cannot be written: {error.strerror}") from None
+
+    def _has_list(self, digest: str) -> bool:
+        try:
+            self.image_list(digest)
+        except RobustnessError:
+            return False
+        return True
+
+    def _remove_unused_lists(self) -> None:
+        """Delete lists of ours that no baseline refers to; none where a baseline cannot be read."""
+        used = list_files.used(self.path(case) for case in self.cases())
+        if used is None:
+            return
+        kept = {list_files.path_of(self.folder, digest) for digest in used}
+        for path in list_files.ours(self.folder):
+            if path not in kept:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
     def remove(self, cases: Iterable[str]) -> None:
         """Delete baselines, and folders that have nothing left.
@@ -106,6 +147,7 @@ class BaselineStore:
                     raise RobustnessError(f"{path}: cannot be deleted: {error.strerror}") from None
                 with contextlib.suppress(OSError):  # not empty
                     path.parent.rmdir()
+            self._remove_unused_lists()
 
     def _check_inside(self, path: Path) -> None:
         """A link in a repository must not make us read, write or delete what lies elsewhere."""

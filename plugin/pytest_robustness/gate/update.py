@@ -1,12 +1,13 @@
-"""Which baselines an update run writes."""
+"""Which baselines an update run writes, and which it must not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from pytest_robustness.gate.pairing import missing_images
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.records.verdict import Verdict
+from pytest_robustness.records.verdict import MetricVerdict, Verdict, count_images
 
 
 @dataclass(frozen=True)
@@ -18,31 +19,70 @@ class Update:
     verdict: Verdict
 
     def with_commit(self, commit: str | None) -> Update:
-        """With the commit it was measured at."""
-        provenance = self.now.provenance.model_copy(update={"commit": commit})
+        """With the commit it was measured at, and the images that are missing since the first of its predecessors."""
+        before = None if self.then is None else self.then.provenance.removed_images
+        removed = (before or 0) + self.verdict.images.removed
+        noted = {"commit": commit, "removed_images": removed or None}
+        provenance = self.now.provenance.model_copy(update=noted)
         return replace(self, now=self.now.model_copy(update={"provenance": provenance}))
+
+    @property
+    def moved(self) -> list[MetricVerdict]:
+        """The metrics that left their tolerance; time only where it fell."""
+        return [one for one in self.verdict.moved if one.metric != "time" or one.outcome == "regressed"]
+
+    def refusal(self, *, accept_removed_images: bool) -> str | None:
+        """Why this baseline must not be written, and what to do; None where it may be.
+
+        Images of the baseline must not get lost unnoticed: they may be those that got worse. And where a set grows
+        while the model changes, new images would hide what became of the old ones.
+        """
+        change = self.verdict.images
+        if change.removed and not accept_removed_images:
+            return f"{missing_images(change)}: restore them, or record without them by --accept-removed-images"
+        moved = [one.text for one in self.moved if one.metric != "time"]
+        if change.grown and moved:
+            return (
+                f"its images grew, and on those of the baseline {'; '.join(moved)}: record the changed model on the "
+                "old set first, then let the set grow"
+            )
+        return None
 
 
 def to_write(results: Iterable[Update]) -> Iterator[Update]:
-    """Those whose baseline is missing, of another model or protocol, or whose values left their tolerance.
+    """Those whose baseline is missing, of another model, protocol or image set, or whose values left their tolerance.
 
-    The others keep their file, also one whose time rose: a diff should mean something.
+    The others keep their file, also one whose time rose: a diff should mean something. A set in another order is the
+    same set.
     """
     for result in results:
+        change = result.verdict.images
         if (
             result.then is None
             or result.then.protocol != result.now.protocol
             or result.now.provenance.changes(result.then.provenance)
-            or any(metric.metric != "time" or metric.outcome == "regressed" for metric in result.verdict.moved)
+            or change.grown
+            or change.removed
+            or change.other_pixels
+            or result.moved
         ):
             yield result
 
 
 def line(update: Update) -> str:
-    """Old -> new of each metric, moves for the worse marked."""
+    """Old -> new of each metric, moves for the worse marked, and what became of the images."""
     if update.then is None:
         return f"{update.now.case}: recorded"
+    change = update.verdict.images
+    counts = (
+        (change.new, "", "{count} new {images}"),
+        (change.new_unselected, "unselected ", "{count} new {images}"),
+        (change.missing, "", "{count} {images} removed"),
+        (change.missing_unselected, "unselected ", "{count} {images} removed"),
+        (change.other_pixels, "corrupted ", "{count} {images} of other pixels"),
+    )
+    images = [count_images(count, kind, text) for count, kind, text in counts if count]
     if not update.verdict.metrics:
-        return f"{update.now.case}: recorded anew, {update.verdict.status}"
-    marks = (f"{metric.text}{' WORSE' if metric.moved and metric.worse else ''}" for metric in update.verdict.metrics)
-    return f"{update.now.case}: {'; '.join(marks)}"
+        return "; ".join([f"{update.now.case}: recorded anew, {update.verdict.status}", *images])
+    marks = [f"{metric.text}{' WORSE' if metric.moved and metric.worse else ''}" for metric in update.verdict.metrics]
+    return f"{update.now.case}: {'; '.join([*marks, *images])}"

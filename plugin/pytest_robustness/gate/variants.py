@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_robustness.gate.metrics import Rules, compare
-from pytest_robustness.gate.pooled import Pair, pool
+from pytest_robustness.gate.pairing import Pair
+from pytest_robustness.gate.pooled import pool
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
@@ -27,13 +28,16 @@ class Contrast:
 
 
 def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator[Contrast]:
-    """Each variant whose cases are all in ``measurements``, per attack and averaged over attacks; then their groups."""
-    complete = [variant for variant in suite.variants if _cases(suite, variant) <= measurements.keys()]
+    """Each variant whose cases are all in ``measurements``, per attack and averaged over attacks; then their groups.
+
+    All of them over one image set, as the cases of one run are; variants of which that is not so are left out.
+    """
+    complete = [variant for variant in suite.variants if _is_complete(_cases(suite, variant), measurements)]
     for variant in complete:
         name = f"{variant.base} -> {variant.update}"
         pairs = _pairs(suite, variant, measurements)
-        for attack, (base, update) in pairs.items():
-            metrics = compare(base, update, Rules.of(suite.case(update.case)))
+        for attack, one in pairs.items():
+            metrics = compare(one.then, one.now, Rules.of(suite.case(one.now.case)))
             yield Contrast(name, attack, {metric.metric: metric for metric in metrics}, variant.group)
         yield from _averaged(suite, name, list(pairs.values()), variant.group)
     for group in dict.fromkeys(variant.group for variant in complete if variant.group):
@@ -49,12 +53,19 @@ def _averaged(suite: Suite, name: str, pairs: Sequence[Pair], group: str) -> Ite
         yield Contrast(name, "mean", {verdict.metric: verdict}, group)
 
 
+def _is_complete(cases: set[str], measurements: Mapping[str, Measurement]) -> bool:
+    there = [measurements[case] for case in cases if case in measurements]
+    return len(there) == len(cases) and len({(one.images, one.unselected) for one in there}) <= 1
+
+
 def _cases(suite: Suite, variant: Variant) -> set[str]:
     return {CaseId.of(model, attack) for model in variant.models for attack in suite.regular_attacks}
 
 
 def _pairs(suite: Suite, variant: Variant, measurements: Mapping[str, Measurement]) -> dict[str, Pair]:
     return {
-        attack: (measurements[CaseId.of(variant.base, attack)], measurements[CaseId.of(variant.update, attack)])
+        attack: Pair.of_same_images(
+            measurements[CaseId.of(variant.base, attack)], measurements[CaseId.of(variant.update, attack)]
+        )
         for attack in suite.regular_attacks
     }

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.pairing import digests
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.gate.update import Update, line, to_write
 from pytest_robustness.plugin.git import commit_of
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import Status
 
@@ -25,8 +27,18 @@ class BaselineWriter:
         self.store, self.rootdir = store, rootdir
         self.notes, self.failures = notes, failures
 
-    def record(self, results: Mapping[str, Result], troubles: Mapping[str, Status]) -> None:
-        """Write the results that differ from their baselines; a case in trouble keeps its file and is named."""
+    def record(
+        self,
+        results: Mapping[str, Result],
+        troubles: Mapping[str, Status],
+        image_lists: Mapping[str, ImageList],
+        *,
+        accept_removed_images: bool,
+    ) -> None:
+        """Write the results that differ from their baselines; a case in trouble keeps its file and is named.
+
+        ``image_lists`` has the lists of their images, by digest.
+        """
         sound = [result for case, result in results.items() if case not in troubles]
         try:
             updates = [Update(one.measurement, self.store.read(one.measurement.case), one.verdict) for one in sound]
@@ -34,20 +46,37 @@ class BaselineWriter:
             self.failures.append(f"{error}; nothing was recorded")
             return
         commit = commit_of(self.rootdir)
-        chosen = sorted(to_write(updates), key=lambda update: update.now.case)
+        refused = self._refused(updates, accept_removed_images=accept_removed_images)
+        allowed = [update for update in updates if update.now.case not in refused]
+        chosen = sorted(to_write(allowed), key=lambda update: update.now.case)
         written = [update.with_commit(commit) for update in chosen]
+        replaced = {update.now.case for update in written}
+        kept = [one.then for one in updates if one.then is not None and one.now.case not in replaced]
+        needed = digests([*(update.now for update in written), *kept])
+        lists = [image_lists[digest] for digest in sorted(needed & image_lists.keys())]
         try:
-            self.store.write(update.now for update in written)
+            self.store.write((update.now for update in written), lists)
         except RobustnessError as error:
             lost = [update.now.case for update in written if not self.store.holds(update.now)]
             self.failures.append(f"{error}; not recorded: {', '.join(lost)}")
             written = [update for update in written if update.now.case not in lost]
         self.notes += [line(update) for update in written]
-        unchanged = len(updates) - len(chosen)
+        unchanged = len(allowed) - len(chosen)
         self.notes.append(f"baselines in {self.shown_folder}: {len(written)} written, {unchanged} unchanged")
         if troubles:
-            kept = ", ".join(f"{case} ({trouble})" for case, trouble in troubles.items())
-            self.notes.append(f"not recorded: {kept}")
+            named = ", ".join(f"{case} ({trouble})" for case, trouble in troubles.items())
+            self.notes.append(f"not recorded: {named}")
+
+    def _refused(self, updates: Sequence[Update], *, accept_removed_images: bool) -> set[str]:
+        """The cases whose baselines must not be written, each named with the reason."""
+        reasons = {
+            update.now.case: update.refusal(accept_removed_images=accept_removed_images)
+            for update in updates
+            if update.then is not None
+        }
+        refused = {case: reason for case, reason in reasons.items() if reason is not None}
+        self.failures += [f"{case}: not recorded: {reason}" for case, reason in refused.items()]
+        return set(refused)
 
     def prune(self, obsolete: Sequence[str]) -> None:
         """Delete the baselines of cases that left the suite."""

@@ -100,9 +100,12 @@ class BenchmarkedRounds:
     def describe(self, measurement: Measurement) -> None:
         aggregates, timing = measurement.aggregates, measurement.timing
         self.benchmark.extra_info.update(
-            success_rate=aggregates.success_rate,
+            success_rate=aggregates.success_rate if measurement.has_success_rate else None,
+            distance=aggregates.distance,
             noise_rate=aggregates.noise_rate,
             effort=aggregates.effort,
+            forwards=aggregates.forwards,
+            gradients=aggregates.gradients,
             gradient_units=timing.gradient_units,
             seconds_per_attempt=timing.seconds_per_attempt,
             device=measurement.provenance.device,

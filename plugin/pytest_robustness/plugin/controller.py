@@ -10,11 +10,13 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
+from pytest_robustness.gate.pairing import Lists, pair
 from pytest_robustness.gate.pooled import judge_models
 from pytest_robustness.plugin.baselines import BaselineWriter
 from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import MetricVerdict, Status
 from pytest_robustness.report import model_table, terminal
@@ -27,6 +29,7 @@ class Controller:
         self.config = config
         self.settings = settings
         self.results: dict[str, Result] = {}
+        self.image_lists: dict[str, ImageList] = {}  # by digest, whatever became of the case that brought it
         self.troubles: dict[str, Status] = {}
         self.problems: dict[str, str] = {}  # what the failures of those without a result said
         self.tests: dict[str, str] = {}
@@ -57,7 +60,8 @@ class Controller:
         self.tests[case] = report.nodeid
         text = report.__dict__.pop(RESULT_ATTRIBUTE, None)
         if text is not None:
-            self.results[case] = Result.model_validate_json(text)
+            result = self.results[case] = Result.model_validate_json(text)
+            self.image_lists |= {one.digest: one for one in result.image_lists}
         elif report.failed:
             self.troubles[case] = Status.CRASHED if crashed else Status.ERROR
             self.problems[case] = _said(report)
@@ -84,7 +88,12 @@ class Controller:
             return
         recording = self.settings.recording
         if (self.results or self.troubles) and recording != "none":
-            self._writer.record(self.results, self.troubles)
+            self._writer.record(
+                self.results,
+                self.troubles,
+                self.image_lists,
+                accept_removed_images=self.settings.accept_removed_images,
+            )
         elif self.results:
             self._judge_together()
             self._check_anchor()
@@ -127,12 +136,15 @@ class Controller:
     def _judge_together(self) -> None:
         """What only several cases can tell may fail the run, and never saves it."""
         pairs = {}
+        lists = Lists(self.image_lists.values(), self.settings.store.image_list)
         for case, result in self.results.items():
             with contextlib.suppress(RobustnessError):  # the case itself has said so
                 then = self.settings.store.read(case)
                 if then is not None and case not in self.troubles:
-                    pairs[case] = (then, result.measurement)
-        self.pooled = judge_models(self.settings.suite, pairs)
+                    pairs[case] = pair(then, result.measurement, lists)
+        self.pooled = judge_models(
+            self.settings.suite, pairs, accept_removed_images=self.settings.accept_removed_images
+        )
         for name, verdict in self.pooled.items():
             if verdict.moved:
                 (self.failures if verdict.fails else self.notes).append(f"{name}: {verdict.text}")
@@ -159,6 +171,7 @@ class Controller:
             *terminal.not_measured(sound),
             *terminal.clean_accuracies(sound, always=self.settings.candidate is not None),
             *terminal.changed_models(sound),
+            *terminal.changed_images(sound),
             *terminal.not_judged(self.results),
         ]
         rows = terminal.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")

@@ -20,7 +20,7 @@ class Expected:
 
 
 class RunProgress:
-    """The cases of a run, and what became of them so far.
+    """The cases of a run, and what became of them so far. All are over one image set, which may have grown.
 
     Args:
         expected: of each case that was selected.
@@ -31,6 +31,7 @@ class RunProgress:
         self.expected = dict(expected)
         self.workers = workers
         self.took: dict[str, float] = {}
+        self.total: int | None = None  # images of the set, once a case has said so
 
     def finish(self, case: str, seconds: float) -> None:
         """A case is done, or will not be."""
@@ -43,6 +44,7 @@ class RunProgress:
         if not notes:
             return ""
         running = {found[1]: (int(found[2]), int(found[3])) for note in notes if (found := NOTE.fullmatch(note))}
+        self.total = max((total for _, total in running.values()), default=self.total)
         parts = [f"{len(self.took)}/{len(self.expected)} cases", f"{self.images(running):,} images"]
         left = self.seconds_left({case: done / max(total, 1) for case, (done, total) in running.items()})
         if left is not None:
@@ -51,8 +53,8 @@ class RunProgress:
 
     def images(self, running: Mapping[str, tuple[int, int]]) -> int:
         """Attacked so far."""
-        counts = [one.images for one in self.expected.values() if one.images] + [total for _, total in running.values()]
-        finished = sum((self.expected[case].images or max(counts, default=0)) for case in self.took)
+        recorded = max((one.images for one in self.expected.values() if one.images), default=0)
+        finished = len(self.took) * (self.total or recorded)
         return finished + sum(done for case, (done, _) in running.items() if case not in self.took)
 
     def seconds_left(self, shares: Mapping[str, float]) -> float | None:
@@ -61,7 +63,7 @@ class RunProgress:
         Args:
             shares: of the cases that run, how far they are, in [0, 1].
         """
-        known = {case: one.seconds for case, one in self.expected.items() if one.seconds}
+        known = {case: one.seconds * self._grown(one) for case, one in self.expected.items() if one.seconds}
         finished = [case for case in self.took if case in known]
         pace = sum(self.took[case] for case in finished) / sum(known[case] for case in finished) if finished else 1.0
         if known:
@@ -75,6 +77,10 @@ class RunProgress:
             (known[case] * pace if case in known else typical) * (1 - shares.get(case, 0.0)) for case in open_cases
         )
         return rest / max(1, min(self.workers, len(open_cases)))
+
+    def _grown(self, expected: Expected) -> float:
+        """How many times as many images there are as when a case was recorded."""
+        return self.total / expected.images if self.total and expected.images else 1.0
 
 
 def duration(seconds: float) -> str:

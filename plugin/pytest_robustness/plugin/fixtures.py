@@ -13,7 +13,7 @@ from pytest_robustness.plugin.outputs import OutputOptions
 from pytest_robustness.plugin.progress import Progress
 from pytest_robustness.plugin.recorder import properties
 from pytest_robustness.plugin.settings import Settings
-from pytest_robustness.plugin.stash import OUTPUTS, RESULT, SETTINGS, SHARED_DEVICE
+from pytest_robustness.plugin.stash import LISTS, OUTPUTS, RESULT, SETTINGS, SHARED_DEVICE
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import Status
 from pytest_robustness.report.text import printable
@@ -62,14 +62,16 @@ class Robustness:
         with failing(self._item, self._case.id):
             result = self._result()
         self._item.stash[RESULT] = result.model_dump_json()
+        self._item.stash[LISTS] = {one.digest for one in result.image_lists}
         self._item.user_properties += properties(result)
         if not result.verdict.passed and self._settings.recording == "none":
-            pytest.fail(printable(result.verdict.reason) + self._advice(result.verdict.status), pytrace=False)
+            pytest.fail(printable(result.verdict.reason) + self._advice(result.verdict), pytrace=False)
 
     def _result(self) -> Result:
         from pytest_robustness.execute.case import Request, run_case
 
         settings, case = self._settings, self._case
+        sent: set[str] = self._item.config.stash[LISTS]
         try:  # first: a damaged file need not wait for the attack
             baseline = settings.store.read(case.id)
         except RobustnessError as error:
@@ -78,12 +80,15 @@ class Robustness:
             anchor=settings.anchor if settings.recording == "none" else None,  # a new baseline is what is wanted
             limit=settings.limit,
             changed_only=settings.changed_only,
+            accept_removed_images=settings.accept_removed_images,
+            known_lists=sent,
             wants_pictures=self._wants_pictures,
         )
         return run_case(
             case,
             baseline,
             request,
+            stored_list=settings.store.image_list,
             device=self._device,
             time_unreliable_because="several workers share a GPU" if SHARED_DEVICE in os.environ else None,
             run_rounds=self._rounds,
@@ -95,10 +100,11 @@ class Robustness:
     def _wants_pictures(self, verdict: Verdict) -> bool:
         return self._outputs.pictures_of(self._case.id, regressed=verdict.status == Status.REGRESSED)
 
-    def _advice(self, status: Status) -> str:
-        if status not in (Status.NO_BASELINE, Status.NOT_COMPARABLE):
+    def _advice(self, verdict: Verdict) -> str:
+        if verdict.status not in (Status.NO_BASELINE, Status.NOT_COMPARABLE):
             return ""
-        return f"; record it: {self._command}"
+        options = ["--accept-removed-images"] if verdict.images.removed else []
+        return f"; record it: {self._settings.recording_command(self._item.nodeid, *options)}"
 
     @property
     def _command(self) -> str:

@@ -109,7 +109,7 @@ class Painter:
             baseline = self._settings.store.read(case)
         except RobustnessError:  # the case will say so
             return Expected()
-        return Expected(baseline.seconds, baseline.protocol.images.count) if baseline else Expected()
+        return Expected(baseline.seconds, baseline.images.count) if baseline else Expected()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from pytest_robustness.plugin.collection import case_of
-from pytest_robustness.plugin.stash import RESULT
+from pytest_robustness.plugin.stash import LISTS, RESULT
 from pytest_robustness.records.result import Result
 
 #: Of a TestReport: strings, so that they can be sent from any worker. The result is JSON.
@@ -19,9 +19,12 @@ def properties(result: Result) -> list[tuple[str, object]]:
     rates = result.measurement.aggregates
     values = {
         "verdict": str(result.verdict.status),  # an enum cannot be sent
-        "success_rate": rates.success_rate,
+        "success_rate": rates.success_rate if result.measurement.has_success_rate else None,
+        "distance": rates.distance,
         "noise_rate": rates.noise_rate,
         "effort": rates.effort,
+        "forwards": rates.forwards,
+        "gradients": rates.gradients,
         "gradient_units": result.measurement.timing.gradient_units,
         "clean_accuracy": rates.clean_accuracy,
     }
@@ -33,7 +36,13 @@ ASKING = "robustness"
 
 
 class Recorder:
-    """Where tests run: puts the case on its reports, and the result on that of the call."""
+    """Where tests run: puts the case on its reports, and the result on that of the call.
+
+    The first results of a process bring the lists of their images along; once a report has a list, others need not.
+    """
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[LISTS] = set()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -45,6 +54,8 @@ class Recorder:
             setattr(report, CASE_ATTRIBUTE, case)
         if call.when == "call" and RESULT in item.stash:
             setattr(report, RESULT_ATTRIBUTE, item.stash[RESULT])
+            brought: set[str] = item.stash[LISTS]
+            item.config.stash[LISTS].update(brought)
         elif call.when == "call" and report.passed and case is not None and ASKING in getattr(item, "fixturenames", ()):
             report.outcome = "failed"  # green means judged
             report.longrepr = f"{case}: never checked: the test passed without a call of {ASKING}.check()"

@@ -49,6 +49,11 @@ def add_options(parser: pytest.Parser) -> None:
         "--prune-baselines", action="store_true", help="delete baselines of cases that are no longer in the suite"
     )
     group.addoption(
+        "--accept-removed-images",
+        action="store_true",
+        help="judge and record although images of the baselines are missing from the suite's; what is recorded says so",
+    )
+    group.addoption(
         "--robustness-changed",
         action="store_true",
         help="measure only what may differ from its baseline: model, protocol, attack, torch or kind of device",
@@ -85,6 +90,7 @@ class Settings:
     prune: bool
     candidate: str | None
     changed_only: bool
+    accept_removed_images: bool
     limit: int | None
     images: str | None
     chosen: str | None
@@ -118,6 +124,7 @@ class Settings:
             prune=prune,
             candidate=candidate,
             changed_only=config.getoption("robustness_changed"),
+            accept_removed_images=config.getoption("accept_removed_images"),
             limit=limit,
             images=config.getoption("robustness_images"),
             chosen=chosen,
@@ -144,7 +151,8 @@ class Settings:
         if self.candidate is not None:
             suite = suite.with_candidate(self.candidate, self.invocation)
         for case in suite.cases():
-            resolve(case)
+            for member in case.members():
+                resolve(member)
         load_published(suite)
         if self.anchors:
             from pytest_robustness.gate.anchor import Anchor
@@ -190,11 +198,11 @@ class Settings:
 
         return Anchor(self.anchors, self.suite)
 
-    def recording_command(self, nodeid: str) -> str:
+    def recording_command(self, nodeid: str, *options: str) -> str:
         """What records the baseline of one test, typed where this run was started."""
         path, _, test = nodeid.partition("::")
         path = Path(os.path.relpath(self.rootdir / path, self.invocation)).as_posix()
-        words = ["pytest", f"{path}::{test}", "--update-baselines"]
+        words = ["pytest", f"{path}::{test}", "--update-baselines", *options]
         if self.chosen:
             words += ["--robustness-suite", self.chosen]
         if self.images:

@@ -12,3 +12,5 @@ SETTINGS = pytest.StashKey[Settings]()
 OUTPUTS = pytest.StashKey[OutputOptions]()
 #: Of a test: what is sent to the controller, as JSON.
 RESULT = pytest.StashKey[str]()
+#: Of a test: digests of the image lists that its result brings; of a session: of those that were sent.
+LISTS = pytest.StashKey[set[str]]()

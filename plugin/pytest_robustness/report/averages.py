@@ -17,7 +17,7 @@ class Averages:
     """Means over a model's attacks, or over a group's models of these. None where nothing can be averaged.
 
     Attributes:
-        success_rate, noise_rate: as of a case.
+        success_rate, noise_rate: as of a case; success rates of the attacks that have one.
         seconds: of attack, per attempt, on the device of this run.
         units: the same in gradient units.
         top_1, top_5: clean accuracy on the unselected images.
@@ -34,7 +34,7 @@ class Averages:
     def of_attacks(cls, measured: Sequence[Measurement]) -> Averages:
         aggregates = [one.aggregates for one in measured]
         return cls(
-            success_rate=_mean(one.success_rate for one in aggregates),
+            success_rate=_mean(one.aggregates.success_rate for one in measured if one.has_success_rate),
             noise_rate=_mean(one.noise_rate for one in aggregates),
             seconds=_mean(one.timing.seconds_per_attempt for one in measured),
             units=_mean(one.timing.gradient_units for one in measured),
@@ -98,7 +98,7 @@ def _facts(model: str, measured: Sequence[Measurement]) -> ModelFacts:
     return ModelFacts(
         model,
         measured[0].provenance.architecture,
-        measured[0].protocol.images.shape,
+        measured[0].protocol.shape,
         max(peaks, default=None),
         Averages.of_attacks(measured),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import platform
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,16 +11,20 @@ from importlib.metadata import version
 from statistics import fmean
 
 from pytest_robustness.gate.metrics import time_reach
-from pytest_robustness.gate.statistics import mean_interval, wilson
+from pytest_robustness.gate.statistics import mean_interval, median_interval, wilson
 from pytest_robustness.gate.variants import contrasts
 from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.measurement import Measurement
-from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
+from pytest_robustness.records.verdict import MetricVerdict, SetChange, Status, Verdict
 from pytest_robustness.report import data
 from pytest_robustness.report.published import beside, load_published
 from pytest_robustness.report.sentence import sentence
 from pytest_robustness.suite.suite import Case, Suite
+
+#: Of a security curve.
+POINTS = 20
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def build(run: Run) -> data.Report:
         sentence=sentence(run.title, cases, run.failures, recording=run.recording, complete=run.complete),
         expected=len(list(run.suite.cases())),
         models=[_model(run, name, sound) for name in run.suite.models if name in ran],
-        attacks=[_attack(run.suite, name, sound) for name in run.suite.attacks],
+        attacks=[_attack(run.suite, name, sound) for name in run.suite.all_attacks],
         families=_families(run.suite),
         cases=cases,
         pooled=[data.Pooled(name=name, verdict=verdict) for name, verdict in run.pooled.items()],
@@ -101,8 +105,9 @@ def _families(suite: Suite) -> dict[str, list[str]]:
 def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
     suite = run.suite
     mine = [sound[case] for attack in suite.regular_attacks if (case := CaseId.of(name, attack)) in sound]
-    rates = [one.aggregates.success_rate for one in mine]
+    rates = [one.aggregates.success_rate for one in mine if one.has_success_rate]
     known = [rate for rate in rates if rate is not None]
+    whole = len(mine) == len(suite.regular_attacks) and len(known) == len(rates)
     verdicts = [run.verdicts[one.case] for one in mine if one.case in run.verdicts]
     made = mine[0].provenance.architecture if mine else None
     return data.Model(
@@ -112,7 +117,7 @@ def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
         clean_accuracy=_share(mine[0].evidence.unselected_correct) if mine else None,
         selected_accuracy=_share(mine[0].evidence.correct) if mine else None,
         top_5=_share(mine[0].evidence.unselected_top_5) if mine else None,
-        success_rate=data.Value(value=fmean(known)) if known and len(known) == len(suite.regular_attacks) else None,
+        success_rate=data.Value(value=fmean(known)) if known and whole else None,
         parameters=made.parameters if made else None,
         layers=made.layers if made else None,
         activation=", ".join(made.activations) if made else None,
@@ -148,11 +153,13 @@ def _attack(suite: Suite, name: str, sound: Mapping[str, Measurement]) -> data.A
     protocol = one.protocol if one else None
     return data.Attack(
         name=name,
-        attack=suite.attacks[name].attack,
-        parameters=dict(protocol.parameters) if protocol else suite.attacks[name].parameters,
+        attack=suite.all_attacks[name].attack,
+        parameters=dict(protocol.parameters) if protocol else suite.all_attacks[name].parameters,
         budget=one.budget if one else None,
         protocol=protocol,
         protocol_digest=protocol.digest if protocol else None,
+        images=one.images if one else None,
+        unselected=one.unselected if one else None,
     )
 
 
@@ -165,7 +172,7 @@ def _cases(run: Run) -> Iterator[data.Case]:
             yield _case(run, case, trouble, trouble != Status.SKIPPED, reason)
         elif verdict is not None:
             failed = run.recording == "none" and not verdict.passed
-            yield _case(run, case, verdict.status, failed, verdict.reason, run.measurements[case.id], verdict.metrics)
+            yield _case(run, case, verdict.status, failed, verdict.reason, run.measurements[case.id], verdict)
 
 
 def _case(
@@ -175,7 +182,7 @@ def _case(
     failed: bool,
     reason: str,
     found: Measurement | None = None,
-    metrics: Sequence[MetricVerdict] = (),
+    verdict: Verdict | None = None,
 ) -> data.Case:
     values = {} if found is None else _values(found)
     return data.Case(
@@ -186,7 +193,8 @@ def _case(
         word=status,
         failed=failed,
         reason=reason,
-        metrics=list(metrics),
+        metrics=verdict.metrics if verdict else [],
+        set_change=verdict.images if verdict else SetChange(),
         **values,  # type: ignore[arg-type]
     )
 
@@ -198,10 +206,15 @@ def _values(found: Measurement) -> dict[str, object]:
         "images": rates.images,
         "attempts": rates.attempts,
         "successes": rates.successes,
-        "success_rate": _rate(rates.successes, rates.attempts),
-        "robust_accuracy": _rate(rates.attempts - rates.successes, rates.images),
+        "success_rate": _rate(rates.successes, rates.attempts) if found.has_success_rate else None,
+        "robust_accuracy": _rate(rates.attempts - rates.successes, rates.images) if found.has_success_rate else None,
+        "distance": _distance(rates.distance, evidence),
+        "security_curve": security_curve(evidence),
+        "fooled_by": _fooled_by(found),
         "noise_rate": _mean(evidence.noise),
         "effort": None if one_step else _mean(evidence.effort or ()),
+        "forwards": _mean(evidence.forwards or ()),
+        "gradients": _mean(evidence.gradients or ()),
         "time": _time(found),
         "seconds_per_attempt": found.timing.seconds_per_attempt,
     }
@@ -220,13 +233,39 @@ def _mean(values: Iterable[float | None]) -> data.Value | None:
     return data.Value(value=fmean(known), interval=mean_interval(known)) if known else None
 
 
+def _distance(median: float | None, evidence: Evidence) -> data.Value | None:
+    found = [value for value in evidence.distance or () if value is not None]
+    return None if median is None else data.Value(value=median, interval=median_interval(found))
+
+
+def security_curve(evidence: Evidence) -> list[tuple[float, float]]:
+    """Success rate over the radius an attacker may use: (radius, share of attempts fooled within it), ascending.
+
+    Of an attack that finds the smallest perturbation of each image, all radii follow from one run. At most ``POINTS``
+    radii, at even distances in the share; empty where the attack has no distances.
+    """
+    attempts = sum(evidence.correct)
+    found = sorted(value for value in evidence.distance or () if value is not None)
+    counts = sorted({-(-attempts * point // POINTS) for point in range(1, POINTS + 1)})
+    return [(found[count - 1], count / attempts) for count in counts if 0 < count <= len(found)]
+
+
+def _fooled_by(found: Measurement) -> dict[str, int]:
+    """Of an ensemble, how many images each member fooled, in their order."""
+    if found.evidence.fooled_by is None:
+        return {}
+    names = str(found.protocol.parameters.get("attacks", "")).split(", ")
+    counts = Counter(found.evidence.fooled_by)
+    return {name: counts[member] for member, name in enumerate(names)}
+
+
 def _time(found: Measurement) -> data.Value | None:
     units = found.timing.gradient_units
     if units is None:
         return None
-    batches = math.ceil(found.protocol.images.count / found.protocol.batch_size)
-    reach = time_reach(batches, found.timing)
-    return data.Value(value=units, interval=(units * max(0.0, 1 - reach), units * (1 + reach)) if batches > 1 else None)
+    reach = time_reach(found.timing)
+    sure = found.timing.rounds > 1
+    return data.Value(value=units, interval=(units * max(0.0, 1 - reach), units * (1 + reach)) if sure else None)
 
 
 def _provenance(run: Run) -> data.Provenance:

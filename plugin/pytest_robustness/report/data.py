@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
@@ -9,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.base import first_problem, versioned
 from pytest_robustness.records.gallery import Gallery
-from pytest_robustness.records.protocol import Protocol
-from pytest_robustness.records.verdict import MetricVerdict
+from pytest_robustness.records.image_list import ImageSetId
+from pytest_robustness.records.protocol import Protocol, from_version_1
+from pytest_robustness.records.verdict import MetricVerdict, SetChange
 
 #: Changes whenever a reader of the older one would misread the newer.
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1)]
 Recording = Literal["none", "missing", "all"]
 
@@ -57,6 +60,8 @@ class Attack(_Data):
     budget: NonNegativeInt | None = Field(default=None, description="gradient evaluations an image may cost")
     protocol: Protocol | None = None
     protocol_digest: str | None = None
+    images: ImageSetId | None = Field(default=None, description="the attacked images")
+    unselected: ImageSetId | None = Field(default=None, description="the images of the clean accuracy")
 
 
 class Case(_Data):
@@ -69,16 +74,33 @@ class Case(_Data):
     word: str = Field(description="the verdict in a word, or what went wrong")
     failed: bool
     reason: str
-    images: NonNegativeInt = 0
+    images: NonNegativeInt = Field(default=0, description="attacked, and those that were wrong when clean")
     attempts: NonNegativeInt = 0
     successes: NonNegativeInt = 0
-    success_rate: Value | None = None
+    success_rate: Value | None = Field(
+        default=None, description="none also where the attack looks for the smallest perturbation, whatever it takes"
+    )
     robust_accuracy: Value | None = None
+    distance: Value | None = Field(
+        default=None, description="norm of the smallest perturbation found that fools, median over the images found"
+    )
+    security_curve: list[tuple[Finite, Share]] = Field(
+        default=[], description="of an attack with distances: a radius, and the share of attempts fooled within it"
+    )
+    fooled_by: dict[str, NonNegativeInt] = Field(default={}, description="of an ensemble: images by its members")
     noise_rate: Value | None = Field(default=None, description="1 - SSIM, mean over successes")
     effort: Value | None = Field(default=None, description="gradient evaluations until fooled, mean over attempts")
+    forwards: Value | None = Field(default=None, description="rows computed for an attempt, forwards; mean")
+    gradients: Value | None = Field(default=None, description="the same of backwards")
     time: Value | None = Field(default=None, description="in forward and backward passes of the same batch")
     seconds_per_attempt: Finite | None = None
     metrics: list[MetricVerdict] = Field(default=[], description="against the baseline, on the same images")
+    set_change: SetChange = Field(default=SetChange(), description="of the images, since the baseline")
+
+    @property
+    def measured(self) -> bool:
+        """Whether it got as far as a measurement."""
+        return self.images > 0
 
     def metric(self, name: str) -> MetricVerdict | None:
         return next((metric for metric in self.metrics if metric.metric == name), None)
@@ -136,7 +158,7 @@ class Judging(_Data):
 class Report(_Data):
     """One run. Rates and accuracies are in [0, 1]; intervals are 95 %."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[2] = Field(default=SCHEMA, alias="schema")
     title: Name
     suite: str
     candidate: str | None
@@ -163,11 +185,27 @@ class Report(_Data):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises RobustnessError, in one line, for anything that is not a report of this version."""
-        versioned(text, "report", SCHEMA)
+        data = versioned(text, "report", SCHEMA, oldest=1)
+        if data["schema"] < SCHEMA:
+            text = json.dumps(_upgraded(data))
         try:
             return cls.model_validate_json(text)  # of the text: strict models take tuples from JSON only
         except ValidationError as error:
             raise RobustnessError(first_problem(error)) from None
+
+
+def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """A report of schema 1 as this version writes it: image sets were part of protocols."""
+    attacks = []
+    try:
+        for attack in data["attacks"]:
+            attacks.append(dict(attack))
+            if attack.get("protocol") is not None:
+                protocol, moved = from_version_1(attack["protocol"])
+                attacks[-1] |= {key: moved[key] for key in ("images", "unselected")} | {"protocol": protocol}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return data | {"schema": SCHEMA}  # what is wrong with it is said when it is read
+    return data | {"schema": SCHEMA, "attacks": attacks}
 
 
 def json_schema() -> dict[str, Any]:

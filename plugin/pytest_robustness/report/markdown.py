@@ -45,7 +45,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield from _table(failed)
     yield from _list("Several cases together:", report.failures)
-    measured = [case for case in report.cases if case.success_rate]
+    measured = [case for case in report.cases if case.measured]
     moved = [case for case in measured if not case.failed and case.word in ("improved", "inconclusive")]
     if moved and report.recording == "none":
         yield from ("", "Moved without failing:", "")
@@ -88,25 +88,26 @@ def _old_and_new(cases: Sequence[Case]) -> Iterator[str]:
 
 
 def _table(cases: Sequence[Case]) -> Iterator[str]:
-    yield "| model | attack | verdict | success rate | change | noise rate | effort | time |"
-    yield "|---|---|---|---:|---|---:|---:|---:|"
+    names = ["noise rate", "effort", "time"]
+    if any(case.distance for case in cases):
+        names.insert(0, "distance")
+    yield f"| model | attack | verdict | success rate | change | {' | '.join(names)} |"
+    yield f"|---|---|---|---:|---|{'---:|' * len(names)}"
     for case in cases[:ROWS]:
-        if case.success_rate is None and case.word not in ("no baseline", "not comparable"):
-            cells = [case.model, case.attack, case.word, "-", case.reason, "-", "-", "-"]
+        cells = [case.model, case.attack, case.word]
+        if case.measured or case.word in ("no baseline", "not comparable"):
+            values = [_value(case, name) for name in names]
+            cells += [_value(case, "success rate"), _changes(case), *values]
         else:
-            values = (case.noise_rate, case.effort, case.time)
-            names = ("noise rate", "effort", "time")
-            cells = [
-                case.model,
-                case.attack,
-                case.word,
-                FORMATS["success rate"].show(case.success_rate.value) if case.success_rate else "-",
-                _changes(case),
-                *(FORMATS[name].show(value.value) if value else "-" for name, value in zip(names, values, strict=True)),
-            ]
+            cells += ["-", case.reason, *("-" for _ in names)]
         yield "| " + " | ".join(map(escaped, cells)) + " |"
     if len(cases) > ROWS:
         yield from ("", f"and {len(cases) - ROWS} more")
+
+
+def _value(case: Case, metric: str) -> str:
+    value = getattr(case, metric.replace(" ", "_"))
+    return FORMATS[metric].show(value.value) if value else "-"
 
 
 def _changes(case: Case) -> str:

@@ -47,6 +47,7 @@ def _points(value: float) -> str:
 
 FORMATS = {
     "success rate": MetricFormat("success rate, % of attempts", "{:.1%}".format, 100, "%", most=1.0, easier=1),
+    "distance": MetricFormat("distance, norm of the smallest perturbation found", "{:.3g}".format),
     "noise rate": MetricFormat("noise rate, 1 - SSIM", "{:.5f}".format),
     "effort": MetricFormat("effort, gradient evaluations until fooled", "{:.2f}".format),
     "time": MetricFormat("time, in forward + backward passes", "{:.2f}".format),

@@ -40,7 +40,7 @@ def trial_table(trials: Mapping[str, tuple[Measurement, Estimate]]) -> list[str]
     cells: list[Sequence[str]] = [TRIAL]
     for case, (measurement, estimate) in trials.items():
         model, attack = CaseId(case).model, CaseId(case).attack
-        done = str(measurement.protocol.images.count)
+        done = str(measurement.images.count)
         memory = size(measurement.timing.peak_memory)
         durations = (f"{estimate.seconds:.1f}", str(estimate.images), duration(estimate.full_seconds))
         cells.append((model, attack, done, *durations, memory))

@@ -92,14 +92,14 @@ def load_published(suite: Suite) -> Published | None:
 
 def _check(path: Path, published: Published, suite: Suite) -> None:
     groups = {variant.group for variant in suite.variants}
-    known = {"models": set(suite.models), "variants": groups, "attacks": set(suite.attacks)}
+    known = {"models": set(suite.models), "variants": groups, "attacks": set(suite.all_attacks)}
     for table, names in known.items():
         for name in getattr(published, table):
             if name not in names:
                 raise RobustnessError(f"{path}: {table}.{name}: not in {suite.path}")
     for group, attacks in published.variants.items():
         for attack in attacks:
-            if attack not in suite.attacks:
+            if attack not in suite.all_attacks:
                 raise RobustnessError(f"{path}: variants.{group}.{attack}: no attack of {suite.path}")
 
 
@@ -135,7 +135,11 @@ def _of_variants(published: Published, suite: Suite, measurements: Mapping[str, 
 
 
 def _change(pairs: list[tuple[Measurement, Measurement]]) -> float | None:
-    """Mean over pairs of the change on images that both models classify correctly."""
+    """Mean over pairs of the change on images that both models classify correctly; None where there is none to tell."""
+    if not all(one.has_success_rate for pair in pairs for one in pair):
+        return None
+    if any(base.images != update.images for base, update in pairs):
+        return None
     differences = [list(success_differences(base, update).values()) for base, update in pairs]
     return fmean(map(fmean, differences)) if differences and all(differences) else None
 
@@ -143,4 +147,4 @@ def _change(pairs: list[tuple[Measurement, Measurement]]) -> float | None:
 def _of_attacks(published: Published, suite: Suite) -> Iterator[Beside]:
     for attack, parameters in published.attacks.items():
         for name, value in parameters.items():
-            yield Beside("", attack, name, value, suite.attacks[attack].parameters.get(name))
+            yield Beside("", attack, name, value, suite.all_attacks[attack].parameters.get(name))

@@ -29,7 +29,7 @@ def sentence(
     if not cases:
         said = "No case was run" + (f", and {_times(len(failures), 'check')} failed" if failures else "")
     elif recording != "none":
-        measured = sum(case.success_rate is not None for case in cases)
+        measured = sum(case.measured for case in cases)
         said = "; ".join([f"Recorded, not judged: {_times(measured, 'case')} of {title} measured", *broken])
     elif any(case.failed for case in cases):
         said = "; ".join([*_weaker(cases), *broken]) + _rest(cases)

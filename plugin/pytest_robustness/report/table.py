@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_robustness.gate.metrics import percent, points
@@ -15,10 +15,14 @@ from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.report.text import columns, printable
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
+#: A column of its own only where a case has one, behind the success rate.
+DISTANCE = "distance"
 LEGEND = (
     "[95 % intervals]; effort: gradient evaluations until fooled; time: in forward + backward passes of the same batch"
 )
 VARIANTS = ("base -> update", "attack", "success rate", "p", "noise rate", "effort", "clean accuracy")
+#: Of these, the metrics that follow the p value.
+OTHERS = ("noise rate", "effort", "clean accuracy")
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,26 @@ class Row:
 def table(rows: Sequence[Row]) -> list[tuple[str, bool]]:
     """Lines, failures first, and whether each is a failure's. The first line is the header."""
     ordered = sorted(rows, key=lambda row: not row.failed)
-    lines = aligned([HEADER, *(_cells(row) for row in ordered)], right=range(2, 6))
+    distances = any(row.measurement and row.measurement.evidence.distance is not None for row in rows)
+    cells: list[Sequence[str]] = [_with_distance(HEADER, DISTANCE) if distances else HEADER]
+    for row in ordered:
+        distance = row.measurement.aggregates.distance if row.measurement else None
+        cells.append(_with_distance(_cells(row), _shown(distance, "{:.3g}")) if distances else _cells(row))
+    lines = aligned(cells, right=range(2, 7 if distances else 6))
     return list(zip(lines, (False, *(row.failed for row in ordered)), strict=True))
 
 
 def variants_table(contrasts: Iterable[Contrast]) -> list[str]:
     """Lines, the first of them the header."""
-    return aligned([VARIANTS, *map(_contrast, contrasts)], right=range(3, 4))
+    lines = list(contrasts)
+    others = other_metrics(one.metrics for one in lines)
+    header = (*VARIANTS[: -len(OTHERS)], *others)
+    return aligned([header, *(_contrast(one, others) for one in lines)], right=range(3, 4))
+
+
+def other_metrics(contrasts: Iterable[Mapping[str, MetricVerdict]]) -> Sequence[str]:
+    """What a comparison of variants shows beside the success rate: distances only where there are any."""
+    return (DISTANCE, *OTHERS) if any(DISTANCE in metrics for metrics in contrasts) else OTHERS
 
 
 def aligned(cells: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
@@ -62,6 +79,10 @@ def _filled(text: str, width: int, *, right: bool) -> str:
     return room + text if right else text + room
 
 
+def _with_distance(cells: Sequence[str], text: str) -> Sequence[str]:
+    return (*cells[:3], text, *cells[3:])
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     model, attack = CaseId(row.case).model, CaseId(row.case).attack
     if row.measurement is None:
@@ -71,7 +92,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         model,
         attack,
-        _rate(aggregates),
+        _rate(aggregates) if row.measurement.has_success_rate else "-",
         _shown(aggregates.noise_rate, "{:.5f}"),
         _shown(None if one_step else aggregates.effort, "{:.2f}"),
         _shown(timing.gradient_units, "{:.2f}"),
@@ -110,9 +131,10 @@ def amount(metric: MetricVerdict | None) -> str:
     return show(metric.change, metric.interval)
 
 
-def _contrast(one: Contrast) -> tuple[str, ...]:
-    success, *others = (one.metrics.get(name) for name in ("success rate", "noise rate", "effort", "clean accuracy"))
-    return (one.models, one.attack, amount(success), two_sided(success), *map(amount, others))
+def _contrast(one: Contrast, others: Sequence[str]) -> tuple[str, ...]:
+    success = one.metrics.get("success rate")
+    shown = (amount(one.metrics.get(name)) for name in others)
+    return (one.models, one.attack, amount(success), two_sided(success), *shown)
 
 
 def two_sided(metric: MetricVerdict | None) -> str:

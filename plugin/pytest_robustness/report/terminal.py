@@ -109,6 +109,17 @@ def changed_models(results: Mapping[str, Result]) -> Iterator[str]:
             yield f"{model} is not the model of its baselines: {', '.join(changes)}"
 
 
+def changed_images(results: Mapping[str, Result]) -> Iterator[str]:
+    """What became of the images since the baselines, once for all cases of which it is the same."""
+    told: dict[str, list[str]] = {}
+    for case, result in results.items():
+        if result.verdict.status != Status.NOT_COMPARABLE:
+            for note in result.verdict.images.notes:
+                told.setdefault(note, []).append(case)
+    for note, cases in told.items():
+        yield f"{note}: {cases[0]}{f' and {len(cases) - 1} more' if len(cases) > 1 else ''}"
+
+
 def clean_accuracies(results: Mapping[str, Result], *, always: bool) -> Iterator[str]:
     """Of each model, from the first of its cases."""
     first: dict[str, MetricVerdict] = {}

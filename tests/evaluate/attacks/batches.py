@@ -64,15 +64,24 @@ def run(
     seed: int = 0,
     net: nn.Module | None = None,
     dtype: torch.dtype = torch.float32,
+    memory_format: torch.memory_format = torch.contiguous_format,
+    edges: bool = False,
 ) -> Run:
-    """Attack the first images of the tests' suites. Raises what the attack, or the check of its answer, raises."""
+    """Attack the first images of the tests' suites. Raises what the attack, or the check of its answer, raises.
+
+    With ``edges`` a third of their pixels are black or white, and their labels what the net says of them then.
+    """
     resolved = attack if isinstance(attack, ResolvedAttack) else resolve(case_of(folder, attack))
     model = net or nets.tiny()
     clean = as_tensor(pictures(count)).to(dtype)
     labels = torch.from_numpy(labels_of(pictures(count), net, wrong=()))
+    if edges:
+        clean[::2, :, :4], clean[1::2, :, :, :4] = 1, 0
+        with torch.no_grad():
+            labels = model.eval()((clean - MEAN) / STD).argmax(1)
     eps = float(resolved.parameters().get("eps", 0))
     norm = resolved.spec.norm
-    with Classifier(model, mean=[MEAN], std=[STD], dtype=dtype) as classifier:
+    with Classifier(model, mean=[MEAN], std=[STD], dtype=dtype, memory_format=memory_format) as classifier:
         meter = Meter(
             classifier,
             clean,

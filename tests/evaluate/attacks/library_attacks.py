@@ -62,7 +62,7 @@ FOOLBOX: dict[str, Mapping[str, Any]] = {
         )
     },
     **dict.fromkeys(("PGD", "AdamPGD", "MIFGSM"), INF | STEP),
-    "SparseL1DescentAttack": L1 | {"abs_stepsize": 1.5, "steps": 5},
+    "SparseL1DescentAttack": L1 | {"abs_stepsize": 1.5, "steps": 10},
     "LinfFastGradientAttack": INF,
     "L2FastGradientAttack": L2,
     "L1FastGradientAttack": L1,
@@ -172,6 +172,5 @@ SLOW: dict[str, dict[str, Any]] = {
     "foolbox:L1BrendelBethgeAttack": {},
     "foolbox:L2BrendelBethgeAttack": {},
     "foolbox:LinfinityBrendelBethgeAttack": {},
-    "art:BrendelBethgeAttack": {},
     "pyautoattack:rand": {"eps": 0.1},
 }

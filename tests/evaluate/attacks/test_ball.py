@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.ball import check_adversarial, is_constant, within
@@ -73,6 +73,7 @@ def moved(clean: Tensor, norm: Norm | None, eps: float) -> Tensor:
     return clean + step * (eps / size).view(-1, 1, 1, 1)
 
 
+@settings(deadline=None)
 @given(
     norm=st.sampled_from([None, "inf", "2", "1"]),
     eps=st.sampled_from([0.001, 0.03, 0.4]),
@@ -85,6 +86,7 @@ def test_an_answer_inside_is_what_it_was(norm: Norm | None, eps: float, share: f
     assert torch.equal(check_adversarial(answer, clean, norm, eps), answer)
 
 
+@settings(deadline=None)
 @given(
     norm=st.sampled_from(["inf", "2", "1"]),
     eps=st.sampled_from([0.001, 0.03, 0.4]),

@@ -126,6 +126,27 @@ def test_a_larger_ball_fools_no_fewer_and_an_answer_that_fools_is_the_first(name
     assert bool((found.first[~found.fooled] < 0).all())
 
 
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_mifgsm_is_the_papers_algorithm(decay: float) -> None:
+    """Its momentum shows on a model whose gradient turns only; with all images a batch, bit for bit."""
+    images, eps, alpha, steps = as_tensor(pictures()), 0.03, 0.01, 5
+    labels = torch.from_numpy(labels_of(pictures(), wrong=()))
+    net = nets.tiny().eval()
+    x, momentum = images, torch.zeros_like(images)
+    for _ in range(steps):
+        leaf = x.clone().requires_grad_()
+        logits = net((leaf - MEAN) / STD)
+        (gradient,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"), leaf)
+        momentum = decay * momentum + gradient / gradient.abs().sum((1, 2, 3), keepdim=True)
+        x = (images + (x + alpha * momentum.sign() - images).clamp(-eps, eps)).clamp(0, 1)
+    attack = MIFGSM(eps, alpha, steps, decay=decay, loss="cross-entropy")
+    found = run(attack, lambda inputs: net((inputs - MEAN) / STD), images, labels, stops=False)
+    same = (found.adversarial == x).float().mean()  # rounding may turn a sum of nearly nothing
+    assert float(same) > 0.9999
+    simple = run(BIM(eps, alpha, steps, "cross-entropy"), lambda inputs: net((inputs - MEAN) / STD), images, labels)
+    assert float((simple.adversarial == x).float().mean()) < 0.99
+
+
 CORE: dict[str, Any] = {
     "fgsm": FGSM(0.03),
     "bim": BIM(0.03, 0.01, 4),
@@ -160,6 +181,20 @@ def test_every_candidate_lies_in_the_ball_and_the_box(name: str, stops: bool) ->
     assert bool(ball.within(found.adversarial, images, attack.norm, attack.eps).all())
     assert float(norm_of(found.adversarial - images, attack.norm).max()) > 0.9 * attack.eps
     assert found.same_as(run(attack, model, images, labels, stops=stops, capacity=len(images)))
+
+
+@pytest.mark.parametrize("name", ["apgd", "apgd-dlr", "apgd-t", "square", "square-2"])
+def test_an_image_that_is_fooled_is_done_also_where_every_step_is_to_be_taken(name: str) -> None:
+    """Of an attack that answers with the best it has seen, further steps would change nothing."""
+    images, net = as_tensor(pictures()), nets.tiny().eval()
+    labels = torch.from_numpy(labels_of(pictures(), wrong=()))
+    first, full = (
+        run(CORE[name], lambda inputs: net((inputs - MEAN) / STD), images, labels, stops=stops)
+        for stops in (True, False)
+    )
+    assert bool(first.fooled.any())
+    for field in ("adversarial", "fooled", "first", "forwards"):
+        assert torch.equal(getattr(first, field), getattr(full, field))
 
 
 @pytest.mark.parametrize(

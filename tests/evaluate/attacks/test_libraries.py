@@ -63,6 +63,11 @@ def test_a_watched_attack_is_seen_in_its_ball_all_the_way(path: str, tmp_path: P
     assert torch.equal(early.answer[untouched], full.answer[untouched])
 
 
+@pytest.mark.parametrize("path", WATCHED)
+def test_black_and_white_pixels_lead_no_watched_attack_out_of_its_ball(path: str, tmp_path: Path) -> None:
+    assert run(known(path), tmp_path, edges=True).meter.withdrawn == ""
+
+
 @pytest.mark.parametrize("path", COUNTED)
 def test_an_attack_that_is_not_watched_runs_and_keeps_its_ball(path: str, tmp_path: Path) -> None:
     made = run(known(path), tmp_path, count=6 if path.startswith("art:") else 16)
@@ -75,22 +80,23 @@ def test_an_attack_that_is_not_watched_runs_and_keeps_its_ball(path: str, tmp_pa
         assert bool((made.distance > 0).all())
 
 
-#: Of attacks that look for the smallest perturbation: how far away the nearest image that fools is on average.
+#: Of attacks that look for the smallest perturbation: between what the mean distance lies in their own norm.
+#: In L-infinity it would be a tenth of that in L2.
 NEAR = {
-    "foolbox:L2CarliniWagnerAttack": 0.45,
-    "foolbox:L2DeepFoolAttack": 0.45,
-    "foolbox:LinfDeepFoolAttack": 0.03,
-    "foolbox:LInfFMNAttack": 0.03,
-    "adv_lib:carlini_wagner_l2": 0.45,
-    "adv_lib:carlini_wagner_linf": 0.03,
-    "adv_lib:df": 0.45,
-    "adv_lib:fab": 0.45,
-    "adv_lib:fmn": 0.45,
-    "adv_lib:ddn": 0.9,
-    "torchattacks:CW": 0.45,
-    "torchattacks:DeepFool": 0.45,
-    "art:CarliniL2Method": 0.6,
-    "art:DeepFool": 0.45,
+    "foolbox:L2CarliniWagnerAttack": (0.2, 0.45),
+    "foolbox:L2DeepFoolAttack": (0.2, 0.45),
+    "foolbox:LinfDeepFoolAttack": (0.01, 0.03),
+    "foolbox:LInfFMNAttack": (0.01, 0.03),
+    "adv_lib:carlini_wagner_l2": (0.2, 0.45),
+    "adv_lib:carlini_wagner_linf": (0.01, 0.03),
+    "adv_lib:df": (0.2, 0.45),
+    "adv_lib:fab": (0.2, 0.45),
+    "adv_lib:fmn": (0.2, 0.45),
+    "adv_lib:ddn": (0.2, 0.9),
+    "torchattacks:CW": (0.2, 0.45),
+    "torchattacks:DeepFool": (0.2, 0.45),
+    "art:CarliniL2Method": (0.2, 0.6),
+    "art:DeepFool": (0.2, 0.45),
 }
 
 
@@ -98,7 +104,8 @@ NEAR = {
 def test_an_attack_for_the_smallest_perturbation_finds_a_small_one_in_its_own_norm(path: str, tmp_path: Path) -> None:
     made = run(known(path), tmp_path)
     assert int(made.fooled.sum()) >= 12
-    assert float(made.distance.mean()) < NEAR[path]
+    low, high = NEAR[path]
+    assert low < float(made.distance.mean()) < high
 
 
 @pytest.mark.parametrize(
@@ -287,9 +294,14 @@ def test_an_attack_for_the_smallest_perturbation_is_never_frozen(path: str, tmp_
     assert resolve(case_of(tmp_path, {**known(path), "eps": 0.5})).bounded
 
 
-def test_a_radius_does_not_stop_foolboxs_search(tmp_path: Path) -> None:
-    plain, bounded = (run({**known("foolbox:DDNAttack"), **given}, tmp_path) for given in ({}, {"eps": 50.0}))
+def test_a_radius_neither_stops_foolboxs_search_nor_clips_its_answer(tmp_path: Path) -> None:
+    plain, bounded = (run({**known("foolbox:DDNAttack"), **given}, tmp_path) for given in ({}, {"eps": 0.05}))
     assert torch.equal(plain.answer, bounded.answer)
+
+
+def test_arts_saliency_map_is_given_no_label_to_aim_at(tmp_path: Path) -> None:
+    """It takes labels for targets: with the image's own it has nothing to do."""
+    assert int(run(known("art:SaliencyMapMethod"), tmp_path).fooled.sum()) > 0
 
 
 @pytest.mark.parametrize("path", ["adv_lib:pgd_linf", "adv_lib:apgd", "torchattacks:APGD", "pyautoattack:apgd-ce"])
@@ -320,8 +332,11 @@ def test_draws_follow_from_the_suites_seed(path: str, tmp_path: Path) -> None:
 )
 def test_the_number_of_classes_is_the_models(path: str, tmp_path: Path) -> None:
     given = {key: value for key, value in known(path).items() if key != "n_target_classes"}
+    if "eps" in given:  # some images stand, and all classes are tried on them
+        given["eps"] = 0.005
     made = run(given, tmp_path, net=nets.four_classes())
     assert int(made.fooled.sum()) > 0
+    assert int(made.fooled.sum()) < len(made.fooled) or path == "art:DeepFool"
     assert "n_classes" not in made.resolved.parameters()
 
 
@@ -332,6 +347,13 @@ def test_an_answer_has_the_images_precision(path: str, tmp_path: Path) -> None:
     steps = {"steps", "n_iter", "max_iter"} & given.keys()
     made = run({**given, **dict.fromkeys(steps, 2)}, tmp_path, count=4, dtype=torch.float64)
     assert made.answer.dtype == torch.float64
+
+
+@pytest.mark.parametrize("path", [*WATCHED, "torchattacks:PGDRSL2", "foolbox:DDNAttack", "adv_lib:ddn", "art:DeepFool"])
+def test_the_models_memory_format_is_its_own_matter(path: str, tmp_path: Path) -> None:
+    """torchattacks' PGDL2 takes a view of its gradients, which in channels_last there is none of."""
+    made = run(known(path), tmp_path, count=4, memory_format=torch.channels_last)
+    assert made.meter.gradients > 0
 
 
 def test_the_tracing_of_a_debugger_or_of_coverage_goes_on(tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ class APGD:
 
     def start(self, rows: Rows) -> None:
         """Begin at a random point of the ball; with targets at the image, which tells them."""
+        device = rows.clean.device
+        self._interval, self._factor = self._interval.to(device), self._factor.to(device)  # copied there once
         drawn = rows.draw_image(0)
         if self.targets:
             rows["drawn"] = drawn
@@ -167,7 +169,7 @@ class APGD:
 
     def _halve(self, rows: Rows, step: Tensor) -> Tensor:
         """Halve the steps of images at a checkpoint at which they no longer serve, and return which, (n,) bool."""
-        interval = self._interval.to(step.device)[step]
+        interval = self._interval[step]
         due = interval != NO_CHECKPOINT
         few = rows["rises"] < self.rho * interval
         same = (rows["length"] == rows["checked_length"]) & (rows["top_value"] == rows["checked_value"])
@@ -186,12 +188,11 @@ class APGD:
 
     def _begin_next(self, rows: Rows, run: Tensor, ends: Tensor) -> None:
         """Begin the next run of images whose run has ended."""
-        factor = over(self._factor.to(run.device)[(run + 1).clamp_max(self.targets - 1)], rows.clean)
+        factor = over(self._factor[(run + 1).clamp_max(self.targets - 1)], rows.clean)
         point = self._point(rows, (rows["drawn"] * factor).frac().to(rows.clean.dtype))  # exact in float64
         for name, value in self._begin.items():
             rows[name] = torch.where(ends, value, rows[name])
-        for name in ("candidate", "before"):
-            rows[name] = torch.where(over(ends, point), point, rows[name])
+        rows["candidate"] = torch.where(over(ends, point), point, rows["candidate"])
 
     def _point(self, rows: Rows, drawn: Tensor) -> Tensor:
         """The point of the ball that numbers in [0, 1) stand for: in L2 on its surface. Cut to [0, 1]."""

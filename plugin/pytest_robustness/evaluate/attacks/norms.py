@@ -44,8 +44,9 @@ def random_point(rows: Rows, eps: float, norm: str) -> Tensor:
 
 def free(gradient: Tensor, images: Tensor) -> Tensor:
     """The gradient where a pixel can follow it: zero where it leads out of [0, 1]."""
-    blocked = ((images <= 0) & (gradient < 0)) | ((images >= 1) & (gradient > 0))
-    return gradient.masked_fill(blocked, 0)
+    sign = gradient.sign()
+    ahead = (images + sign).clamp_(0, 1).sub_(images).mul_(sign)  # above zero where it can; faster than conditions
+    return gradient * ahead.clamp_min_(0).sign_()
 
 
 def over(rows: Tensor, images: Tensor) -> Tensor:

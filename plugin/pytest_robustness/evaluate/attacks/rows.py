@@ -46,7 +46,7 @@ class Rows(dict[str, Tensor]):
 
     def at(self, index: Tensor) -> Rows:
         """Some of the rows."""
-        return Rows({name: value[index] for name, value in self.items()})
+        return Rows({name: value.index_select(0, index) for name, value in self.items()})
 
     def draw(self, index: int, count: int) -> Tensor:
         """Return (n, count) float32 in [0, 1), of the suite's seed, each image's key, its restart and ``index`` alone.

@@ -50,9 +50,11 @@ class Square:
         self._lanes = 2 if norm == "inf" else 5  # numbers a change takes beside one for each colour
         scheduled = (query * SCHEDULED // queries for query in range(queries))
         self._halvings = torch.tensor([sum(query > past for past in HALVED) for query in scheduled])
+        self._smallest = 1 if norm == "inf" else SMALLEST
 
     def start(self, rows: Rows) -> None:
         """Begin with the stripes or the tiles, and draw what all queries will need."""
+        self._halvings = self._halvings.to(rows.label.device)  # a table, copied there once
         lanes = self._lanes + rows.clean.shape[1]
         drawn = rows.draw(1, self.queries * lanes).view(-1, self.queries, lanes)
         rows["draws"] = (drawn * 2**BITS).to(torch.int16)
@@ -79,53 +81,58 @@ class Square:
     def _recoloured(self, rows: Rows, draw: Tensor) -> Tensor:
         """Algorithm 2: the square's colours, each at one end of its range."""
         ends = (rows.clean + self.eps * colours(signs(draw[:, 2:]))).clamp_(0, 1)
-        height, width = rows.clean.shape[2:]
-        _, side = self._sides(rows)
-        return torch.where(window(corner(draw[:, :2], side, height, width), side, height, width), ends, rows["found"])
+        size = rows.clean.shape[2:]
+        side = self._sides(rows)[self._halvings[rows.step]]
+        return torch.where(window(corner(draw[:, :2], side, *size), side, *size), ends, rows["found"])
 
     def _tiles(self, rows: Rows) -> Tensor:
-        """The shape in every tile, upright or lying, each colour as it is or inverted; as long as the ball allows."""
+        """The shape in every tile, turned or not, each colour as it is or inverted; as long as the ball allows."""
         clean = rows.clean
         _, channels, height, width = clean.shape
         side = max(min(height, width) // TILES, 1)
         down, across = height // side, width // side
         drawn = rows.draw(0, (channels + 1) * down * across).view(-1, channels + 1, down, across)
         drawn = drawn.repeat_interleave(side, 2).repeat_interleave(side, 3)
-        upright, lying = shapes((side,))[0].to(clean).repeat(1, down, across)
+        straight, turned = shapes((side,), clean.device)[0].repeat(1, down, across)
         top, left = (height - down * side) // 2, (width - across * side) // 2
         delta = torch.zeros_like(clean)
         delta[:, :, top : top + down * side, left : left + across * side] = torch.where(
-            drawn[:, :1] < 0.5, upright, lying
+            drawn[:, :1] < 0.5, turned, straight
         ) * signs(drawn[:, 1:])
         return (clean + delta * over(self.eps / norm_of(delta, "2"), delta)).clamp_(0, 1)
 
     def _reshaped(self, rows: Rows, draw: Tensor) -> Tensor:
         """Algorithm 3: the first square takes the norm of both and what the ball has left; the second is emptied."""
-        clean = rows.clean
-        channels, height, width = clean.shape[1:]
-        table, side = self._sides(rows)
-        here, there = (corner(draw[:, lane : lane + 2], side, height, width) for lane in (0, 2))
-        first, second = (window(at, side, height, width) for at in (here, there))
+        clean, level = rows.clean, self._halvings[rows.step]
+        channels, size = clean.shape[1], clean.shape[2:]
+        side = self._sides(rows)[level]
+        here, there = (corner(draw[:, lane : lane + 2], side, *size) for lane in (0, 2))
+        first, second = (window(at, side, *size) for at in (here, there))
         delta = rows["found"] - clean
-        unused = (self.eps**2 - norm_of(delta, "2").square()).clamp_min(0)
-        available = (colour_norm(delta * (first | second)).square() + unused.unsqueeze(1) / channels).sqrt()
-        lying = (draw[:, 4] < 0.5).long()
-        shape = placed(shapes(table).to(clean)[self._level(rows), lying], here, height, width)
+        unused = (self.eps**2 - squares(delta).sum(1, keepdim=True)).clamp_min(0)
+        available = (squares(delta * (first | second)) + unused / channels).sqrt().to(clean.dtype)
+        table = shapes(sides(self.p_init, self._smallest, *size), clean.device).to(clean.dtype)
+        shape = placed(table[level, (draw[:, 4] < 0.5).long()], here, *size)
         new = shape * colours(signs(draw[:, 5:])) + unit(delta * first)
         delta = torch.where(first, unit(new * first) * colours(available), delta.masked_fill(second, 0))
         return project(clean + delta, clean, self.eps, "2")
 
-    def _level(self, rows: Rows) -> Tensor:
-        """How often the squares have been halved, (n,)."""
-        return self._halvings.to(rows.step.device)[rows.step]
+    def _sides(self, rows: Rows) -> Tensor:
+        """The sides of squares by how often they have been halved."""
+        return on(rows.step.device, sides(self.p_init, self._smallest, *rows.clean.shape[2:]))
 
-    def _sides(self, rows: Rows) -> tuple[tuple[int, ...], Tensor]:
-        """The sides of squares, by how often they have been halved, and those of the rows' next squares, (n,)."""
-        height, width = rows.clean.shape[2:]
-        smallest, largest = 1 if self.norm == "inf" else SMALLEST, min(height, width)
-        shares = (self.p_init / 2**halvings for halvings in range(len(HALVED) + 1))
-        table = tuple(min(max(round((share * height * width) ** 0.5), smallest), largest) for share in shares)
-        return table, torch.tensor(table, device=rows.step.device)[self._level(rows)]
+
+@lru_cache(maxsize=32)
+def sides(p_init: float, smallest: int, height: int, width: int) -> tuple[int, ...]:
+    """The sides of squares of the first share of an image, of half of that, and so on."""
+    shares = (p_init / 2**halvings for halvings in range(len(HALVED) + 1))
+    return tuple(min(max(round((share * height * width) ** 0.5), smallest), height, width) for share in shares)
+
+
+@lru_cache(maxsize=32)
+def on(device: torch.device, table: tuple[int, ...]) -> Tensor:
+    """A table on the device, copied there once and not in every query."""
+    return torch.tensor(table, device=device)
 
 
 def signs(drawn: Tensor) -> Tensor:
@@ -138,14 +145,14 @@ def colours(values: Tensor) -> Tensor:
     return values[:, :, None, None]
 
 
-def colour_norm(images: Tensor) -> Tensor:
-    """The L2 norm of each colour of each image, (n, C); summed in float64, so that the order does not show."""
-    return images.double().square().sum((2, 3)).sqrt().to(images.dtype)
+def squares(images: Tensor) -> Tensor:
+    """The squared L2 norm of each colour of each image, (n, C) float64, so that the order of a sum does not show."""
+    return images.double().square().sum((2, 3))
 
 
 def unit(images: Tensor) -> Tensor:
     """Each colour of each image at L2 norm 1; what is zero stays so."""
-    return images / colours(colour_norm(images).clamp_min(1e-12))
+    return images / colours(squares(images).sqrt().clamp_min(1e-12).to(images.dtype))
 
 
 def corner(drawn: Tensor, side: Tensor, height: int, width: int) -> Tensor:
@@ -173,21 +180,21 @@ def placed(small: Tensor, corners: Tensor, height: int, width: int) -> Tensor:
     return small[row, down.unsqueeze(2), across.unsqueeze(1)].unsqueeze(1)
 
 
-@lru_cache(maxsize=8)
-def shapes(sides: tuple[int, ...]) -> Tensor:
-    """The shape of a square's change for each side, (len(sides), 2, S, S), at norm 1: lying, and upright.
+@lru_cache(maxsize=32)
+def shapes(of_sides: tuple[int, ...], device: torch.device) -> Tensor:
+    """The shape of a square's change for each side, (len(of_sides), 2, S, S), at norm 1: as it is, and turned.
 
-    Zero beyond the side. One half is the shape of a rectangle, the other that of another, inverted: equation 2 of the
-    paper and what follows it.
+    Zero beyond the side. The left half is the shape of a rectangle, the right that of another, inverted: equation 2 of
+    the paper and what follows it.
     """
-    largest = max(sides)
-    table = torch.zeros(len(sides), 2, largest, largest)
-    for number, side in enumerate(sides):
+    largest = max(of_sides)
+    table = torch.zeros(len(of_sides), 2, largest, largest)
+    for number, side in enumerate(of_sides):
         half = side // 2
-        lying = torch.cat((rectangle(side, half), -rectangle(side, side - half)), 1)
-        lying = lying / lying.norm()
-        table[number, 0, :side, :side], table[number, 1, :side, :side] = lying, lying.T
-    return table
+        straight = torch.cat((rectangle(side, half), -rectangle(side, side - half)), 1)
+        straight = straight / straight.norm()
+        table[number, 0, :side, :side], table[number, 1, :side, :side] = straight, straight.T
+    return table.to(device)
 
 
 def rectangle(height: int, width: int) -> Tensor:

@@ -104,7 +104,8 @@ class _Worker:
             if not readable:
                 continue
             pixels = torch.stack([torch.from_numpy(image) for image in readable.values()])
-            logits = padded(self.classifier(model), pixels.to(self.device).float() / 255, self.suite.row_floor or USUAL_FLOOR)
+            floor = self.suite.row_floor or USUAL_FLOOR
+            logits = padded(self.classifier(model), pixels.to(self.device).float() / 255, floor)
             for place, predicted in zip(readable, logits.argmax(1).tolist(), strict=True):
                 answers[place] = predicted == photographs[place].label
         return answers

@@ -11,7 +11,13 @@ from pytest_robustness.report.metric_format import FORMATS
 
 #: Matplotlib's cividis, which looks the same to colour-blind people: a dark blue, then greys, then a bright yellow.
 CIVIDIS = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")
-METRICS = {"success rate": "success_rate", "noise rate": "noise_rate", "effort": "effort", "time": "time"}
+METRICS = {
+    "success rate": "success_rate",
+    "distance": "distance",
+    "noise rate": "noise_rate",
+    "effort": "effort",
+    "time": "time",
+}
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,9 @@ def _cell(metric: str, case: Case | None, reach: tuple[float, float]) -> Cell:
         return Cell("", "not run")
     value = value_of(case, metric)
     if value is None:
-        text = case.word if case.success_rate is None else "-"
-        return Cell(text, f"{case.case}: {case.word if case.success_rate is None else 'not measured'}")
+        return Cell(
+            "-" if case.measured else case.word, f"{case.case}: {'not measured' if case.measured else case.word}"
+        )
     unit = FORMATS[metric]
     low, high = reach
     share = (value.value - low) / (high - low) if high > low else 0.5

@@ -14,7 +14,7 @@ from pytest_robustness.report.html import figures
 from pytest_robustness.report.html.charts import COLOURS, BeforeAfter, Span, before_after, spans
 from pytest_robustness.report.html.heat import CIVIDIS, heats
 from pytest_robustness.report.metric_format import FORMATS
-from pytest_robustness.report.table import amount, two_sided
+from pytest_robustness.report.table import amount, other_metrics, two_sided
 from pytest_robustness.report.text import printable
 
 #: Metrics whose change is in points, not relative.
@@ -65,6 +65,8 @@ def render(report: Report) -> str:
         families=list(figures.families(report)),
         differences=list(figures.differences(report)),
         lines=list(_lines(report.contrasts)),
+        other_metrics=other_metrics(one.metrics for one in report.contrasts),
+        distances=any(case.distance for case in report.cases),
         curves=list(figures.curves(report)),
         facts=_facts(report.models),
         published_means={one.of: one for one in report.published if one.attack == figures.MEAN},
@@ -82,7 +84,7 @@ def _failures(report: Report) -> Iterator[Failure]:
 
     def weight(case: Case) -> tuple[bool, float]:
         success = case.metric("success rate")
-        return case.success_rate is None, -(success.change or 0.0) if success else 0.0
+        return not case.measured, -(success.change or 0.0) if success else 0.0
 
     for case in sorted((case for case in report.cases if case.failed), key=weight):
         bars = [bar for metric in case.metrics if (metric.fails or metric.moved) for bar in _bars(metric)]
@@ -106,16 +108,14 @@ def _bars(metric: MetricVerdict) -> Iterator[BeforeAfter]:
 
 
 def _lines(contrasts: Sequence[Contrast]) -> Iterator[Line]:
+    others = other_metrics(one.metrics for one in contrasts)
     changes = [figures.change_of(one) for one in contrasts]
     drawn = iter(spans([change for change in changes if change is not None]))
     for one, change in zip(contrasts, changes, strict=True):
-        success, *others = (
-            one.metrics.get(name) for name in ("success rate", "noise rate", "effort", "clean accuracy")
-        )
+        success = one.metrics.get("success rate")
         span = None if change is None else next(drawn)
-        yield Line(
-            one.models, one.attack, amount(success), span, two_sided(success), [_short(other) for other in others]
-        )
+        shown = [_short(one.metrics.get(name)) for name in others]
+        yield Line(one.models, one.attack, amount(success), span, two_sided(success), shown)
 
 
 def _facts(models: Sequence[Model]) -> list[str]:

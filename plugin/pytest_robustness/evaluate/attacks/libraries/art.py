@@ -45,7 +45,6 @@ SPECS: Mapping[str, AttackSpec] = {
     "ElasticNet": smallest("1"),
     "NewtonFool": smallest("2"),
     "BoundaryAttack": smallest("2"),
-    "BrendelBethgeAttack": smallest("inf", norms=ALL),
     "HopSkipJump": smallest("2", norms=("inf", "2")),
     "SignOPTAttack": smallest("2"),
     "SaliencyMapMethod": smallest(),

@@ -66,8 +66,9 @@ class PyAutoAttack(AttackLibrary):
             return self._set(name, batch, chosen)
         attack = self.find(name)
         assert attack is not None
-        if "n_target_classes" in chosen:
-            chosen["n_target_classes"] = min(chosen["n_target_classes"], batch.classes - 1)
+        targets = self._signature(name).get("n_target_classes")
+        if targets is not None:
+            chosen["n_target_classes"] = min(chosen.get("n_target_classes", targets.default), batch.classes - 1)
         return attack(batch.model, **chosen | MEMBERS[name][1]).perturb(batch.images, batch.labels)
 
     def _set(self, name: str, batch: Batch, parameters: Mapping[str, Any]) -> Any:

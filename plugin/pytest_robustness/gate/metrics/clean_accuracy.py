@@ -1,0 +1,18 @@
+"""Clean accuracy: of the images that were chosen blindly, how many the model gets right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_robustness.gate.metrics.paired import rate
+from pytest_robustness.gate.metrics.rules import Rules
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
+
+
+def compare_clean_accuracy(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+    """Nothing where one of the runs has no such images."""
+    before, after = then.evidence.unselected_correct, now.evidence.unselected_correct
+    if before is not None and after is not None:
+        pairs = list(zip(before, after, strict=True))
+        yield rate("clean accuracy", pairs, rules.tolerances.clean_accuracy, rules, higher_is_worse=False)

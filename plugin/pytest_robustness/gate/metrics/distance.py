@@ -1,0 +1,56 @@
+"""Distance: the norm of the smallest perturbation that fools the model, of attacks that look for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import fmean
+
+from pytest_robustness.gate.metrics.paired import not_judged, nothing_right, percent, tested
+from pytest_robustness.gate.metrics.rules import Rules
+from pytest_robustness.gate.statistics import log_change
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
+
+#: Logarithms of ratios are tested in steps of 1 / SCALE.
+SCALE = 10**6
+
+
+def compare_distance(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+    """Geometric means, and the geometric mean of the images' ratios: one image that is far off does not decide.
+
+    Only images with a distance in both runs can be compared. Those with one in a single run are counted in the text:
+    of an image that was found only before or only now nobody knows how much its distance changed.
+    """
+    before, after = then.evidence.distance, now.evidence.distance
+    if before is None or after is None:
+        return
+    if not now.has_success_rate and (useless := nothing_right("distance", then, now)):
+        yield useless
+        return
+    found = [(a or None, b or None) for a, b in zip(before, after, strict=True)]  # there is no ratio to nothing
+    pairs = [(a, b) for a, b in found if a is not None and b is not None]
+    alone = {
+        "before": sum(b is None for a, b in found if a is not None),
+        "now": sum(a is None for a, b in found if b is not None),
+    }
+    told = "".join(f", {count} found only {when}" for when, count in alone.items() if count)
+    if not pairs:
+        yield not_judged("distance", f"no image can be compared{told}")
+        return
+    logs = [math.log(b / a) for a, b in pairs]
+    change = math.expm1(fmean(logs))
+    interval = log_change(logs)
+    nearer = [-round(log * SCALE) for log in logs]
+    verdict = tested("distance", nearer, rules.tolerances.distance, rules, worsening=-change)
+    middle_before, middle_after = (math.exp(fmean(map(math.log, values))) for values in zip(*pairs, strict=True))
+    numbers = f"{percent(change, interval)} on {len(pairs)} images{told}, {verdict.text}"
+    yield verdict.model_copy(
+        update={
+            "text": f"distance {middle_before:.3g} -> {middle_after:.3g} ({numbers})",
+            "before": middle_before,
+            "after": middle_after,
+            "change": change,
+            "interval": interval,
+        }
+    )

@@ -1,0 +1,18 @@
+"""Effort: gradient evaluations until the attack first succeeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_robustness.gate.metrics.paired import mean
+from pytest_robustness.gate.metrics.rules import Rules
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
+
+
+def compare_effort(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+    """Not of a single step, which costs every image the same."""
+    before, after = then.evidence.effort, now.evidence.effort
+    if before is not None and after is not None and now.budget != 1:
+        # "never" counts as B + 1, the least it can be, on both sides
+        yield mean("effort", before, after, 1, rules.tolerances.effort, rules, "{:.2f}".format)

@@ -1,0 +1,71 @@
+"""Time: what the attack costs, in gradient units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from pytest_robustness.gate.metrics.paired import not_judged
+from pytest_robustness.gate.metrics.rules import Rules
+from pytest_robustness.records.measurement import Measurement, Timing
+from pytest_robustness.records.verdict import MetricVerdict
+
+#: Fewer rounds do not tell how much their time varies.
+LEAST_ROUNDS = 4
+#: What the 95 % interval of a change in time may reach, as a share of the tolerance.
+ALLOWED_REACH = 0.5
+#: Standard error of a median, in standard errors of a mean, for a normal distribution.
+MEDIAN_ERROR = math.sqrt(math.pi / 2)
+
+
+def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+    """Of whole runs: a time cannot be told apart by images, so both have to be of the same ones."""
+    before, after = then.timing.gradient_units, now.timing.gradient_units
+    if not before or not after:
+        yield not_judged("time", "nothing was timed")
+        return
+    values = f"{before:.2f} -> {after:.2f} gradient units"
+    reach = time_reach(then.timing, now.timing)
+    doubt = _doubt(then, now, reach, ALLOWED_REACH * rules.tolerances.time)
+    if doubt is not None:
+        yield not_judged("time", f"{values}, {doubt}")
+        return
+    change = after / before - 1
+    outcome = rules.outcome(-change, rules.tolerances.time, 0.0)  # the reach is what makes it sure
+    yield MetricVerdict(
+        metric="time",
+        outcome=outcome,
+        fails=rules.fails(outcome, -change),
+        text=f"time {values} ({change:+.1%})",
+        before=before,
+        after=after,
+        change=change,
+        interval=((1 + change) * (1 - reach) - 1, (1 + change) * (1 + reach) - 1),
+        worse=change < 0,
+    )
+
+
+def _doubt(then: Measurement, now: Measurement, reach: float, allowed: float) -> str | None:
+    """Why two times should not be compared; None where they can be."""
+    if then.provenance.device != now.provenance.device:
+        return f"recorded on {then.provenance.device}"
+    if then.timing.threads != now.timing.threads:
+        return f"recorded on {_threads(then)}, now on {_threads(now)}"
+    if then.images.digest != now.images.digest:
+        return "recorded over other images"
+    if doubt := now.timing.doubt or then.timing.doubt:
+        return doubt
+    if min(then.timing.rounds, now.timing.rounds) < LEAST_ROUNDS:
+        return f"fewer than {LEAST_ROUNDS} rounds"
+    return f"known to {reach:.0%} only, not to {allowed:.0%}" if reach > allowed else None
+
+
+def _threads(one: Measurement) -> str:
+    count = one.timing.threads
+    return f"{count or 'unknown'} thread{'' if count == 1 else 's'}"
+
+
+def time_reach(*timings: Timing) -> float:
+    """How far the 95 % interval of a time, or of a ratio of times, reaches; a share of it."""
+    errors = ((timing.unit_spread or 0.0) / math.sqrt(max(timing.rounds, 1)) for timing in timings)
+    return 1.96 * MEDIAN_ERROR * math.hypot(*errors)

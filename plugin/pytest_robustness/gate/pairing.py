@@ -1,0 +1,195 @@
+"""Which image of one measurement is which of another: an image is itself wherever it lies in its set."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records.evidence import Evidence
+from pytest_robustness.records.image_list import ImageList, ImageSetId
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import OTHER_PIXELS, SetChange, count_images
+
+#: Missing images that are named.
+NAMED = 3
+#: Of protocols: before it, image sets had no lists.
+FIRST_LISTED = 2
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which images two sets share.
+
+    Attributes:
+        before, after: the places of the shared images in either set, in the first one's order.
+        missing, new: how many of the first the second has not, and of the second the first.
+        named: the first of the missing ones, as a person may find them: a key's beginning and the label.
+    """
+
+    before: Sequence[int]
+    after: Sequence[int]
+    missing: int = 0
+    new: int = 0
+    named: Sequence[str] = ()
+
+
+def match(before: ImageList, after: ImageList) -> Match:
+    """Find each image of one list in another, by key and label; the k-th of equal ones is the k-th of the other's."""
+    places: dict[tuple[str, int], deque[int]] = defaultdict(deque)
+    for place, image in enumerate(zip(after.keys, after.labels, strict=True)):
+        places[image].append(place)
+    found = [
+        places[image].popleft() if places[image] else None for image in zip(before.keys, before.labels, strict=True)
+    ]
+    shared = [place for place, other in enumerate(found) if other is not None]
+    missing = [place for place, other in enumerate(found) if other is None]
+    return Match(
+        before=shared,
+        after=[other for other in found if other is not None],
+        missing=len(missing),
+        new=len(after.keys) - len(shared),
+        named=[f"{before.keys[place][:12]} of class {before.labels[place]}" for place in missing[:NAMED]],
+    )
+
+
+def _not_stored(digest: str) -> ImageList:
+    raise RobustnessError(f"images {digest[:16]}: their list is not known here")
+
+
+class Lists:
+    """Image lists by their digest.
+
+    Args:
+        own: those of the run itself.
+        stored: returns one that was stored, or raises RobustnessError that names the file.
+    """
+
+    def __init__(self, own: Iterable[ImageList] = (), stored: Callable[[str], ImageList] = _not_stored) -> None:
+        self._known = {one.digest: one for one in own}
+        self._stored = stored
+        self._matches: dict[tuple[str, str], Match] = {}
+
+    def __getitem__(self, digest: str) -> ImageList:
+        if digest not in self._known:
+            self._known[digest] = self._stored(digest)
+        return self._known[digest]
+
+    def match(self, before: ImageSetId | None, after: ImageSetId | None) -> Match:
+        """Which images two sets share; None is a set that a suite does not have. Equal sets need no lists."""
+        if before == after or before is None or after is None:
+            counts = [0 if one is None else one.count for one in (before, after)]
+            shared = range(counts[0] if before == after else 0)
+            return Match(shared, shared, counts[0] - len(shared), counts[1] - len(shared))
+        key = before.digest, after.digest
+        if key not in self._matches:
+            self._matches[key] = match(self[before.digest], self[after.digest])
+        return self._matches[key]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two measurements of the same images in the same order: the baseline's, as far as both have them.
+
+    Attributes:
+        then, now: what there is of these images in either.
+        places: where they lie in the present set, which is how an image is told from others in several pairs.
+        images: the present set, whole.
+        change: what else either of them has.
+        difference: of their protocols, for two that cannot be compared at all; then nothing is known of places.
+    """
+
+    then: Measurement
+    now: Measurement
+    places: Sequence[int]
+    images: ImageSetId
+    change: SetChange = field(default_factory=SetChange)
+    difference: str | None = None
+
+    @classmethod
+    def of_same_images(cls, then: Measurement, now: Measurement) -> Pair:
+        """Two measurements over one image set, whatever else differs: two models of one run."""
+        return cls(then, now, range(now.images.count), now.images)
+
+    def problem(self, *, accept_removed: bool = False) -> str | None:
+        """Why they cannot be compared, and what to do; None where they can."""
+        if self.change.removed and not accept_removed:
+            return (
+                f"not comparable: {missing_images(self.change)}: restore them, or accept it by --accept-removed-images"
+            )
+        if self.difference is not None:
+            return f"not comparable, re-record: the baseline's protocol differs in {self.difference}"
+        if self.change.missing and not self.places:
+            return "not comparable, re-record: no image of the baseline is left"
+        if self.change.other_pixels and not self._attempted_twice:
+            return count_images(
+                self.change.other_pixels, "corrupted ", f"not comparable, re-record: all {OTHER_PIXELS}"
+            )
+        return None
+
+    @property
+    def _attempted_twice(self) -> bool:
+        return any(map(all, zip(self.then.evidence.correct, self.now.evidence.correct, strict=True)))
+
+
+def missing_images(change: SetChange) -> str:
+    """Say how many images of the baseline are missing, and which the first of them are."""
+    counts = ((change.missing, ""), (change.missing_unselected, "unselected "))
+    told = " and ".join(count_images(count, kind, "{count} {images}") for count, kind in counts if count)
+    more = ", ..." if change.removed > len(change.named) else ""
+    named = f" ({', '.join(change.named)}{more})" if change.named else ""
+    return f"{told} of the baseline {'is' if change.removed == 1 else 'are'} missing{named}"
+
+
+def pair(then: Measurement, now: Measurement, lists: Lists) -> Pair:
+    """Bring a baseline and a measurement together image by image.
+
+    Raises RobustnessError, naming the file, where the sets differ and one of their lists cannot be had.
+    """
+    difference = _difference(then, now)
+    if then.protocol.version < FIRST_LISTED and difference is not None:
+        return Pair(then, now, (), now.images, difference=difference)
+    attacked, blind = lists.match(then.images, now.images), lists.match(then.unselected, now.unselected)
+    shared = list(zip(attacked.before, attacked.after, strict=True))
+    kept = [both for both in shared if not _other_pixels(then.evidence, now.evidence, *both)]
+    change = SetChange(
+        new=attacked.new,
+        missing=attacked.missing,
+        new_unselected=blind.new,
+        missing_unselected=blind.missing,
+        other_pixels=len(shared) - len(kept),
+        named=[*attacked.named, *blind.named][:NAMED],
+    )
+    before, after = [one for one, _ in kept], [other for _, other in kept]
+    part_then, part_now = _part(then, before, blind.before), _part(now, after, blind.after)
+    if not change.new and not change.missing:  # one set, in whatever order
+        part_now = part_now.model_copy(update={"images": part_then.images})
+    return Pair(part_then, part_now, after, now.images, change, difference)
+
+
+def digests(measurements: Iterable[Measurement]) -> set[str]:
+    """Of the image sets that measurements are of, as far as such sets have lists."""
+    listed = [one for one in measurements if one.protocol.version >= FIRST_LISTED]
+    return {of.digest for one in listed for of in (one.images, one.unselected) if of is not None}
+
+
+def _difference(then: Measurement, now: Measurement) -> str | None:
+    versions = then.protocol.version, now.protocol.version
+    if versions[0] != versions[1]:  # what else differs follows from it
+        return f"version: {versions[0]} is now {versions[1]}"
+    return then.protocol.first_difference(now.protocol)
+
+
+def _other_pixels(then: Evidence, now: Evidence, before: int, after: int) -> bool:
+    """Whether an image was corrupted into other pixels; not of one that was no attempt in one of the runs."""
+    one = None if then.pixels is None else then.pixels[before]
+    other = None if now.pixels is None else now.pixels[after]
+    return one is not None and other is not None and one != other
+
+
+def _part(one: Measurement, images: Sequence[int], unselected: Sequence[int]) -> Measurement:
+    """The measurement itself where nothing of it is left out or moved."""
+    count = 0 if one.unselected is None else one.unselected.count
+    whole = list(images) == list(range(one.images.count)) and list(unselected) == list(range(count))
+    return one if whole else one.at(images, unselected)
