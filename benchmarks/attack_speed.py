@@ -2,7 +2,7 @@
 
 ``python benchmarks/attack_speed.py`` prints the figures and writes the tables of docs/performance.md. All in one
 process on one thread, in turns, by process CPU time. Peers that are not installed are left out;
-``pip install -r benchmarks/requirements.txt`` brings them.
+``pip install --no-deps -r benchmarks/requirements.txt`` brings adv-lib, the package's [test] extra the others.
 
 Ours are cases of the zoo's suite: channels_last, frozen, as many images as the suite has, in one active batch. Peers
 attack the same images in batches of 100, on a contiguous model that is not frozen, and look whether they succeeded.

@@ -2,7 +2,7 @@
 
 ``python benchmarks/attack_strength.py`` prints the figures and writes the table of docs/attacks.md: of a zoo model's
 first images, in one process on one thread, by process CPU time. Libraries that are not installed are left out;
-``pip install -r benchmarks/requirements.txt`` brings them.
+``pip install --no-deps -r benchmarks/requirements.txt`` brings adv-lib, the package's [test] extra the others.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def pixels(png):
         return np.asarray(image)
 
 
-@pytest.mark.parametrize("name", ["fgsm", "pgd", "pgd-full", "cw", "pgd-restarts", "ta-pgd", "ta-deepfool"])
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "pgd-full", "cw", "mifgsm", "ta-pgd", "ta-deepfool"])
 def test_it_shows_what_was_measured(tmp_path, name):
     case = case_of(tmp_path, ATTACKS[name])
     found = measure(case)

@@ -77,7 +77,7 @@ def moved(clean: Tensor, norm: Norm | None, eps: float) -> Tensor:
 @given(
     norm=st.sampled_from([None, "inf", "2", "1"]),
     eps=st.sampled_from([0.001, 0.03, 0.4]),
-    share=st.floats(0, 0.9999),
+    share=st.floats(0, 0.98),  # single precision rounds the many pixels of an L1 ball by more than a thousandth
     seed=st.integers(0, 99),
 )
 def test_an_answer_inside_is_what_it_was(norm: Norm | None, eps: float, share: float, seed: int) -> None:
