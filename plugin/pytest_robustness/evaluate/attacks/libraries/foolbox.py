@@ -35,7 +35,7 @@ SPECS: Mapping[str, AttackSpec] = {
     **{f"{prefix}FastGradientAttack": watched(norm, one) for prefix, norm in PREFIXES.items()},
     "FGSM": watched("inf", one),
     "FGM": watched("2", one),
-    "SparseL1DescentAttack": counted("1", STEP),  # with black or white pixels its iterates leave the ball
+    "SparseL1DescentAttack": counted("1", STEP),  # its iterates leave the ball, by up to a hundredth of the radius
     "VirtualAdversarialAttack": counted("2"),
     "L2ContrastReductionAttack": counted("2"),
     **{
