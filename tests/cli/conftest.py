@@ -1,6 +1,7 @@
 """A suite so small that it runs in a moment: two models, two attacks, 40 images in two batches."""
 
 import importlib
+import importlib.util
 import io
 import itertools
 import json
@@ -193,7 +194,7 @@ class Project:
 def imported() -> None:
     """All that runs in this process share: each forgets what it imported itself, and torch bears no second import."""
     own = (module.name for module in pkgutil.walk_packages(pytest_robustness.__path__, "pytest_robustness."))
-    for module in ("torch", "torchattacks", "scipy.stats", *own):
+    for module in ("torch", *(["scipy.stats"] if importlib.util.find_spec("scipy") else []), *own):
         if not module.endswith("__main__"):
             importlib.import_module(module)
 

@@ -89,9 +89,15 @@ class BatchRound(Timed):
             places=mine + self.batch.start,
             success=fooled.cpu()[mine],
             noise=noise_of(self.inputs, adversarial, fooled)[mine],
-            effort=self._effort(fooled)[mine] if context.budget is not None and context.resolved.watched else None,
+            effort=self._effort(fooled)[mine] if self._tells_effort else None,
             distance=None if distance is None else distance.cpu()[mine],
         )
+
+    @property
+    def _tells_effort(self) -> bool:
+        """Whether first successes were noticed to the end; one batch that did not pair with its rows tells of none."""
+        watched = self.context.resolved.watched and not self.meter.withdrawn
+        return watched and self.context.budget is not None
 
     def _effort(self, fooled: Tensor) -> Tensor:
         """What the last gradient achieved shows only in the look; one more than the budget stands for never."""
