@@ -53,7 +53,8 @@ def main() -> None:
                 contests.append(one)
                 for peer in one.main:
                     print(" | ".join(one.row(peer)), flush=True)
-                print(" | ".join(one.others_row()), flush=True)
+                if name in subjects.ZOO:
+                    print(" | ".join(one.others_row()), flush=True)
             if name in subjects.ZOO:
                 ensembles.append(ensemble_row(subjects.zoo(name, arguments.images)))
     show(contests, ensembles, docs)
@@ -70,7 +71,7 @@ def show(contests: list[Contest], ensembles: list[tuple[str, ...]], docs: Path |
     table = pages.table(head, [one.row(peer) for one in contests for peer in one.main], left=3)
     pages.shown("attack_speed: models", table, docs)
     head = ("model", "attack", *(cell for name in OTHERS for cell in (f"over {name}", f"{name}'s")))
-    pages.shown("attack_speed: others", pages.table(head, [one.others_row() for one in contests], left=2), docs)
+    pages.shown("attack_speed: others", pages.table(head, [one.others_row() for one in zoo], left=2), docs)
     rows = [*(rows_row(one.subject, one.attack.name, one.ours.measured) for one in zoo), *ensembles]
     head = ("model", "attack", "images", "forwards needed", "rows computed", "of them repeated", "computed over needed")
     pages.shown("attack_speed: rows", pages.table(head, rows, left=2), docs)
@@ -90,14 +91,14 @@ def compared(name: str, arguments: argparse.Namespace, folder: Path) -> Iterator
             continue
         steady = attack.name in STEADY and not big
         some = subjects.zoo(name, min(arguments.steady_images, arguments.images)) if steady else subject
-        yield contest(some, attack, arguments.turns, arguments.patience)
+        yield contest(some, attack, arguments.turns, arguments.patience, others=not big)
 
 
 def warm_up(subject: Subject) -> None:
     """What is imported and chosen once, on a batch."""
     evaluate(subject.case(attacks.FGSM), stopwatch=Stopwatch(subject.suite.batch_size))
     few = Subject(subject.name, subject.suite, subject.model, min(subject.count, subject.suite.batch_size))
-    contest(few, attacks.FGSM, 1, 0)
+    contest(few, attacks.FGSM, 1, 0, others=subject.model in subjects.ZOO)
 
 
 def ensemble_row(subject: Subject) -> tuple[str, ...]:

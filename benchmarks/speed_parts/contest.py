@@ -26,6 +26,8 @@ OTHERS = tuple(name for name in libraries.LIBRARIES if name not in (TORCHATTACKS
 SHARING = 3
 #: Images of a batch, of what takes a minute for a hundred.
 SLOW = {("ART", "cw"): 5}
+#: In a batch of so few images what is done once is most of a case.
+MOST_FEW = 10
 #: CPU seconds of a turn in which the passes themselves are timed.
 FLOOR_PATIENCE = 0.5
 
@@ -51,6 +53,11 @@ class Contest:
         name = MAIN[self.attack.call]
         return [one for one in (name, name + SAME_MODEL) if one in self.peers]
 
+    @property
+    def many(self) -> bool:
+        """Whether there are images enough for what is done once to be small."""
+        return self.subject.count >= self.subject.suite.batch_size > MOST_FEW
+
     def ratios(self, peer: str) -> tuple[Ratio, Ratio, Ratio]:
         """Whole as the first case of its model, whole as one of ``SHARING``, and the attack alone."""
         ours, theirs = self.ours, self.peers[peer].milliseconds
@@ -64,9 +71,11 @@ class Contest:
         else:
             achieved = f"{success or 0:.1%}", f"{theirs.success:.1%}"
         each = median(self.ours.alone)
+        first, whole, alone = self.ratios(peer)
         return (
             *(self.subject.name, self.attack.name, peer, f"{each:.1f}", f"{self.over_passes:.2f}"),
-            *(str(one) for one in self.ratios(peer)),
+            *([str(first), str(whole)] if self.many else ["-", "-"]),
+            str(alone),
             *achieved,
         )
 
@@ -112,25 +121,28 @@ def means(contests: list[Contest]) -> Iterator[tuple[str, ...]]:
         yield attack, peer, first, whole, targets[0], alone, targets[1]
 
 
-def contest(subject: Subject, attack: Compared, turns: int, patience: float) -> Contest:
-    """Several turns of a case and of every peer that has the attack and is installed."""
+def contest(subject: Subject, attack: Compared, turns: int, patience: float, others: bool = True) -> Contest:
+    """Several turns of a case and of its main peer; in the first also of every other that has the attack."""
     ours = Ours()
-    with _peers(subject, attack, patience) as (peers, passes):
-        for _ in range(turns):
-            turn(subject.case(attack), subject.count, ours, [*peers.values(), *passes.values()])
+    with _peers(subject, attack, patience, others) as (peers, passes):
+        for number in range(turns):
+            now = [peer for name, peer in peers.items() if number == 0 or name.startswith(MAIN[attack.call])]
+            turn(subject.case(attack), subject.count, ours, [*now, *passes.values()])
     for peer in (*peers.values(), *passes.values()):
         peer.batches = ()  # and with them the models: of VGG11 half a gigabyte each
     return Contest(subject, attack, ours, peers, passes)
 
 
 @contextmanager
-def _peers(subject: Subject, attack: Compared, patience: float) -> Iterator[tuple[dict[str, Peer], dict[str, Peer]]]:
+def _peers(
+    subject: Subject, attack: Compared, patience: float, others: bool
+) -> Iterator[tuple[dict[str, Peer], dict[str, Peer]]]:
     size = subject.suite.batch_size
     main = MAIN[attack.call]
     peers = {}
     with ExitStack() as stack:
         classifier = stack.enter_context(subject.classifier())
-        for name in (main, *OTHERS):
+        for name in (main, *(OTHERS if others else ())):
             call = libraries.call_of(name, attack.call)
             if call is None or name in peers:
                 continue

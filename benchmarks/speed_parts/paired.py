@@ -163,7 +163,8 @@ class Ratio:
     most: float
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} [{self.least:.2f}, {self.most:.2f}]"
+        spread = f" [{self.least:.2f}, {self.most:.2f}]" if self.least < self.most else ""
+        return f"{self.median:.2f}{spread}"
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:

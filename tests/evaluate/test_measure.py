@@ -200,6 +200,13 @@ def test_without_attempts_nothing_is_attacked(attack: Mapping[str, Any], tmp_pat
     assert measurement.timing.doubt == "no attempts"
 
 
+def test_answers_of_one_colour_are_counted_out_and_told(tmp_path: Path) -> None:
+    case = case_of(tmp_path, {"attack": "tests.evaluate.attacks.own:black"})
+    told = rf"net/it: {COUNT - 3} answers of tests.evaluate.attacks.own:black are one colour all over, .*: not counted"
+    with pytest.warns(UserWarning, match=told):
+        assert measure(case).evidence.success == [0] * COUNT
+
+
 def test_one_batch_without_attempts_leaves_the_others_alone(tmp_path: Path) -> None:
     usual = measure(case_of(tmp_path, PGD)).evidence
     labels = labels_of(pictures(), wrong=(3, *range(24, 48), 50))

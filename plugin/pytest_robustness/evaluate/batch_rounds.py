@@ -71,7 +71,8 @@ class BatchRound(Timed):
         adversarial = ball.check_adversarial(self.returned, self.inputs, context.resolved.spec.norm, context.eps)
         if context.resolved.freezes:  # a frozen row is done: its answer is where it was seen fooled
             adversarial = torch.where(meter.fooled.view(-1, 1, 1, 1), meter.adversarial, adversarial)
-        looked = self.attempts & moved(self.inputs, adversarial) & ~ball.is_constant(adversarial, self.inputs)
+        one_colour = self.attempts & ball.is_constant(adversarial, self.inputs)
+        looked = self.attempts & moved(self.inputs, adversarial) & ~one_colour
         index = looked.nonzero().squeeze(1)
         fooled = torch.zeros_like(self.attempts)
         self.rows, self.gradient_rows = meter.rows + len(index), meter.gradient_rows
@@ -91,6 +92,7 @@ class BatchRound(Timed):
             noise=noise_of(self.inputs, adversarial, fooled)[mine],
             effort=self._effort(fooled)[mine] if self._tells_effort else None,
             distance=None if distance is None else distance.cpu()[mine],
+            one_colour=int(one_colour.sum()),
         )
 
     @property

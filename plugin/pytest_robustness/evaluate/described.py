@@ -33,8 +33,8 @@ def protocol_of(case: Case, images: ImageSet) -> Protocol:
     suite = case.suite
     if case.ensemble is None:
         resolved = resolve(case)
+        parameters, by_row = parameters_of(case, resolved), resolved.by_row  # first: its errors name the suite's key
         attack, stop, norm = resolved.spec.identity, resolved.stop, resolved.distance_norm
-        parameters, by_row = parameters_of(case, resolved), resolved.by_row
         if by_row and hasattr(built := resolved.build_rows(), "of_shape"):
             parameters |= built.of_shape(images.shape)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -215,6 +216,7 @@ class _Work:
         if rounds:  # no attempts, nothing to run
             with self.stopwatch.images(len(images), self.everything[0]):
                 run_rounds(rounds)
+            _warn_of_one_colour(case, sum(outcome.one_colour for one in rounds for outcome in one.outcomes))
         budget = budget_of(case)
         timing = timing_of(rounds, int(correct.sum()), len(rows), time_unreliable_because)
         device = self.classifier.device
@@ -266,6 +268,12 @@ class _Work:
     def _answers(self, images: ImageSet) -> Answers:
         what = "answers", self.key, images.identity.digest, self.case.batch_size
         return self.cache.once(what, lambda: answers(self.classifier, images, self.case, self.subject.row_floor))
+
+
+def _warn_of_one_colour(case: Case, count: int) -> None:
+    if count:
+        told = f"{count} answers of {case.attack.attack} are one colour all over, which is no perturbation: not counted"
+        warnings.warn(f"{case.id}: {told}", stacklevel=2)
 
 
 class _Counter:

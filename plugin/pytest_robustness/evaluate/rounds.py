@@ -79,6 +79,7 @@ class Outcome:
         forwards, gradients: int64, rows computed for the image. None: only counted as a whole.
         fooled_by: int64, member of an ensemble; -1 where there was no success. None: no ensemble.
         pixels: of a corruption, digests of the images it made. None: no corruption.
+        one_colour: how many answers were of one colour all over, which is no perturbation and no success.
     """
 
     places: Tensor
@@ -90,6 +91,7 @@ class Outcome:
     gradients: Tensor | None = None
     fooled_by: Tensor | None = None
     pixels: Sequence[str] | None = None
+    one_colour: int = 0
 
 
 class Round(Protocol):

@@ -116,7 +116,7 @@ class Attack(BaseModel):
     __pydantic_extra__: dict[str, Annotated[bool | int | float | str, PlainValidator(_parameter)]]
 
     attack: str = Field(description="a name of the registry, or package.module:Class")
-    stop: Literal["first-success", "patience", "full", "torchattacks"] | None = None
+    stop: Literal["first-success", "patience", "full"] | None = None
     batch_size: PositiveInt | None = None
     max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     norm: str | int | float | None = Field(

@@ -21,6 +21,11 @@ def anything(model: nn.Module, images: Tensor, labels: Tensor, **parameters: Any
     return images + parameters["by"] * 0
 
 
+def black(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """A function that found nothing, and returns what it began with."""
+    return torch.zeros_like(images)
+
+
 class Darker:
     """Image by image: one step to black."""
 
