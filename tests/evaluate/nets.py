@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -106,6 +107,61 @@ class Remembers(nn.Module):
 
 def remembers() -> nn.Module:
     return Remembers()
+
+
+class Before(nn.Module):
+    """``tiny``, with something done to the images first."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.body, self.change = tiny(), change
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(self.change(images))
+
+
+def dropout_left_on() -> nn.Module:
+    return Before(lambda images: functional.dropout(images, 0.05, training=True))
+
+
+def dropout_under_gradients() -> nn.Module:
+    """As torch has it where somebody looks at ``requires_grad`` instead of ``training``."""
+    return Before(lambda images: functional.dropout(images, 0.3, training=images.requires_grad))
+
+
+def numpy_noise() -> nn.Module:
+    return Before(lambda images: images + torch.from_numpy(np.random.randn(*images.shape)).to(images) * 0.1)
+
+
+def noise_by_position() -> nn.Module:
+    """Noise from a generator that is seeded anew in every call: of each row its own."""
+
+    def noisy(images: Tensor) -> Tensor:
+        return images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).to(images)
+
+    return Before(noisy)
+
+
+def counts_its_calls() -> nn.Module:
+    """Every call gets other noise, from a generator of its own."""
+    calls = iter(range(10**9))
+
+    def noisy(images: Tensor) -> Tensor:
+        drawn = torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(next(calls)))
+        return images + 0.1 * drawn.to(images)
+
+    return Before(noisy)
+
+
+def tires_after_thirty_calls() -> nn.Module:
+    """Right as long as anybody looks at it before the attack."""
+    calls = iter(range(10**9))
+    return Before(lambda images: images if next(calls) < 30 else images * 0.9)
+
+
+def batch_statistics() -> nn.Module:
+    """Batch norm without running statistics."""
+    return Before(lambda images: functional.batch_norm(images, None, None, training=True))
 
 
 class Answer:

@@ -363,6 +363,28 @@ def test_a_model_that_breaks_its_contract_is_an_error_in_one_line(source: str, t
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("dropout_left_on", "draws random numbers"),
+        ("numpy_noise", "draws random numbers"),
+        ("dropout_under_gradients", "answers otherwise while gradients are computed"),
+        ("noise_by_position", "looks at the other images of its batch"),
+        ("batch_statistics", "looks at the other images of its batch"),
+        ("counts_its_calls", "remembers what it saw before"),
+        ("tires_after_thirty_calls", "remembers what it saw before"),
+    ],
+)
+@pytest.mark.parametrize("attack", [PGD, ATTACKS["ta-pgd"], ATTACKS["square"]], ids=["rows", "batches", "forwards"])
+def test_a_model_that_is_no_function_of_the_image_is_an_error_that_names_the_kind(
+    source: str, kind: str, attack: Mapping[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(RobustnessError) as error:
+        measure(case_of(tmp_path, attack, source=f"tests.evaluate.nets:{source}"))
+    assert str(error.value).startswith(f"{tmp_path / 'suite.toml'}: models.net: gives the same image other logits")
+    assert kind in str(error.value)
+
+
 @pytest.mark.parametrize("key", ["mean", "std"])
 def test_a_normalisation_of_other_channels_is_an_error_in_one_line(key: str, tmp_path: Path) -> None:
     case = case_of(tmp_path, PGD)

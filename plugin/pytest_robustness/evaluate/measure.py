@@ -18,6 +18,7 @@ from pytest_robustness.evaluate.images.load import attacked_images, unselected_i
 from pytest_robustness.evaluate.loaded import loaded_classifier
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.models.digests import state_digest
+from pytest_robustness.evaluate.models.function import Repeats
 from pytest_robustness.evaluate.models.identity import Identity, identity, model_key
 from pytest_robustness.evaluate.models.row_floor import find_row_floor
 from pytest_robustness.evaluate.plan import Subject, plan
@@ -69,6 +70,7 @@ def evaluate(
     with _at_work(case, device, model_cache, stopwatch) as work:
         part = work.attack(None, run_rounds, progress, time_unreliable_because)
         clean = work.clean()
+        work.check_function(after=True)
     return merge([part], clean)
 
 
@@ -93,7 +95,9 @@ def measure(
         ):
             problem = f"images {rows.start} to {rows.stop} are no whole batches of {case.batch_size}, which it needs"
             raise case.error(f"attacks.{case.attack_name}", problem)
-        return work.attack(rows, run_in_order, no_progress, time_unreliable_because)
+        part = work.attack(rows, run_in_order, no_progress, time_unreliable_because)
+        work.check_function(after=True)
+        return part
 
 
 @torch.inference_mode(False)
@@ -171,7 +175,9 @@ def _at_work(
             peak,
             stopwatch,
             everything,
+            Repeats(classifier, inputs, floor, case.suite.seed),
         )
+        work.check_function(after=False)
         work.subject = replace(work.subject, known=work.known)
         yield work
 
@@ -189,6 +195,15 @@ class _Work:
     peak: PeakMemory
     stopwatch: Stopwatch
     everything: tuple[int, int]
+    repeats: Repeats
+
+    def check_function(self, *, after: bool) -> None:
+        """Raise RobustnessError, naming the model and the kind, where its answer is not one of the image alone."""
+        find = self.repeats.problem_after if after else self.repeats.problem_before
+        problem = find() if after else self.cache.once(("function", self.key, self.images.identity.digest), find)
+        if problem is not None:
+            what = "gives the same image other logits the second time, so nothing can be compared"
+            raise self.case.error(f"models.{self.case.model_name}", f"{what}: {problem}")
 
     @property
     def images(self) -> ImageSet:
