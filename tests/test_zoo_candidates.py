@@ -21,7 +21,7 @@ ZOO = load_suite(SUITE)
 ATTACKS = ZOO.regular_attacks
 PAIRS = [(one.base, one.update) for one in ZOO.variants]
 PAIRS += [(update, base) for base, update in PAIRS]
-LEVEL = 0.05 / 2 / len(ATTACKS)
+LEVEL = 0.05 * 0.4 / len(ATTACKS) / 6
 NEAR = 1.3  # a p value this close to the level is beyond the normal approximation below
 
 
@@ -85,15 +85,16 @@ def test_a_candidate_s_verdict(base, update, attack):
 
 @pytest.mark.parametrize(("base", "update"), PAIRS, ids=lambda name: name)
 def test_a_candidate_s_pooled_verdict(base, update):
-    sums = [0] * 1000
+    sums, discordant = [0] * 1000, 0
     measured = []
     for attack in ATTACKS:
         texts = [(FOLDER / model / f"{attack}.json").read_text() for model in (base, update)]
         measured.append(Pair.of_same_images(*map(Measurement.from_json, texts)))
         then, now = (json.loads(text)["evidence"]["success"] for text in texts)
+        discordant += then != now  # an attack under which no image changed is left out
         sums = [total + b - a for total, a, b in zip(sums, then, now, strict=True)]
     said = judge_pooled(measured, Rules.pooled(ZOO))
-    change = sum(sums) / (1000 * len(ATTACKS))
+    change = sum(sums) / (1000 * discordant)
     assert said.change == pytest.approx(change)
     z = abs(sum(sums)) / math.sqrt(sum(total * total for total in sums))
     assert said.p_value == pytest.approx(NormalDist().cdf(-z), rel=0.3, abs=1e-6)

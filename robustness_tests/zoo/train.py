@@ -10,7 +10,7 @@ Source of the initialisation: Mishkin and Matas, "All you need is a good init" (
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,6 +30,9 @@ LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.05
 WARM_UP = 0.1  # share of all steps
 CLIP = 2.0  # gradient norm
+
+#: What to learn from instead of the images: of (model, normalised images, labels, random generator), images as they.
+Perturbation = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 
 
 def generator(*key: object) -> torch.Generator:
@@ -119,11 +122,28 @@ def batches(images: Tensor, labels: Tensor, rng: torch.Generator) -> Iterator[tu
         yield normalised(augmented(images[index], rng)), labels[index]
 
 
-def train(name: str, data: cifar10.Cifar10, *, epochs: int, seed: int, checkpoints: Path) -> nn.Module:
-    """Train one model, from its last checkpoint if there is one; returns it in eval mode."""
+def train(
+    name: str,
+    data: cifar10.Cifar10,
+    *,
+    epochs: int,
+    seed: int,
+    checkpoints: Path,
+    architecture: str | None = None,
+    perturb: Perturbation | None = None,
+) -> nn.Module:
+    """Train one model, from its last checkpoint if there is one; returns it in eval mode.
+
+    Args:
+        name: names the checkpoints, and the random numbers follow from it.
+        data: all of CIFAR-10; the test images are only looked at after each epoch.
+        epochs, seed, checkpoints: how long, the key of the random numbers, the folder of the checkpoints.
+        architecture: one of the zoo's; default: the one called ``name``.
+        perturb: replaces each batch's images before a step; default: they stay as they are.
+    """
     torch.manual_seed(seed)
     images, labels = tensors(data.train)
-    model = ARCHITECTURES[name]().to(memory_format=torch.channels_last)
+    model = ARCHITECTURES[architecture or name]().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(parameter_groups(model), lr=LEARNING_RATE)
     checkpoint = checkpoints / f"{name}-seed{seed}-epochs{epochs}.pt"
     if checkpoint.exists():
@@ -145,7 +165,8 @@ def train(name: str, data: cifar10.Cifar10, *, epochs: int, seed: int, checkpoin
         for i, (inputs, targets) in enumerate(progress):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(epoch * per_epoch + i, epochs * per_epoch)
-            cost = functional.cross_entropy(model(inputs), targets)
+            learned = perturb(model, inputs, targets, rng) if perturb else inputs
+            cost = functional.cross_entropy(model(learned), targets)
             optimizer.zero_grad()
             cost.backward()
             nn.utils.clip_grad_norm_(model.parameters(), CLIP)
@@ -184,28 +205,43 @@ def export(model: nn.Module, path: Path) -> None:
     path.chmod(0o644)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m robustness_tests.zoo.train", description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", choices=sorted(ARCHITECTURES), metavar="MODEL")
-    parser.add_argument("--epochs", type=int, help=f"default: {EPOCHS}, but {MORE_EPOCHS}")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command which trains has."""
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="rounding, and so the weights, may depend on it")
     parser.add_argument("--data", type=Path, help="CIFAR-10 as .npz (default: downloaded to the cache folder)")
     parser.add_argument("--output", type=Path, default=WEIGHTS, help="folder of the weights (default: %(default)s)")
     parser.add_argument("--checkpoints", type=Path, default=cifar10.cache_folder() / "checkpoints")
-    arguments = parser.parse_args()
+
+
+def prepared(arguments: argparse.Namespace) -> cifar10.Cifar10:
+    """Set torch and the folder of checkpoints as the options say; returns the data."""
     torch.set_num_threads(arguments.threads)
     torch.use_deterministic_algorithms(True)
     arguments.checkpoints.mkdir(parents=True, exist_ok=True)
-    data = cifar10.load(arguments.data)
+    return cifar10.load(arguments.data)
+
+
+def ship(name: str, model: nn.Module, data: cifar10.Cifar10, folder: Path) -> None:
+    """Export a trained model to the folder and print how accurate it is; it is rounded to what was stored."""
+    path = folder / f"{name}.safetensors"
+    export(model, path)
+    model.load_state_dict({k: v.half().to(v.dtype) for k, v in model.state_dict().items()})
+    top_1, top_5 = top_k(model, *tensors(data.test))
+    print(f"{name}: top-1 {top_1:.2%}, top-5 {top_5:.2%} on the test images, weights in {path}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m robustness_tests.zoo.train", description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", choices=sorted(ARCHITECTURES), metavar="MODEL")
+    parser.add_argument("--epochs", type=int, help=f"default: {EPOCHS}, but {MORE_EPOCHS}")
+    add_options(parser)
+    arguments = parser.parse_args()
+    data = prepared(arguments)
     for name in arguments.models:
         epochs = arguments.epochs or MORE_EPOCHS.get(name, EPOCHS)
         model = train(name, data, epochs=epochs, seed=arguments.seed, checkpoints=arguments.checkpoints)
-        path = arguments.output / f"{name}.safetensors"
-        export(model, path)
-        model.load_state_dict({k: v.half().to(v.dtype) for k, v in model.state_dict().items()})
-        top_1, top_5 = top_k(model, *tensors(data.test))
-        print(f"{name}: top-1 {top_1:.2%}, top-5 {top_5:.2%} on the test images, weights in {path}")
+        ship(name, model, data, arguments.output)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_robustness.gate.statistics import (
     Interval,
-    log_change,
-    mean_interval,
-    median_interval,
     paired_rates,
-    pooled_change,
-    relative_change,
     wilson,
 )
-from scipy.stats import binom, binomtest, norm, sem
+from scipy.stats import binomtest
 
 from tests.gate.strategies import modest
 
 counts = st.integers(0, 60)
 tables = st.tuples(counts, counts, counts, counts).filter(any)
 confidences = st.sampled_from((0.8, 0.9, 0.95, 0.99))
-NORMAL = 1.959963984540054
 
 # --- a rate --------------------------------------------------------------------------------------------------------
 
@@ -155,155 +149,3 @@ def test_of_hundred_intervals_ninety_five_hold_the_true_change(
 
 def share_that_hold(true: float, intervals: list[Interval]) -> float:
     return sum(low <= true <= high for low, high in intervals) / len(intervals)
-
-
-# --- a relative change, and a mean ---------------------------------------------------------------------------------
-
-positives = st.lists(st.tuples(st.integers(1, 100), st.integers(1, 100)), min_size=2, max_size=40)
-scales = st.sampled_from((1e-6, 0.01, 3.0, 1e6))
-
-
-@modest
-@given(positives, scales)
-def test_a_relative_change_has_no_units(pairs: list[tuple[int, int]], scale: float) -> None:
-    before, after = zip(*pairs, strict=True)
-    other = relative_change([scale * one for one in before], [scale * one for one in after])
-    assert other == pytest.approx(relative_change(before, after), rel=1e-6, abs=1e-9)
-
-
-@modest
-@given(positives)
-def test_of_a_constant_the_relative_change_is_the_mean_of_the_ratios(pairs: list[tuple[int, int]]) -> None:
-    after = [one / 8 for _, one in pairs]
-    known = norm.interval(0.95, loc=np.mean(after), scale=sem(after)) if len(set(after)) > 1 else [after[0]] * 2
-    assert relative_change([8] * len(pairs), [one for _, one in pairs]) == pytest.approx(
-        tuple(one - 1 for one in known), abs=1e-9
-    )
-
-
-@modest
-@given(positives, st.sampled_from((0.5, 0.9, 1.0, 1.25)))
-def test_what_changes_by_the_same_share_everywhere_is_known(pairs: list[tuple[int, int]], share: float) -> None:
-    before = [one for one, _ in pairs]
-    assert relative_change(before, [share * one for one in before]) == pytest.approx([share - 1] * 2, abs=1e-9)
-
-
-@pytest.mark.parametrize("share", [0.8, 1.0, 1.5])
-@pytest.mark.parametrize(("images", "least", "most"), [(60, 0.92, 0.97), (1000, 0.94, 0.965)])
-def test_of_hundred_relative_changes_ninety_five_hold_the_true_one(
-    share: float, images: int, least: float, most: float
-) -> None:
-    draws = np.random.default_rng(1)
-    before = draws.gamma(4, 1, (2500, images))
-    after = share * before * draws.gamma(20, 1 / 20, (2500, images))  # larger values vary more
-    intervals = [relative_change(*runs) for runs in zip(before, after, strict=True)]
-    assert least <= share_that_hold(share - 1, intervals) <= most
-
-
-def test_a_pooled_change_by_hand() -> None:
-    error = NORMAL * math.sqrt((1.4**2 + 0.4**2 * 2 + 0.6**2 + 1.6**2) + 2**2) / 10
-    assert pooled_change([-1, 0, 0, 1, 2], 2, 10) == pytest.approx((0.2 - error, 0.2 + error), abs=1e-9)
-
-
-@modest
-@given(st.lists(st.integers(-3, 3), min_size=1, max_size=40), st.integers(2, 9))
-def test_of_a_sum_over_cases_the_number_of_cases_is_no_evidence(values: list[int], cases: int) -> None:
-    repeated = pooled_change([cases * one for one in values], 3 * cases, 3 * cases * len(values))
-    assert repeated == pytest.approx(pooled_change(values, 3, 3 * len(values)), abs=1e-9)
-
-
-@pytest.mark.parametrize("chances", [(0.1, 0.2, 0.4, 0.2, 0.1), (0.01, 0.04, 0.8, 0.1, 0.05), (0, 0, 0.9, 0, 0.1)])
-def test_of_hundred_pooled_changes_ninety_five_intervals_hold_the_true_one(chances: tuple[float, ...]) -> None:
-    values = np.arange(-2, 3)
-    drawn = np.random.default_rng(2).choice(values, (2500, 400), p=chances)
-    intervals = [pooled_change(each, 2, 800) for each in drawn]
-    assert 0.935 <= share_that_hold(float(values @ chances) / 2, intervals) <= 0.97
-
-
-@pytest.mark.parametrize(("one", "change"), [(0, 0), (2, 1), (-2, -1)])
-def test_images_that_all_agree_do_not_prove_too_much(one: int, change: int) -> None:
-    few, many = (pooled_change([one] * count, 2, 2 * count) for count in (10, 1000))
-    for low, high in (few, many):
-        assert low <= change <= high
-        assert high - low > 0
-    assert many[1] - many[0] < few[1] - few[0]
-
-
-@modest
-@given(st.lists(st.integers(0, 1000), min_size=2, max_size=40), confidences)
-def test_the_interval_of_a_mean_is_scipy_s_and_never_below_nothing(values: list[int], confidence: float) -> None:
-    middle, error = float(np.mean(values)), float(sem(values))
-    known = norm.interval(confidence, middle, error) if error else (middle, middle)
-    assert mean_interval(values, confidence) == pytest.approx((max(0.0, known[0]), known[1]), abs=1e-9)
-
-
-def test_a_mean_s_interval_ends_at_nothing() -> None:
-    assert mean_interval([0, 0, 0, 8]) == (0, pytest.approx(2 + 2 * NORMAL))
-
-
-# --- logarithms of ratios, and medians -------------------------------------------------------------------------------
-
-logs = st.lists(st.integers(-(10**6), 10**6).map(lambda value: value / 10**6), min_size=2, max_size=30)
-
-
-@modest
-@given(logs, confidences)
-def test_the_interval_of_a_geometric_mean_is_scipy_s_of_the_logarithms(values: list[float], confidence: float) -> None:
-    error = sem(values)
-    low, high = norm.interval(confidence, np.mean(values), error) if error else (np.mean(values),) * 2
-    assert log_change(values, confidence) == pytest.approx((np.exp(low) - 1, np.exp(high) - 1), abs=1e-9)
-
-
-@pytest.mark.parametrize("count", [50, 500])
-def test_of_hundred_changes_of_a_distance_ninety_five_intervals_hold_the_true_one(count: int) -> None:
-    draws = np.random.default_rng(7).laplace(np.log(0.96), 0.2, (600, count))
-    held = sum(low <= -0.04 <= high for low, high in map(log_change, draws.tolist()))
-    assert 0.925 <= held / 600 <= 0.975
-
-
-@modest
-@given(st.lists(st.integers(0, 50), max_size=60), confidences)
-def test_the_ends_of_a_median_s_interval_are_values_that_hold_it_as_surely_as_counting_says(
-    values: list[int], confidence: float
-) -> None:
-    """Of a median of independent draws: how many lie below it is binomial, whatever they are."""
-    found = median_interval(values, confidence)
-    if found is None:
-        assert len(values) < 12 or confidence == 0.99
-        return
-    ordered = sorted(values)
-    low, high = found
-    assert low <= np.median(values) <= high
-    below = next(i for i in range(len(ordered)) if (ordered[i], ordered[len(ordered) - 1 - i]) == (low, high))
-    # the rank of the ends, counted from either side; of equal values the outermost, which claims the most
-    inside = binom.cdf(len(ordered) - below - 1, len(ordered), 0.5) - binom.cdf(below, len(ordered), 0.5)
-    assert inside >= confidence - 0.02
-
-
-@pytest.mark.parametrize("count", [8, 25, 200])
-def test_of_hundred_medians_ninety_five_intervals_hold_the_true_one(count: int) -> None:
-    draws = np.random.default_rng(5).lognormal(0, 1, (800, count))
-    held = sum(low <= 1 <= high for low, high in map(median_interval, draws.tolist()))
-    assert 0.94 <= held / 800 <= 1.0
-
-
-def test_of_a_few_values_the_median_is_anywhere() -> None:
-    assert median_interval([]) is None
-    assert median_interval([1.0, 2.0, 3.0, 4.0, 5.0]) is None
-    assert median_interval(list(range(8))) == (0, 7)
-
-
-def test_of_a_single_image_nothing_is_known() -> None:
-    assert log_change([0.5]) is None
-    assert mean_interval([3.0]) is None
-    assert relative_change([2.0], [1.0]) is None
-    assert pooled_change([1], 1, 1) == (pytest.approx(1 - NORMAL), 1)
-
-
-def test_a_surer_interval_is_wider_as_the_normal_distribution_says() -> None:
-    before, after = [1, 2, 3, 4], [2, 1, 4, 4]
-    for usual, surer in (
-        (relative_change(before, after), relative_change(before, after, 0.99)),
-        (pooled_change(after, 4, 160), pooled_change(after, 4, 160, 0.99)),
-    ):
-        assert (surer[1] - surer[0]) / (usual[1] - usual[0]) == pytest.approx(2.5758293 / NORMAL)

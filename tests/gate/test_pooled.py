@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.model_verdict import judge_models
 from pytest_robustness.gate.pairing import Lists, Pair, pair
-from pytest_robustness.gate.pooled import judge_models, judge_pooled
+from pytest_robustness.gate.pooled import judge_pooled
 from pytest_robustness.gate.statistics import pooled_change
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.suite import Suite, Tolerances
@@ -310,7 +311,7 @@ def pairs(suite: Suite, **lost: int) -> dict[str, Pair]:
 
 
 def test_models_and_groups_are_judged_by_their_own_cases(suite: Suite) -> None:
-    verdicts = judge_models(suite, pairs(suite, small=10, large=0))
+    verdicts = judge_models(suite, pairs(suite, small=10, large=0), Lists())
     assert list(verdicts) == [
         "small under 2 attacks",
         "large under 2 attacks",
@@ -326,7 +327,7 @@ def test_attacks_without_a_success_rate_are_not_counted(suite: Suite) -> None:
     smallest = {"protocol": {"attack": "DDN", "parameters": {}, "distance": "2"}, "distances": [1.0] * 100}
     for case in [case for case in found if case.endswith("pgd")]:
         found[case] = pair(*(measurement(THEN, case=case, **smallest) for _ in range(2)), Lists())
-    assert list(judge_models(suite, found)) == [
+    assert list(judge_models(suite, found, Lists())) == [
         "small under 1 attack",
         "large under 1 attack",
         "both, 2 models under 1 attack",
@@ -336,7 +337,7 @@ def test_attacks_without_a_success_rate_are_not_counted(suite: Suite) -> None:
 def test_the_level_is_half_of_the_suite_s_alpha(folder: Path) -> None:
     for alpha, outcome in ((0.0626, "regressed"), (0.0624, "inconclusive")):
         suite = loaded(folder, f"alpha = {alpha}\n" + TWO)
-        assert judge_models(suite, pairs(suite, small=5, large=0))["small under 2 attacks"].outcome == outcome
+        assert judge_models(suite, pairs(suite, small=5, large=0), Lists())["small under 2 attacks"].outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -349,8 +350,8 @@ def test_the_level_is_half_of_the_suite_s_alpha(folder: Path) -> None:
 )
 def test_what_is_not_complete_is_not_judged(suite: Suite, missing: str, left: set[str]) -> None:
     found = {case: pair for case, pair in pairs(suite, small=10, large=10).items() if case != missing}
-    assert judge_models(suite, found).keys() == left
-    assert judge_models(suite, {}) == {}
+    assert judge_models(suite, found, Lists()).keys() == left
+    assert judge_models(suite, {}, Lists()) == {}
 
 
 def test_what_is_not_comparable_is_left_out_and_no_error(suite: Suite) -> None:
@@ -358,4 +359,4 @@ def test_what_is_not_comparable_is_left_out_and_no_error(suite: Suite) -> None:
     then, now = found["small/pgd"].then, found["small/pgd"].now
     other = now.model_copy(update={"protocol": now.protocol.model_copy(update={"seed": 1})})
     found["small/pgd"] = pair(then, other, Lists())
-    assert judge_models(suite, found).keys() == {"large under 2 attacks"}
+    assert judge_models(suite, found, Lists()).keys() == {"large under 2 attacks"}

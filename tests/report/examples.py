@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.model_verdict import judge_models
 from pytest_robustness.gate.pairing import Lists, pair
-from pytest_robustness.gate.pooled import judge_models
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.gallery import Gallery, Guess, Picture
 from pytest_robustness.records.image_list import ImageSetId
@@ -126,7 +126,7 @@ def run(of: Suite, worse: dict[str, float] | None = None, only: list[str] | None
         "measurements": now,
         "verdicts": {case: judge(one, then[case], Rules.of(of.case(case))) for case, one in now.items()},
         "tests": {case.id: f"robustness_tests/test_robustness.py::test_robustness[{case.id}]" for case in cases},
-        "pooled": judge_models(of, {case: pair(then[case], one, Lists()) for case, one in now.items()}),
+        "pooled": judge_models(of, {case: pair(then[case], one, Lists()) for case, one in now.items()}, Lists()),
     }
     return Run(**values | more)
 

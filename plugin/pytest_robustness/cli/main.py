@@ -12,11 +12,17 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from pytest_robustness.cli import anchor, report, schema, select
+from pytest_robustness.cli import anchor, judge, report, schema, select
 from pytest_robustness.errors import RobustnessError
 
 #: By name; the first line of a command's docstring is its help.
-COMMANDS: dict[str, ModuleType] = {"anchor": anchor, "report": report, "schema": schema, "select": select}
+COMMANDS: dict[str, ModuleType] = {
+    "anchor": anchor,
+    "judge": judge,
+    "report": report,
+    "schema": schema,
+    "select": select,
+}
 USAGE_ERROR = 4  # as pytest's
 
 

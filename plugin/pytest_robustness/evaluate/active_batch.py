@@ -213,8 +213,11 @@ class ActiveBatch:
             with user_code(self.name):
                 loss = getattr(self.attack, "loss", None)
                 losses = loss(logits, rows) if loss else scale_free_cross_entropy(logits, rows.label)
-            (gradient,) = torch.autograd.grad(losses.sum(), candidates)
-        gradient = gradient.contiguous()  # as all else is: operations on tensors that are laid out otherwise are slow
+            found = None  # where nothing leads back to the images; the masking checks name it
+            if losses.requires_grad:
+                (found,) = torch.autograd.grad(losses.sum(), candidates, allow_unused=True)
+            gradient = torch.zeros_like(candidates) if found is None else found
+        gradient = gradient.detach().contiguous()  # as all else is: other layouts are slow
         candidates.requires_grad_(False)
         logits = logits.detach()
         self._check(logits, gradient)

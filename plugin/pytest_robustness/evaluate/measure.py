@@ -27,6 +27,7 @@ from pytest_robustness.evaluate.runtime import devices
 from pytest_robustness.evaluate.runtime.memory import PeakMemory
 from pytest_robustness.evaluate.timing import timing_of
 from pytest_robustness.evaluate.trial import Stopwatch
+from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.part import CleanPart, Part, merge
 from pytest_robustness.records.protocol import Protocol
@@ -34,6 +35,15 @@ from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.suite.suite import Case
 
 Progress = Callable[[int, int], None]
+
+
+#: From where a measurement comes, and the model while it is loaded, to what checks say of it; None: nobody looked.
+Examine = Callable[[Provenance, Classifier], list[Finding] | None]
+
+
+def not_examined(provenance: Provenance, classifier: Classifier) -> list[Finding] | None:
+    """Ask nothing."""
+    return None
 
 
 def no_progress(done: int, total: int) -> None:
@@ -51,6 +61,7 @@ def evaluate(
     progress: Progress = no_progress,
     stopwatch: Stopwatch | None = None,
     model_cache: ModelCache | None = None,
+    examine: Examine = not_examined,
 ) -> Measurement:
     """Attack a case's images with its attack, once, and measure.
 
@@ -62,6 +73,7 @@ def evaluate(
         progress: called after each round, with the number of images done and of all.
         stopwatch: takes the time, and limits the images of a trial.
         model_cache: of the other cases of this model, which had the same clean images.
+        examine: asked, after the attack, whether the model can be believed.
 
     Raises:
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
@@ -71,7 +83,8 @@ def evaluate(
         part = work.attack(None, run_rounds, progress, time_unreliable_because)
         clean = work.clean()
         work.check_function(after=True)
-    return merge([part], clean)
+        findings = examine(part.provenance, work.classifier)
+    return merge([part], clean).model_copy(update={"findings": findings})
 
 
 @torch.inference_mode(False)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.gallery import attack_again
+from pytest_robustness.evaluate.health import masking_findings
 from pytest_robustness.evaluate.images.load import image_lists
-from pytest_robustness.evaluate.measure import evaluate, identify
+from pytest_robustness.evaluate.measure import evaluate, identify, not_examined
+from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
 from pytest_robustness.evaluate.runtime.devices import Device
 from pytest_robustness.evaluate.trial import Stopwatch
@@ -17,8 +19,10 @@ from pytest_robustness.gate.judge import judge, not_judged
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.pairing import FIRST_LISTED, Lists
 from pytest_robustness.gate.unchanged import is_unchanged, judge_unchanged
+from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import Verdict
 from pytest_robustness.suite.suite import Case
@@ -37,6 +41,7 @@ class Request:
         limit: images of a trial, which is timed and not judged; None: all images, judged.
         changed_only: a case that would only repeat its baseline is judged by it and not measured.
         accept_removed_images: images of the baseline may be missing; the others are judged.
+        recording: the measurement is to become the baseline.
         known_lists: digests of the image lists that the result need not bring.
         wants_pictures: whether a case with this verdict gets a gallery.
     """
@@ -45,6 +50,7 @@ class Request:
     limit: int | None = None
     changed_only: bool = False
     accept_removed_images: bool = False
+    recording: bool = False
     known_lists: Container[str] = ()
     wants_pictures: Callable[[Verdict], bool] = _no_pictures
 
@@ -76,7 +82,7 @@ def run_case(
     Raises:
         RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
     """
-    stopwatch = Stopwatch(request.limit)
+    stopwatch, model_cache = Stopwatch(request.limit), model_cache or ModelCache()
     rules = replace(Rules.of(case), accept_removed_images=request.accept_removed_images)
     attacked, unselected = image_lists(case)
     own = [attacked, *([unselected] if unselected else [])]
@@ -88,6 +94,15 @@ def run_case(
         if is_unchanged(baseline, protocol, provenance, attacked.identity, unselected.identity if unselected else None):
             verdict = _anchored(request.anchor, baseline, judge_unchanged(baseline, rules), rules, own, baseline)
             return Result(measurement=baseline, verdict=verdict)
+
+    def examine(provenance: Provenance, classifier: Classifier) -> list[Finding] | None:
+        """What the masking checks say of the model: looked at where it may be another."""
+        if baseline is None or not _is_same_model(baseline.provenance, provenance):
+            return masking_findings(case, classifier, model_cache)
+        if baseline.findings is None and request.recording:
+            return masking_findings(case, classifier, model_cache)
+        return baseline.findings
+
     measurement = evaluate(
         case,
         device=device,
@@ -96,15 +111,34 @@ def run_case(
         progress=progress,
         stopwatch=stopwatch,
         model_cache=model_cache,
+        examine=not_examined if request.limit else examine,
     )
-    measured(measurement)
     if request.limit:
+        measured(measurement)
         return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
+    _check_attempts(case, measurement, baseline, recording=request.recording)
+    measured(measurement)
     verdict = judge(measurement, baseline, rules, lists)
     verdict = _anchored(request.anchor, measurement, verdict, rules, own, baseline)
     gallery = attack_again(case, measurement, device=device) if request.wants_pictures(verdict) else None
     unsent = {one.digest: one for one in own if one.digest not in request.known_lists}
     return Result(measurement=measurement, verdict=verdict, gallery=gallery, image_lists=list(unsent.values()))
+
+
+def _is_same_model(then: Provenance, now: Provenance) -> bool:
+    """Known to be, code and library included."""
+    return now.code_digest is not None and then.torch == now.torch and not now.changes(then)
+
+
+def _check_attempts(case: Case, now: Measurement, then: Measurement | None, *, recording: bool) -> None:
+    """Raise RobustnessError, naming the model, where nothing was attacked and nothing tells that this is worse."""
+    before = then.aggregates.attempts if then is not None and not recording else 0
+    if not now.aggregates.attempts and not before:
+        problem = (
+            f"none of the {now.images.count} images is classified correctly, so nothing was attacked: compare "
+            "normalisation, channels and the order of the classes with what the model was trained with"
+        )
+        raise case.error(f"models.{case.model_name}", problem)
 
 
 def _check_lists(baseline: Measurement, attacked: ImageList, unselected: ImageList | None, lists: Lists) -> None:

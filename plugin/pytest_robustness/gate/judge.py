@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from pytest_robustness.gate.metrics import Rules, compare, exceeded_limit
 from pytest_robustness.gate.pairing import Lists, Pair, pair
+from pytest_robustness.gate.suspicion import doubted, failed_checks, masked_baseline
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
 
 #: The first of these that a metric has is the case's.
-MOST_TELLING = (Status.REGRESSED, Status.OVER_LIMIT, Status.INCONCLUSIVE, Status.IMPROVED, Status.SAME)
+MOST_TELLING = (
+    Status.REGRESSED,
+    Status.OVER_LIMIT,
+    Status.SUSPICIOUS,
+    Status.INCONCLUSIVE,
+    Status.IMPROVED,
+    Status.SAME,
+)
 
 
 def judge(now: Measurement, then: Measurement | None, rules: Rules, lists: Lists | None = None) -> Verdict:
@@ -35,6 +43,18 @@ def judge_pair(paired: Pair, now: Measurement, rules: Rules) -> Verdict:
         reason = f"{now.case}: {problem}"
         return Verdict(case=now.case, passed=False, status=Status.NOT_COMPARABLE, reason=reason, images=paired.change)
     metrics = compare(paired.then, paired.now, rules)
+    masked = masked_baseline(paired.then, paired.now)
+    if masked is not None and any(metric.moved for metric in metrics):
+        reason = f"{now.case}: not comparable, record anew: the baseline was masked ({masked})"
+        return Verdict(
+            case=now.case,
+            passed=False,
+            status=Status.NOT_COMPARABLE,
+            reason=reason,
+            changes=now.provenance.changes(paired.then.provenance),
+            images=paired.change,
+        )
+    metrics = doubted(paired.then, paired.now, metrics, rules)
     metrics[1:1] = exceeded_limit(now, rules)  # after the success rate
     return _summary(paired, metrics)
 
@@ -49,14 +69,15 @@ def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
     shown = [metric for metric in metrics if metric.fails]
     drifted = [metric for metric in metrics if metric.moved and metric.metric != "time"]
     failed, suffix = bool(shown), ""
-    outcomes = {metric.outcome for metric in (shown or metrics)}
+    own = [metric for metric in metrics if metric.metric != "clean accuracy"]  # which is the model's
+    outcomes = {metric.outcome for metric in (shown or own)}
     status = next((outcome for outcome in MOST_TELLING if outcome in outcomes), Status.NOT_JUDGED)
     if drifted and _same_model(then, now):
         failed, shown, status = True, drifted, Status.DRIFTED
         what = "weights are" if then.provenance.torch != now.provenance.torch else "weights and code are"
         suffix = f"; the model's {what} unchanged, so the environment moved{_environment(then, now)}"
     if not failed:
-        shown = [metric for metric in metrics if metric.moved] or metrics[:1]
+        shown = [metric for metric in own if metric.moved] or metrics[:1]
     texts = "; ".join([*(metric.text for metric in shown), *paired.change.notes])
     return Verdict(
         case=now.case,
@@ -66,6 +87,7 @@ def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
         metrics=metrics,
         changes=now.provenance.changes(then.provenance),
         images=paired.change,
+        doubts=[str(finding) for finding in failed_checks(now)],
     )
 
 

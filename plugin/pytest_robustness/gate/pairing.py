@@ -96,6 +96,7 @@ class Pair:
         then, now: what there is of these images in either.
         places: where they lie in the present set, which is how an image is told from others in several pairs.
         images: the present set, whole.
+        unselected_places, unselected: the same of the images for clean accuracy.
         change: what else either of them has.
         difference: of their protocols, for two that cannot be compared at all; then nothing is known of places.
     """
@@ -104,13 +105,16 @@ class Pair:
     now: Measurement
     places: Sequence[int]
     images: ImageSetId
+    unselected_places: Sequence[int] = ()
+    unselected: ImageSetId | None = None
     change: SetChange = field(default_factory=SetChange)
     difference: str | None = None
 
     @classmethod
     def of_same_images(cls, then: Measurement, now: Measurement) -> Pair:
         """Two measurements over one image set, whatever else differs: two models of one run."""
-        return cls(then, now, range(now.images.count), now.images)
+        blind = now.unselected
+        return cls(then, now, range(now.images.count), now.images, range(blind.count if blind else 0), blind)
 
     def problem(self, *, accept_removed: bool = False) -> str | None:
         """Why they cannot be compared, and what to do; None where they can."""
@@ -165,7 +169,7 @@ def pair(then: Measurement, now: Measurement, lists: Lists) -> Pair:
     part_then, part_now = _part(then, before, blind.before), _part(now, after, blind.after)
     if not change.new and not change.missing:  # one set, in whatever order
         part_now = part_now.model_copy(update={"images": part_then.images})
-    return Pair(part_then, part_now, after, now.images, change, difference)
+    return Pair(part_then, part_now, after, now.images, blind.after, now.unselected, change, difference)
 
 
 def digests(measurements: Iterable[Measurement]) -> set[str]:

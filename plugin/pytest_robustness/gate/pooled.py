@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from pytest_robustness.gate.metrics import Rules, pooled, success_differences
 from pytest_robustness.gate.pairing import Pair
-from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.verdict import MetricVerdict
-from pytest_robustness.suite.suite import Suite
 
 
 def judge_pooled(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
@@ -23,13 +20,24 @@ def judge_pooled(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
     return pool(pairs, rules)
 
 
+def discordant(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the cases that have a success rate, without those in which no image changed, if in another one did.
+
+    An attack that always succeeds says nothing of a change, and would only dilute what the others say. Whether an image
+    changed does not depend on which of the two runs comes first, so this does not choose cases by their outcome.
+    """
+    rated = [one for one in pairs if one.then.has_success_rate and one.now.has_success_rate]
+    changed = [one for one in rated if any(success_differences(one.then, one.now).values())]
+    return changed or rated
+
+
 def pool(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
     """The same of pairs that are known to be comparable, however each model wants its images prepared.
 
     Cases that have no success rate are left out. Returns None also for pairs of different runs: only in one set does
     a place tell which image it is.
     """
-    rated = [one for one in pairs if one.then.has_success_rate and one.now.has_success_rate]
+    rated = discordant(pairs)
     if len({one.images.digest for one in rated}) > 1:
         return None
     sums: dict[int, int] = {}
@@ -43,25 +51,3 @@ def pool(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
     if not count:
         return None
     return pooled("success rate", list(sums.values()), len(rated), count, rules.tolerances.success_rate, rules)
-
-
-def judge_models(
-    suite: Suite, pairs: Mapping[str, Pair], *, accept_removed_images: bool = False
-) -> dict[str, MetricVerdict]:
-    """The pooled verdict of each model and each group whose cases are all in ``pairs``, by case.
-
-    All: a verdict that depended on which cases were selected would be worth little.
-    """
-    rules = replace(Rules.pooled(suite), accept_removed_images=accept_removed_images)
-    attacks = suite.regular_attacks
-    sets = {model: [model] for model in suite.models}
-    sets |= {f"{group}, {len(models)} models": models for group, models in suite.groups.items()}
-    verdicts = {}
-    for name, models in sets.items():
-        cases = [CaseId.of(model, attack) for model in models for attack in attacks]
-        if cases and pairs.keys() >= set(cases):
-            verdict = judge_pooled([pairs[case] for case in cases], rules)
-            if verdict is not None:
-                rated = {CaseId(case).attack for case in cases if pairs[case].now.has_success_rate}
-                verdicts[f"{name} under {len(rated)} attack{'' if len(rated) == 1 else 's'}"] = verdict
-    return verdicts

@@ -6,59 +6,56 @@ Differences are per image, positive where the image got worse. Standard library 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 
+from pytest_robustness.gate.flip_distribution import FlipDistribution, on_grid
+from pytest_robustness.gate.student import degrees_of_freedom, sample_skewness, t_quantile, without_skewness
+
 #: Of the intervals that are shown.
 CONFIDENCE = 0.95
-#: The sum of all differences, in steps of the test's grid; and the steps that an average difference has at least.
-GRID, RESOLUTION = 2**16, 8
+#: A ratio that may be so many times smaller or larger than it looks is not known at all.
+UNKNOWN = 1000
 
 Interval = tuple[float, float]
 
 
 def sign_flip(differences: Sequence[int]) -> float:
-    """One-sided p value that the differences' sum is so large, when each is as likely to be its opposite.
+    """Return the one-sided p value that the differences' sum is so large when each is as likely to be its opposite.
 
-    Fisher's randomisation test, exact: the distribution over all 2 ** N signs is added up image by image. Zeros have
-    no say. For differences of 1 and -1 it is McNemar's exact test. Differences so large that the sum would exceed the
-    grid are rounded to fit, by at most half a step; the test stays exact, it is that of the rounded differences.
+    Fisher's randomisation test over all 2 ** N signs; for differences of 1 and -1 it is McNemar's exact test. Zeros
+    are dropped. Exact to a relative 1e-9 at any size and in any tail (``flip_distribution`` says how). Differences so
+    large that their sum would exceed the grid are rounded to fit, by at most half a step, and the test is that of the
+    rounded differences. The smallest p value is the smallest normal float, not 0; without differences it is 1.
 
     Source: Fisher, "The Design of Experiments", section 21.
     """
-    values = np.asarray(differences, dtype=np.int64)
+    values = on_grid(differences)
     values = values[values != 0]
     if not len(values):
         return 1.0
-    values //= np.gcd.reduce(values)
-    step = max(1, int(np.abs(values).sum()) // max(GRID, RESOLUTION * len(values)))
-    values = np.rint(values / step).astype(np.int64)
-    sizes = np.sort(np.abs(values))
-    chances = np.zeros(int(sizes.sum()) + 1)  # of each sum of those that got worse
-    chances[0] = 1
-    reach = 0
-    for size in sizes.tolist():
-        reach += size
-        chances[: reach + 1] *= 0.5
-        chances[size : reach + 1] += chances[: reach + 1 - size].copy()
-    worse = int(values[values > 0].sum())
-    return min(1.0, max(float(chances[worse:].sum()), sys.float_info.min))
+    return FlipDistribution(np.abs(values)).at_least(int(values[values > 0].sum()))
 
 
-def images_to_settle(differences: Sequence[int], images: int, level: float) -> int | None:
-    """How many images would make a change of this size significant at ``level``, or None if none would.
+def images_to_settle(differences: Sequence[int], images: int, level: float, power: float = 0.8) -> int | None:
+    """Return how many images would make a change of this size significant at ``level``, or None if none would.
 
-    From the normal approximation, z = sum / sqrt(sum of squares), which grows with the square root of the number of
-    images.
+    From the normal approximation: z = sum / sqrt(sum of squares) grows with the square root of the number of images,
+    and a new sample is significant with probability ``power`` where its z is expected to be that much above the
+    critical one: 0.84 at 80 %.
+
+    Args:
+        differences: of each image, positive where it got worse; zeros may be left out.
+        images: how many were compared, with those that did not change.
+        level, power: between 0 and 1.
     """
     values = np.asarray(differences, dtype=float)
     if values.sum() <= 0:
         return None
     z = float(values.sum()) / math.sqrt(float(np.square(values).sum()))
-    return max(images + 1, math.ceil(images * (_z(1 - level) / z) ** 2))
+    return max(images + 1, math.ceil(images * (max(0.0, _z(1 - level) + _z(power)) / z) ** 2))
 
 
 def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
@@ -102,40 +99,78 @@ def paired_rates(both: int, lost: int, won: int, neither: int, confidence: float
 
 
 def relative_change(before: Sequence[float], after: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """Of mean(after) / mean(before) - 1 on the same images, from the ratio estimator's normal approximation.
+    """Return the interval of mean(after) / mean(before) - 1 on the same images.
 
-    Of a single image nothing is known: None. Source: Cochran, "Sampling Techniques", section 6.4.
+    On the logarithmic scale, with the jackknife's standard error and a t quantile whose degrees of freedom allow for
+    heavy tails. Covers 95.0, 95.4 and 95.3 % at 20, 50 and 100 images for the ratios of C&W's noise between the zoo's
+    models (the normal approximation: 89, 92 and 93 %), 95 to 95.5 % for their distances and efforts. Where one image
+    alone has a value that is not zero, the ratio estimator's error on the scale of the ratio is used instead.
+
+    Args:
+        before, after: of each image, not negative, in the same order; the mean before is positive.
+
+    Returns None for a single image, and where so few differ so much that the ratio may be ``UNKNOWN`` times another.
+
+    Sources: Cochran, "Sampling Techniques", sections 6.4 and 6.17; Tukey, "Bias and confidence in not-quite
+    large samples".
     """
     then, now = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
-    ratio = float(now.mean() / then.mean())
-    if len(then) < 2:
+    count = len(then)
+    if count < 2:
         return None
-    error = float(np.std(now - ratio * then, ddof=1)) / math.sqrt(len(then)) / float(then.mean())
-    z = _z((1 + confidence) / 2)
-    return ratio - 1 - z * error, ratio - 1 + z * error
+    ratio = float(now.mean() / then.mean())
+    without_then, without_now = then.sum() - then, now.sum() - now
+    if min(without_then.min() / then.sum(), without_now.min() / max(now.sum(), 1e-300)) <= 1e-12:
+        error = float(np.std(now - ratio * then, ddof=1)) / math.sqrt(count) / float(then.mean())
+        reach = t_quantile((1 + confidence) / 2, count - 1) * error
+        return max(-1.0, ratio - 1 - reach), ratio - 1 + reach
+    logs = np.log(without_now / without_then)
+    error = math.sqrt(count - 1) * float(logs.std())  # the jackknife's
+    reach = t_quantile((1 + confidence) / 2, degrees_of_freedom(logs)) * error
+    if reach > math.log(UNKNOWN):
+        return None
+    return ratio * math.exp(-reach) - 1, ratio * math.exp(reach) - 1
 
 
 def log_change(logs: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """Of exp(mean) - 1, the change that logarithms of ratios after / before say.
+    """Return the interval of exp(mean) - 1, the change that logarithms of ratios after / before say.
 
-    From the normal approximation of their mean. Of a single image nothing is known: None.
+    Student's, of their mean: covers 95 % at 20 to 100 images for C&W's distances and noise between the zoo's models.
+    Returns None for a single image, and where so few differ so much that the ratio may be ``UNKNOWN`` times another.
     """
     if len(logs) < 2:
         return None
     array = np.asarray(logs, dtype=float)
-    reach = _z((1 + confidence) / 2) * float(array.std(ddof=1)) / math.sqrt(len(array))
+    count = len(array)
+    reach = t_quantile((1 + confidence) / 2, count - 1) * float(array.std(ddof=1)) / math.sqrt(count)
     middle = float(array.mean())
+    if reach > math.log(UNKNOWN):
+        return None
     return math.expm1(middle - reach), math.expm1(middle + reach)
 
 
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """Of a mean of values that are not negative, by the normal approximation; of fewer than two nothing is known."""
-    if len(values) < 2:
+    """Return the interval of a mean of values that are not negative; None for fewer than two.
+
+    Student's t corrected for skewness by Hall's transformation, with degrees of freedom that allow for heavy tails.
+    Covers 93 to 95 % at 20 images, 94.5 to 95.5 % at 50 and 100, for the noise, distances and efforts of the zoo's
+    models (the normal approximation covers 85 to 92 % of the noise's means).
+
+    Source: Hall, "On the removal of skewness by transformation".
+    """
+    count = len(values)
+    if count < 2:
         return None
     array = np.asarray(values, dtype=float)
-    reach = _z((1 + confidence) / 2) * float(array.std(ddof=1)) / math.sqrt(len(array))
-    middle = float(array.mean())
-    return max(0.0, middle - reach), middle + reach
+    middle, error = float(array.mean()), float(array.std(ddof=1)) / math.sqrt(count)
+    if error <= 1e-12 * middle:
+        return middle, middle
+    t = t_quantile((1 + confidence) / 2, degrees_of_freedom(array))
+    skewness = sample_skewness(array)
+    return (
+        max(0.0, middle - without_skewness(t, skewness, count) * error),
+        middle - without_skewness(-t, skewness, count) * error,
+    )
 
 
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:

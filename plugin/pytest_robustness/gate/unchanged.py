@@ -11,7 +11,7 @@ from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.records.verdict import Status, Verdict
 
 #: Of the provenance, what evidence does not depend on. The product may be another, its kind may not.
-INDIFFERENT = {"device", "model", "commit", "architecture", "row_floor", "removed_images"}
+INDIFFERENT = {"device", "model", "commit", "architecture", "row_floor", "removed_images", "accepted_suspicious"}
 
 
 def is_unchanged(

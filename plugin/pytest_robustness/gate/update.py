@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pytest_robustness.gate.pairing import missing_images
+from pytest_robustness.gate.suspicion import failed_checks
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Verdict, count_images
 
@@ -22,7 +23,8 @@ class Update:
         """With the commit it was measured at, and the images that are missing since the first of its predecessors."""
         before = None if self.then is None else self.then.provenance.removed_images
         removed = (before or 0) + self.verdict.images.removed
-        noted = {"commit": commit, "removed_images": removed or None}
+        doubted = [finding.check for finding in failed_checks(self.now)] if self.suspicious else None
+        noted = {"commit": commit, "removed_images": removed or None, "accepted_suspicious": doubted}
         provenance = self.now.provenance.model_copy(update=noted)
         return replace(self, now=self.now.model_copy(update={"provenance": provenance}))
 
@@ -31,11 +33,17 @@ class Update:
         """The metrics that left their tolerance; time only where it fell."""
         return [one for one in self.verdict.moved if one.metric != "time" or one.outcome == "regressed"]
 
-    def refusal(self, *, accept_removed_images: bool) -> str | None:
+    @property
+    def suspicious(self) -> list[str]:
+        """What is suspicious, with its numbers."""
+        return [metric.text for metric in self.verdict.metrics if metric.outcome == "suspicious"]
+
+    def refusal(self, *, accept_removed_images: bool, accept_suspicious: bool = False) -> str | None:
         """Why this baseline must not be written, and what to do; None where it may be.
 
         Images of the baseline must not get lost unnoticed: they may be those that got worse. And where a set grows
-        while the model changes, new images would hide what became of the old ones.
+        while the model changes, new images would hide what became of the old ones. A value that is suspicious would
+        be what the next change is held against.
         """
         change = self.verdict.images
         if change.removed and not accept_removed_images:
@@ -46,11 +54,15 @@ class Update:
                 f"its images grew, and on those of the baseline {'; '.join(moved)}: record the changed model on the "
                 "old set first, then let the set grow"
             )
+        if self.suspicious and not accept_suspicious:
+            return f"{'; '.join(self.suspicious)}: mend the model, or record it by --accept-suspicious"
         return None
 
 
 def to_write(results: Iterable[Update]) -> Iterator[Update]:
     """Those whose baseline is missing, of another model, protocol or image set, or whose values left their tolerance.
+
+    Also those whose baseline does not say what the masking checks found.
 
     The others keep their file, also one whose time rose: a diff should mean something. A set in another order is the
     same set.
@@ -61,6 +73,7 @@ def to_write(results: Iterable[Update]) -> Iterator[Update]:
             result.then is None
             or result.then.protocol != result.now.protocol
             or result.now.provenance.changes(result.then.provenance)
+            or (result.then.findings is None and result.now.findings is not None)
             or change.grown
             or change.removed
             or change.other_pixels

@@ -49,6 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.register(gathered, "robustness-controller")
         manager.register(reporter.Reporter(config, wanted, gathered), "robustness-reporter")
         manager.register(preflight.Preflight(settings), "robustness-prerequisites")
+        if wanted.run is not None:
+            from pytest_robustness.plugin import run_output
+
+            manager.register(run_output.RunOutput(config, wanted.run, gathered), "robustness-run")
         if manager.hasplugin("xdist"):
             from pytest_robustness.plugin.xdist import workers
 

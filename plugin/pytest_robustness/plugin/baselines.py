@@ -34,6 +34,7 @@ class BaselineWriter:
         image_lists: Mapping[str, ImageList],
         *,
         accept_removed_images: bool,
+        accept_suspicious: bool,
     ) -> None:
         """Write the results that differ from their baselines; a case in trouble keeps its file and is named.
 
@@ -46,7 +47,7 @@ class BaselineWriter:
             self.failures.append(f"{error}; nothing was recorded")
             return
         commit = commit_of(self.rootdir)
-        refused = self._refused(updates, accept_removed_images=accept_removed_images)
+        refused = self._refused(updates, accept_removed_images, accept_suspicious)
         allowed = [update for update in updates if update.now.case not in refused]
         chosen = sorted(to_write(allowed), key=lambda update: update.now.case)
         written = [update.with_commit(commit) for update in chosen]
@@ -67,10 +68,10 @@ class BaselineWriter:
             named = ", ".join(f"{case} ({trouble})" for case, trouble in troubles.items())
             self.notes.append(f"not recorded: {named}")
 
-    def _refused(self, updates: Sequence[Update], *, accept_removed_images: bool) -> set[str]:
+    def _refused(self, updates: Sequence[Update], removed_images: bool, suspicious: bool) -> set[str]:
         """The cases whose baselines must not be written, each named with the reason."""
         reasons = {
-            update.now.case: update.refusal(accept_removed_images=accept_removed_images)
+            update.now.case: update.refusal(accept_removed_images=removed_images, accept_suspicious=suspicious)
             for update in updates
             if update.then is not None
         }

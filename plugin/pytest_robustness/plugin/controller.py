@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Generator, Iterable, Sequence
 
 import pytest
 
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import variants
-from pytest_robustness.gate.pairing import Lists, pair
-from pytest_robustness.gate.pooled import judge_models
+from pytest_robustness.gate.pairing import Lists
+from pytest_robustness.gate.run_verdict import judge_together
 from pytest_robustness.plugin.baselines import BaselineWriter
 from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.records.image_list import ImageList
+from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import MetricVerdict, Status
 from pytest_robustness.report import model_table, terminal
@@ -93,6 +92,7 @@ class Controller:
                 self.troubles,
                 self.image_lists,
                 accept_removed_images=self.settings.accept_removed_images,
+                accept_suspicious=self.settings.accept_suspicious,
             )
         elif self.results:
             self._judge_together()
@@ -122,6 +122,11 @@ class Controller:
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
 
     @property
+    def measurements(self) -> dict[str, Measurement]:
+        """Of the cases that ended in order, by case."""
+        return {case: one.measurement for case, one in self.results.items() if case not in self.troubles}
+
+    @property
     def _writer(self) -> BaselineWriter:
         return BaselineWriter(self.settings.store, self.config.rootpath, self.notes, self.failures)
 
@@ -135,19 +140,17 @@ class Controller:
 
     def _judge_together(self) -> None:
         """What only several cases can tell may fail the run, and never saves it."""
-        pairs = {}
-        lists = Lists(self.image_lists.values(), self.settings.store.image_list)
-        for case, result in self.results.items():
-            with contextlib.suppress(RobustnessError):  # the case itself has said so
-                then = self.settings.store.read(case)
-                if then is not None and case not in self.troubles:
-                    pairs[case] = pair(then, result.measurement, lists)
-        self.pooled = judge_models(
-            self.settings.suite, pairs, accept_removed_images=self.settings.accept_removed_images
+        settings = self.settings
+        together = judge_together(
+            settings.suite,
+            self.measurements,
+            settings.store.read,
+            Lists(self.image_lists.values(), settings.store.image_list),
+            accept_removed_images=settings.accept_removed_images,
         )
-        for name, verdict in self.pooled.items():
-            if verdict.moved:
-                (self.failures if verdict.fails else self.notes).append(f"{name}: {verdict.text}")
+        self.pooled = together.verdicts
+        self.failures += together.failures
+        self.notes += together.notes
 
     @pytest.hookimpl(wrapper=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
@@ -163,7 +166,7 @@ class Controller:
         sound = {case: result for case, result in self.results.items() if case not in self.troubles}
         if self.settings.limit:
             return terminal.of_trial(self.settings.title, sound, self.troubles)
-        measurements = {case: one.measurement for case, one in sound.items()}
+        measurements = self.measurements
         contrasts = variants.contrasts(self.settings.suite, measurements)
         notes = [
             *self.notes,
@@ -171,6 +174,8 @@ class Controller:
             *terminal.not_measured(sound),
             *terminal.clean_accuracies(sound, always=self.settings.candidate is not None),
             *terminal.changed_models(sound),
+            *terminal.doubts(sound),
+            *terminal.attempts(sound),
             *terminal.changed_images(sound),
             *terminal.not_judged(self.results),
         ]

@@ -81,6 +81,7 @@ class Robustness:
             limit=settings.limit,
             changed_only=settings.changed_only,
             accept_removed_images=settings.accept_removed_images,
+            recording=settings.recording != "none",
             known_lists=sent,
             wants_pictures=self._wants_pictures,
         )

@@ -1,4 +1,4 @@
-"""What a run is to leave behind: pages, data, Markdown and pictures."""
+"""What a run is to leave behind: pages, data, Markdown, pictures, and its measurements."""
 
 from __future__ import annotations
 
@@ -12,22 +12,30 @@ import pytest
 
 from pytest_robustness.plugin.settings import Settings
 
+#: Its output may be a folder.
+RUN = "--robustness-run"
+
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What is to be written, by option; absolute paths. ``galleries`` are patterns of cases."""
+    """What is to be written, by option; absolute paths.
+
+    ``galleries`` are patterns of cases, ``run`` is a folder or a .zip file for the measurements.
+    """
 
     files: dict[str, Path]
     galleries: tuple[str, ...]
+    run: Path | None = None
 
     @classmethod
     def of(cls, config: pytest.Config) -> OutputOptions:
         options = ("--robustness-report", "--robustness-json", "--robustness-markdown")
         given = {option: config.getoption(option) for option in options}
-        folder = config.invocation_params.dir
+        folder, run = config.invocation_params.dir, config.getoption(RUN)
         return cls(
             {option: folder / file for option, file in given.items() if file},
             tuple(config.getoption("--robustness-gallery")),
+            folder / run if run else None,
         )
 
     @property
@@ -50,16 +58,19 @@ class OutputOptions:
 
     def check(self, settings: Settings) -> None:
         """Raises UsageError, before anything runs, for what could not be written at the end."""
-        if self.files and settings.suite_path is None:
-            raise pytest.UsageError(f"{next(iter(self.files))}: no suite to report on: name one by --robustness-suite")
+        if self.everything and settings.suite_path is None:
+            option = next(iter(self.everything))
+            raise pytest.UsageError(f"{option}: no suite to report on: name one by --robustness-suite")
         if self.galleries and self.page is None and self.json is None:
             raise pytest.UsageError("--robustness-gallery: pictures need --robustness-report or --robustness-json")
         if len({path.resolve() for path in self.files.values()}) < len(self.files):
             raise pytest.UsageError(f"{' and '.join(self.files)}: give each its own file")
-        for option, path in self.files.items():
+        if self.run is not None:
+            self._check_run(self.run, settings)
+        for option, path in self.everything.items():
             if not path.parent.is_dir():
                 raise pytest.UsageError(f"{option}: no folder {path.parent}")
-            if path.exists() and not path.is_file():
+            if path.exists() and not path.is_file() and option != RUN:
                 raise pytest.UsageError(f"{option}: {path} is no regular file")
             if not os.access(path.parent, os.W_OK):
                 raise pytest.UsageError(f"{option}: folder {path.parent} is not writable")
@@ -68,11 +79,30 @@ class OutputOptions:
             if file is not None and find_spec(module) is None:
                 raise pytest.UsageError(f"{file.name}: needs {module}: pip install 'pytest-robustness[report]'")
 
+    @property
+    def everything(self) -> dict[str, Path]:
+        """All that is to be written, by option."""
+        return self.files if self.run is None else {**self.files, RUN: self.run}
+
+    def _check_run(self, run: Path, settings: Settings) -> None:
+        if settings.limit:
+            raise pytest.UsageError(f"{RUN} and --robustness-limit: a trial is no measurement: give one of them")
+        if settings.changed_only:
+            raise pytest.UsageError(f"{RUN} and --robustness-changed: a run has every measurement: give one of them")
+        for option, path in self.files.items():
+            if path.resolve().is_relative_to(run.resolve()):
+                raise pytest.UsageError(f"{option}: {path} lies in {run}, of {RUN}: give another place")
+
     def check_suite(self, settings: Settings) -> None:
         """Raises UsageError for a gallery of no case, and for a file that would take the place of what a run reads."""
         suite = settings.suite
-        for option, path in self.files.items():
+        for option, path in self.everything.items():
             self._check_place(option, path, settings)
+        if self.run is not None:
+            from pytest_robustness.gate.run_files import why_no_run
+
+            if why := why_no_run(self.run):
+                raise pytest.UsageError(f"{RUN}: {self.run} {why}")
         cases = [case.id for case in suite.cases()]
         for pattern in self.galleries:
             if not any(fnmatchcase(case, pattern) for case in cases):
@@ -88,6 +118,9 @@ class OutputOptions:
         read = [suite.path, settings.inipath, suite.published, images.file, images.selected, images.unselected, *models]
         if any(isinstance(one, Path) and one.resolve() == place for one in read):
             raise pytest.UsageError(f"{option}: {path} is read by this run: give another file")
+        for one in read if option == RUN else ():
+            if isinstance(one, Path) and one.resolve().is_relative_to(place):
+                raise pytest.UsageError(f"{option}: {path} holds {one}, which is read by this run: give another folder")
         folders = {
             "the baselines": settings.baselines,
             "the anchors": settings.anchors,
@@ -97,6 +130,8 @@ class OutputOptions:
         for what, folder in folders.items():
             if folder is not None and place.is_relative_to(folder.resolve()):
                 raise pytest.UsageError(f"{option}: {path} lies among {what}, in {folder}: give another place")
+            if option == RUN and folder is not None and folder.resolve().is_relative_to(place):
+                raise pytest.UsageError(f"{option}: {path} holds {what}, {folder}: give another place")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -105,6 +140,11 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--robustness-json", metavar="FILE.json", help="write it as data, which can be rendered later")
     group.addoption(
         "--robustness-markdown", metavar="FILE.md", help="write the verdict as a comment for a pull request"
+    )
+    group.addoption(
+        RUN,
+        metavar="DIR",
+        help="write what this run measures, whole, to a folder or a .zip file, for python -m pytest_robustness judge",
     )
     group.addoption(
         "--robustness-gallery",

@@ -33,6 +33,7 @@ def properties(result: Result) -> list[tuple[str, object]]:
 
 #: The fixture of a test that is to check its case.
 ASKING = "robustness"
+NEVER_CHECKED = f"never checked: the test passed without a call of {ASKING}.check()"
 
 
 class Recorder:
@@ -58,5 +59,5 @@ class Recorder:
             item.config.stash[LISTS].update(brought)
         elif call.when == "call" and report.passed and case is not None and ASKING in getattr(item, "fixturenames", ()):
             report.outcome = "failed"  # green means judged
-            report.longrepr = f"{case}: never checked: the test passed without a call of {ASKING}.check()"
+            report.longrepr = f"{case}: {NEVER_CHECKED}"
         return report

@@ -54,6 +54,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="judge and record although images of the baselines are missing from the suite's; what is recorded says so",
     )
     group.addoption(
+        "--accept-suspicious",
+        action="store_true",
+        help="record values that a failed masking check makes doubtful; what is recorded says so",
+    )
+    group.addoption(
         "--robustness-changed",
         action="store_true",
         help="measure only what may differ from its baseline: model, protocol, attack, torch or kind of device",
@@ -91,6 +96,7 @@ class Settings:
     candidate: str | None
     changed_only: bool
     accept_removed_images: bool
+    accept_suspicious: bool
     limit: int | None
     images: str | None
     chosen: str | None
@@ -125,6 +131,7 @@ class Settings:
             candidate=candidate,
             changed_only=config.getoption("robustness_changed"),
             accept_removed_images=config.getoption("accept_removed_images"),
+            accept_suspicious=config.getoption("accept_suspicious"),
             limit=limit,
             images=config.getoption("robustness_images"),
             chosen=chosen,

@@ -48,7 +48,10 @@ def first_problem(error: ValidationError) -> str:
 
 
 def pretty_json(value: Any, indent: int) -> str:
-    """Objects indented with sorted keys, arrays on one line."""
+    """Objects indented with sorted keys, arrays on one line, but for arrays of objects: one a line."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        each = [" " * indent + json.dumps(one, allow_nan=False, sort_keys=True) for one in value]
+        return "[\n" + ",\n".join(each) + "\n" + " " * (indent - 2) + "]"
     if not isinstance(value, dict):
         return json.dumps(value, allow_nan=False)
     if not value:

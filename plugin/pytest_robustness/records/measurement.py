@@ -11,11 +11,14 @@ from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.base import Finite, Record, first_problem, is_none, pretty_json, versioned
 from pytest_robustness.records.evidence import Aggregates, Evidence
+from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.image_list import ImageSetId
 from pytest_robustness.records.protocol import Protocol, from_version_1
 from pytest_robustness.records.provenance import Provenance
 
 SCHEMA: Literal[2] = 2
+#: Of a stored measurement, after its head: what is longest comes last.
+SECTIONS = ("images", "unselected", "timing", "protocol", "provenance", "findings", "evidence")
 
 
 class Timing(Record):
@@ -63,6 +66,11 @@ class Measurement(Record):
     protocol: Protocol
     provenance: Provenance
     evidence: Evidence
+    findings: list[Finding] | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="of the masking checks; none at all: the model is right about too few images; null: not looked",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -114,7 +122,7 @@ class Measurement(Record):
             **head,
             "aggregates": self.aggregates.model_dump(),
             "evidence_digest": self.evidence.digest,
-            **{key: data[key] for key in ("images", "unselected", "timing", "protocol", "provenance", "evidence")},
+            **{key: data[key] for key in SECTIONS if key in data},
         }
         return "{\n" + ",\n".join(f"  {json.dumps(k)}: {pretty_json(v, 4)}" for k, v in sections.items()) + "\n}\n"
 

@@ -34,6 +34,9 @@ class Provenance(Record):
     removed_images: NonNegativeInt | None = Field(
         default=None, exclude_if=is_none, description="of earlier baselines, whose absence somebody accepted"
     )
+    accepted_suspicious: list[str] | None = Field(
+        default=None, exclude_if=is_none, description="masking checks that failed when somebody accepted the values"
+    )
     architecture: Architecture | None = Field(default=None, exclude_if=is_none)
 
     def changes(self, before: Provenance) -> list[str]:

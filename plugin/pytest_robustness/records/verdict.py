@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt
 from pytest_robustness.records.base import Record
 
 #: Of a metric.
-Outcome = Literal["same", "improved", "regressed", "inconclusive", "not judged", "over limit"]
+Outcome = Literal["same", "improved", "regressed", "inconclusive", "suspicious", "not judged", "over limit"]
 
 
 class Status(StrEnum):
@@ -20,6 +20,7 @@ class Status(StrEnum):
     IMPROVED = "improved"
     REGRESSED = "regressed"
     INCONCLUSIVE = "inconclusive"
+    SUSPICIOUS = "suspicious"
     OVER_LIMIT = "over limit"
     NOT_JUDGED = "not judged"
     NO_BASELINE = "no baseline"
@@ -37,8 +38,9 @@ class MetricVerdict(Record):
     """One metric, before and after.
 
     ``change`` is in points for rates and accuracies (after - before), relative for the others (after / before - 1), and
-    so is its 95 % ``interval``. ``p_value`` is one-sided, in the direction of the change. ``worse`` says in which
-    direction that is, ``fails`` whether it fails the case, ``text`` says all with the numbers, without the case's name.
+    so is its 95 % ``interval``. ``p_value`` is one-sided, in the direction of the change, which ``worse`` tells;
+    ``family_p_value`` is its rank among all that is said of the model, to be compared with the model's alpha. ``fails``
+    says whether it fails the case, ``text`` says all with the numbers, without the case's name.
     """
 
     metric: str
@@ -50,6 +52,7 @@ class MetricVerdict(Record):
     change: float | None = None
     interval: tuple[float, float] | None = None
     p_value: float | None = None
+    family_p_value: float | None = None
     images: int | None = None
     lost: int | None = None
     won: int | None = None
@@ -58,7 +61,7 @@ class MetricVerdict(Record):
     @property
     def moved(self) -> bool:
         """Whether the value left its tolerance."""
-        return self.outcome in ("improved", "regressed", "inconclusive")
+        return self.outcome in ("improved", "regressed", "inconclusive", "suspicious")
 
 
 class SetChange(Record):
@@ -122,6 +125,7 @@ class Verdict(Record):
     metrics: list[MetricVerdict] = Field(default=[])
     changes: list[str] = Field(default=[], description="of the model since its baseline")
     images: SetChange = Field(default=SetChange(), description="since the baseline")
+    doubts: list[str] = Field(default=[], description="masking checks that the model fails, each with its numbers")
 
     @property
     def moved(self) -> list[MetricVerdict]:

@@ -10,6 +10,7 @@ from pytest_robustness.report.data import Case, Recording
 #: How failures that are no regression are told, in this order.
 TOLD = {
     "over limit": "{} above max_success_rate",
+    "suspicious": "{} {seem} harder to attack, which is not to be believed",
     "inconclusive": "{} may have regressed, and the suite fails what is in doubt",
     "eroded": "{} moved too far since the anchor, step by step",
     "drifted": "{} moved although the model did not",
@@ -62,6 +63,7 @@ def _broken(cases: Sequence[Case]) -> list[str]:
         told.format(
             _times(counts[word], "case"),
             have="has" if counts[word] == 1 else "have",
+            seem="seems" if counts[word] == 1 else "seem",
             their="its" if counts[word] == 1 else "their",
         )
         for word, told in TOLD.items()
@@ -80,13 +82,18 @@ def _passed(title: str, cases: Sequence[Case]) -> str:
     if not judged:
         return f"Every case of {title} was skipped"
     who = f"the one case of {title} that was run is" if judged == 1 else f"all {judged} cases of {title} are"
+    said = f"{who} no easier to attack than before"
+    if words["inconclusive"] or words["suspicious"]:  # then nobody knows that they are not
+        who = f"the one case of {title} that was run is not" if judged == 1 else f"no case of {title} is"
+        said = f"{who} shown to be easier to attack than before"
     told = {
         "improved": f"{words['improved']} improved",
+        "suspicious": f"{words['suspicious']} better, but suspicious",
         "inconclusive": f"{words['inconclusive']} moved, perhaps by chance",
         "skipped": f"{words['skipped']} skipped",
     }
     more = [text for word, text in told.items() if words[word]]
-    return f"{who} no easier to attack than before" + (f" ({', '.join(more)})" if more else "")
+    return said + (f" ({', '.join(more)})" if more else "")
 
 
 def _times(count: int, what: str) -> str:

@@ -109,6 +109,28 @@ def changed_models(results: Mapping[str, Result]) -> Iterator[str]:
             yield f"{model} is not the model of its baselines: {', '.join(changes)}"
 
 
+def doubts(results: Mapping[str, Result]) -> Iterator[str]:
+    """The masking checks that models fail, once for all of their cases."""
+    told: dict[str, None] = {}
+    for case, result in results.items():
+        told |= dict.fromkeys(f"{CaseId(case).model} fails a masking check: {one}" for one in result.verdict.doubts)
+    yield from told
+
+
+def attempts(results: Mapping[str, Result]) -> Iterator[str]:
+    """Of each model that is wrong about some of its images, how many were attacked."""
+    found: dict[str, tuple[int, int]] = {}
+    for case, result in results.items():
+        counts = result.measurement.aggregates
+        found.setdefault(CaseId(case).model, (counts.attempts, counts.images))
+    for model, (attempts, images) in found.items():
+        said = f"{attempts} of {images} images are classified correctly when clean, so only these were attacked"
+        if 2 * attempts < images:
+            yield f"WARNING: {model}: {said}: is the suite's normalisation, and the order of its classes, the model's?"
+        elif attempts < images:
+            yield f"{model}: {said}"
+
+
 def changed_images(results: Mapping[str, Result]) -> Iterator[str]:
     """What became of the images since the baselines, once for all cases of which it is the same."""
     told: dict[str, list[str]] = {}

@@ -12,21 +12,23 @@ from pydantic import (
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.suite.problems import explain
 from pytest_robustness.suite.suite import Suite
+from pytest_robustness.suite.tables import Reading
 from pytest_robustness.suite.toml import read_toml
 
 ENVIRONMENT = "PYTEST_ROBUSTNESS_IMAGES"
 
 
-def load_suite(path: Path) -> Suite:
+def load_suite(path: Path, *, files: bool = True) -> Suite:
     """Read and validate a suite.
 
+    ``files``: whether the images, weights and published values that it names must be there; its rules need none.
     Raises RobustnessError, naming file and key, for anything that is not a valid suite.
     """
     tables = read_toml(path)
     if "path" in tables:
         raise RobustnessError(f"{path}: path: unknown key")
     try:
-        return Suite.model_validate(tables | {"path": path}, context=path.parent)
+        return Suite.model_validate(tables | {"path": path}, context=Reading(path.parent, files))
     except ValidationError as error:
         raise RobustnessError(f"{path}: {explain(error, Suite)}") from None
 

@@ -16,6 +16,7 @@ from pydantic import (
     NonNegativeInt,
     PlainValidator,
     PositiveInt,
+    PrivateAttr,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -25,9 +26,10 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
+from pytest_robustness.suite.levels import GROUPS, METRICS_OF_A_CASE, Levels
 from pytest_robustness.suite.names import distinct_names, portable_name
 from pytest_robustness.suite.problems import explain
-from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, SuitePath, Table
+from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, Reading, SuitePath, Table
 
 #: Names become folder and file names of baselines, and parts of test ids.
 Name = Annotated[
@@ -135,6 +137,7 @@ class Tolerances(Table):
     """What a value may move before anybody is bothered. Success rate and accuracy: points; the others: shares."""
 
     success_rate: Tolerance = 0.01
+    robust_accuracy: Tolerance = 0.01
     clean_accuracy: Tolerance = 0.01
     effort: Tolerance = 0.05
     noise_rate: Tolerance = 0.05
@@ -179,6 +182,16 @@ class Suite(Table):
     )
     policy: Literal["significance", "tolerance"] = "significance"
     inconclusive: Literal["pass", "fail"] = "pass"
+    time: Literal["work", "clock"] = Field(
+        default="work", description="what time is judged by: rows computed, which no load changes, or the clock"
+    )
+    slices: list[Literal["class"]] = Field(
+        default=["class"], description="parts of the images that are judged too; [] for none"
+    )
+    levels: Levels = Levels()
+    suspicious: Literal["fail", "warn"] = Field(
+        default="fail", description="what an improvement does that a failed masking check makes doubtful"
+    )
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     batch_size: PositiveInt = 100
     row_floor: PositiveInt | None = Field(
@@ -190,6 +203,7 @@ class Suite(Table):
         description="channels_last: on a CPU mostly faster, rounded otherwise; part of the protocol; not used on a GPU",
     )
     seed: NonNegativeInt = 0
+    _at_hand: dict[str, Model] = PrivateAttr(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -218,10 +232,20 @@ class Suite(Table):
         if weights:
             model["weights"] = weights
         try:
-            replaced = Model.model_validate(model, context=folder)
+            replaced = Model.model_validate(model, context=Reading(folder))
         except ValidationError as error:
             raise RobustnessError(f"--candidate {text}: {explain(error, Model)}") from None
-        return self.model_copy(update={"models": {name: replaced}, "groups": {}, "variants": []})
+        chosen = self.model_copy(update={"models": {name: replaced}, "groups": {}, "variants": []})
+        chosen._at_hand = dict(self.models)
+        return chosen
+
+    def relatives(self, name: str) -> Iterator[Suite]:
+        """This suite with a model replaced by one of its kind: by what a candidate stands for, or by its variants."""
+        at_hand = self._at_hand or self.models
+        pairs = [one.models for one in self.variants if name in one.models]
+        for other in dict.fromkeys([name, *(model for pair in pairs for model in pair)]):
+            if at_hand[other] != self.models[name]:
+                yield self.model_copy(update={"models": {name: at_hand[other]}})
 
     @property
     def regular_attacks(self) -> list[str]:
@@ -233,14 +257,29 @@ class Suite(Table):
         """Attacks and ensembles, by name."""
         return {**self.attacks, **self.ensembles}
 
+    def class_name(self, label: int) -> str:
+        """What a class is called in reports: its number where the suite does not name it."""
+        names = self.images.classes
+        return names[label] if names and not isinstance(names, str) and label < len(names) else str(label)
+
     def with_folder(self, folder: Path) -> Suite:
         """This suite with its images in another folder."""
         return self.model_copy(update={"images": self.images.model_copy(update={"folder": folder})})
 
+    def alpha_of(self, model: str) -> float:
+        """What a model's own verdicts may err with: groups take a share of those that are in one."""
+        return self.alpha * (1 - GROUPS) if any(model in models for models in self.groups.values()) else self.alpha
+
+    @property
+    def group_level(self) -> float:
+        """The level of the test of a group: a model's share for groups is shared by all groups it is in."""
+        most = max((sum(model in models for models in self.groups.values()) for model in self.models), default=1)
+        return self.alpha * GROUPS / max(1, most)
+
     @property
     def pooled_level(self) -> float:
-        """The level of a test of all attacks together."""
-        return self.alpha / 2
+        """The level of a test of all attacks together, by itself."""
+        return self.alpha * self.levels.together / 2
 
     def cases(self) -> Iterator[Case]:
         """All of them, those on request too."""
@@ -304,8 +343,13 @@ class Case:
 
     @property
     def level(self) -> float:
-        """The level of this case's tests: half of alpha, shared by the model's attacks; the other half is pooled."""
-        return self.suite.pooled_level / max(1, len(self.suite.regular_attacks))
+        """The level of each of this case's tests alone, whatever else is run."""
+        return self.suite.alpha_of(self.model_name) * self.weight
+
+    @property
+    def weight(self) -> float:
+        """The share of its model's alpha that each of this case's tests has."""
+        return self.suite.levels.cases / max(1, len(self.suite.regular_attacks)) / METRICS_OF_A_CASE
 
     def error(self, key: str, problem: str) -> RobustnessError:
         """What is wrong with a key of the suite file."""

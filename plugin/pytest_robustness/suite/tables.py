@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -30,13 +31,26 @@ IMAGENET = "imagenet-1k"
 WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a suite is read: what its paths are relative to, and whether the files it names must be there."""
+
+    folder: Path
+    files: bool = True
+
+
 def beside_suite(value: Any, info: ValidationInfo) -> Any:
     """Paths in a suite are relative to the suite file."""
-    return info.context / value if isinstance(value, str | Path) and isinstance(info.context, Path) else value
+    return info.context.folder / value if isinstance(value, str | Path) and isinstance(info.context, Reading) else value
 
 
-def _existing(path: Path) -> Path:
-    if not is_file(path):
+def _is_missing(path: Path, info: ValidationInfo) -> bool:
+    """Whether a file that must be there is not."""
+    return (not isinstance(info.context, Reading) or info.context.files) and not is_file(path)
+
+
+def _existing(path: Path, info: ValidationInfo) -> Path:
+    if _is_missing(path, info):
         raise PydanticCustomError("path_not_file", "{path}", {"path": str(path)})
     return path
 
@@ -47,7 +61,7 @@ def _weights(value: Any, handler: ValidatorFunctionWrapHandler, info: Validation
     if library and isinstance(value, str) and Path(value).suffix not in WEIGHT_FILES:
         return handler(value)
     path = handler(beside_suite(value, info))
-    if isinstance(path, str) or (path is not None and not is_file(path)):
+    if isinstance(path, str) or (path is not None and _is_missing(path, info)):
         raise PydanticCustomError("path_not_file", "{path}", {"path": str(path)})
     return path
 
@@ -55,7 +69,7 @@ def _weights(value: Any, handler: ValidatorFunctionWrapHandler, info: Validation
 def _image_list(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
     """A list of a folder's images may still have to be chosen; a file of images is there or missing."""
     path = handler(value)
-    return path if path is None or path.suffix == ".csv" else _existing(path)
+    return path if path is None or path.suffix == ".csv" else _existing(path, info)
 
 
 def _classes(value: Any, info: ValidationInfo) -> Any:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.attacks.losses import scale_free_cross_entropy
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack, resolve
+from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.health.cheap import CHEAP, accuracy
-from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
+from pytest_robustness.evaluate.health.finding import Checks, Subject
 from pytest_robustness.evaluate.health.heavy import HEAVY
+from pytest_robustness.evaluate.health.masking import MASKING
+from pytest_robustness.evaluate.health.pgd import Loss, cross_entropy, transferable
+from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.images.load import attacked_images
 from pytest_robustness.evaluate.loaded import DTYPE, loaded_classifier
-from pytest_robustness.evaluate.models.classifier import row_floor
+from pytest_robustness.evaluate.models.classifier import Classifier, row_floor
+from pytest_robustness.evaluate.models.identity import model_key
+from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime import devices
-from pytest_robustness.suite.suite import Suite
+from pytest_robustness.records.finding import Finding
+from pytest_robustness.suite.suite import Case, Suite
 
-__all__ = ["CHECKS", "Finding", "Level", "Subject", "examine"]
+__all__ = ["CHECKS", "Finding", "Level", "Subject", "examine", "masking_findings"]
 
-Level = Literal["cheap", "heavy"]
-CHECKS: dict[Level, Checks] = {"cheap": CHEAP, "heavy": HEAVY}
+Level = Literal["cheap", "heavy", "masking"]
+CHECKS: dict[Level, Checks] = {"cheap": CHEAP, "heavy": HEAVY, "masking": MASKING}
 
 #: Images that are checked, and those looked at to find them, at even distances in the image set.
 IMAGES, TRIED = 40, 80
@@ -29,6 +39,18 @@ IMAGES, TRIED = 40, 80
 EPSILON = 0.01
 #: Of fewer images the other checks say nothing.
 FEWEST = 2
+
+
+def masking_findings(case: Case, classifier: Classifier, model_cache: ModelCache) -> list[Finding]:
+    """Return what the masking checks say of a case's model, looked at once for all of its cases.
+
+    An empty list where the model gets too few images right to be attacked. Raises RobustnessError, in one line, for a
+    model that cannot be attacked.
+    """
+    return model_cache.once(
+        ("masking", model_key(case, classifier.device)),
+        lambda: [one.brief for one in _examined(case.suite, case.model_name, classifier, "masking")],
+    )
 
 
 @torch.inference_mode(False)
@@ -39,36 +61,75 @@ def examine(suite: Suite, model_name: str, *, device: torch.device | None = None
     Raises:
         RobustnessError: where model, weights or images are not what the suite promises, in one line.
     """
-    device = device or devices.pick_device()
-    cases = [case for case in suite.cases() if case.model_name == model_name and case.ensemble is None]
-    attacks = {case.attack_name: resolve(case) for case in cases}
-    images = attacked_images(cases[0])
-    with loaded_classifier(cases[0], images, device) as classifier:
-        rows = _spread(len(images), TRIED)
-        inputs = images.pixels[rows].to(device).to(DTYPE) / 255
-        labels = images.labels[rows].to(device)
+    case = next(_cases(suite, model_name))
+    with loaded_classifier(case, attacked_images(case), device or devices.pick_device()) as classifier:
+        return _examined(suite, model_name, classifier, level)
+
+
+def _cases(suite: Suite, model_name: str) -> Iterator[Case]:
+    return (case for case in suite.cases() if case.model_name == model_name and case.ensemble is None)
+
+
+def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Level) -> list[Finding]:
+    attacks = {case.attack_name: resolve(case) for case in _cases(suite, model_name)}
+    case, device = next(_cases(suite, model_name)), classifier.device
+    images = attacked_images(case)
+    rows = _spread(len(images), TRIED)
+    inputs = images.pixels[rows].to(device).to(DTYPE) / 255
+    with torch.no_grad():
+        said = classifier(inputs).argmax(1)
+    labels = said if suite.images.labels == "predicted" else images.labels[rows].to(device)
+    right = (said == labels).nonzero().squeeze(1)
+    chosen = right[_spread(len(right), IMAGES).to(device)]
+    subject = Subject(
+        classifier,
+        inputs[chosen],
+        labels[chosen],
+        right=len(right),
+        tried=len(rows),
+        eps=_epsilon(attacks.values()),
+        attacks=attacks,
+        seed=suite.seed,
+        row_floor=row_floor(case, device),
+        loss=_loss(attacks.values()),
+    )
+    if len(subject) < FEWEST:
+        return [] if level == "masking" else [accuracy(subject)]
+    if level != "heavy":
+        subject = replace(subject, transferred=_transferred(case, subject, images))
+    return [check(subject) for check in CHECKS[level]]
+
+
+def _transferred(case: Case, subject: Subject, images: ImageSet) -> Tensor | None:
+    """(N,) bool: what was made on a model of the same kind fools this one; None where none is at hand.
+
+    Another's images must be prepared as this one's are. One that cannot be had or attacked is none: this model has done
+    nothing wrong.
+    """
+    for other in case.suite.relatives(case.model_name):
+        there = other.case(f"{case.model_name}/{case.attack_name}")
+        try:
+            if case.suite.images.folder and preprocessing_of(there) != preprocessing_of(case):
+                continue
+            with loaded_classifier(there, images, subject.images.device) as source:
+                made = transferable(source, subject.images, subject.labels, eps=subject.eps)
+        except RobustnessError:
+            continue
         with torch.no_grad():
-            right = (classifier(inputs).argmax(1) == labels).nonzero().squeeze(1)
-        chosen = right[_spread(len(right), IMAGES).to(device)]
-        subject = Subject(
-            classifier,
-            inputs[chosen],
-            labels[chosen],
-            right=len(right),
-            tried=len(rows),
-            eps=_epsilon(attacks.values()),
-            attacks=attacks,
-            seed=suite.seed,
-            row_floor=row_floor(cases[0], device),
-        )
-        if len(subject) < FEWEST:
-            return [accuracy(subject)]
-        return [check(subject) for check in CHECKS[level]]
+            found: Tensor = subject.classifier(made).argmax(1) != subject.labels
+        return found
+    return None
 
 
 def _spread(count: int, wanted: int) -> Tensor:
     """At most ``wanted`` of ``count`` positions, at even distances."""
     return torch.linspace(0, count - 1, min(count, wanted)).round().long()
+
+
+def _loss(attacks: Iterable[ResolvedAttack]) -> Loss:
+    """The textbook's cross-entropy where an attack of the suite may climb it: then it is what may be lost."""
+    textbook = any(not one.by_row or one.parameters().get("loss") == "cross-entropy" for one in attacks)
+    return cross_entropy if textbook else scale_free_cross_entropy
 
 
 def _epsilon(attacks: Iterable[ResolvedAttack]) -> float:

@@ -1,4 +1,4 @@
-"""What a check finds, and what checks look at."""
+"""What checks look at."""
 
 from __future__ import annotations
 
@@ -10,30 +10,8 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
-from pytest_robustness.evaluate.health.pgd import Logits, reference_pgd
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check says of one model.
-
-    Attributes:
-        check: its name.
-        passed: whether attacks on the model can be believed, as far as this check can tell.
-        numbers: what was measured, in one line.
-        meaning: what a failure usually means.
-        advice: what to do about it.
-    """
-
-    check: str
-    passed: bool
-    numbers: str
-    meaning: str
-    advice: str
-
-    def __str__(self) -> str:
-        line = f"{self.check}: {self.numbers}"
-        return line if self.passed else f"{line}. Usually {self.meaning}. {self.advice}"
+from pytest_robustness.evaluate.health.pgd import Logits, Loss, ascent, cross_entropy, reference_pgd
+from pytest_robustness.records.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -48,6 +26,8 @@ class Subject:
         attacks: the suite's attacks by name.
         seed: the suite's.
         row_floor: rows of the smallest batch that is bit-equal to larger ones.
+        loss: what the suite's attacks climb; the textbook's cross-entropy where one of them does.
+        transferred: (N,) bool, fooled by what was made on another model; None: none was at hand.
     """
 
     classifier: Logits
@@ -59,6 +39,8 @@ class Subject:
     attacks: dict[str, ResolvedAttack]
     seed: int = 0
     row_floor: int = 16
+    loss: Loss = cross_entropy
+    transferred: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -72,16 +54,39 @@ class Subject:
     @cached_property
     def fgsm(self) -> Tensor:
         """(N,) bool: fooled by one step of size eps."""
-        return reference_pgd(self.classifier, self.images, self.labels, eps=self.eps, steps=1, step=self.eps)
+        return reference_pgd(
+            self.classifier, self.images, self.labels, eps=self.eps, steps=1, step=self.eps, loss=self.loss
+        )
 
     @cached_property
     def pgd(self) -> Tensor:
         """(N,) bool: fooled by PGD of ten steps."""
-        return self.ascended(self.classifier, self.eps)
+        return self._pgd[0]
 
-    def ascended(self, logits_of: Logits, eps: float) -> Tensor:
+    @cached_property
+    def pgd_images(self) -> Tensor:
+        """(N, C, H, W): where PGD first fooled the model, or ended."""
+        return self._pgd[1]
+
+    @cached_property
+    def _pgd(self) -> tuple[Tensor, Tensor]:
+        return self._ascent(self.classifier, self.eps)
+
+    def ascended(self, logits_of: Logits, eps: float, loss: Loss | None = None) -> Tensor:
         """(N,) bool: fooled by PGD in a ball of radius ``eps``, from a random start that depends on the seed only."""
-        return reference_pgd(logits_of, self.images, self.labels, eps=eps, steps=10, step=eps / 4, start=self.seed)
+        return self._ascent(logits_of, eps, loss)[0]
+
+    def _ascent(self, logits_of: Logits, eps: float, loss: Loss | None = None) -> tuple[Tensor, Tensor]:
+        return ascent(
+            logits_of,
+            self.images,
+            self.labels,
+            eps=eps,
+            steps=10,
+            step=eps / 4,
+            start=self.seed,
+            loss=loss or self.loss,
+        )
 
     def fraction(self, which: Tensor) -> float:
         """Of the images; 0 where there are none."""

@@ -13,11 +13,12 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.active_batch import ActiveBatch
 from pytest_robustness.evaluate.attacks import ball
 from pytest_robustness.evaluate.attacks.registry import ATTACKS, ResolvedAttack
-from pytest_robustness.evaluate.health.finding import Checks, Finding, Subject
+from pytest_robustness.evaluate.health.finding import Checks, Subject
 from pytest_robustness.evaluate.health.pgd import reference_pgd
 from pytest_robustness.evaluate.meter import Meter
 from pytest_robustness.evaluate.models.classifier import Frozen
 from pytest_robustness.evaluate.runtime.seeding import seeded
+from pytest_robustness.records.finding import Finding
 
 #: Of images that PGD missed, Square may fool so many of all.
 BLACK_BOX = 0.05
@@ -38,12 +39,13 @@ def black_box(subject: Subject) -> Finding:
         square = ResolvedAttack(ATTACKS["Square"], "full", {"eps": subject.eps, "queries": QUERIES})
         fooled, _ = run(left, square, ShiftedLogits(left))
     return Finding(
-        "black box",
-        int(fooled.sum()) <= BLACK_BOX * len(subject),
-        f"Square, {QUERIES} queries, fools {int(fooled.sum())} of the {len(missed)} of {len(subject)} images that PGD "
+        check="black box",
+        passed=int(fooled.sum()) <= BLACK_BOX * len(subject),
+        numbers=f"Square, {QUERIES} queries, fools {int(fooled.sum())} of the {len(missed)} of {len(subject)} "
+        "images that PGD "
         "missed",
-        "gradient masking: an attack that sees only logits should not find what gradients do not lead to",
-        "Add Square to the suite, and do not believe its gradient attacks alone",
+        meaning="gradient masking: an attack that sees only logits should not find what gradients do not lead to",
+        advice="Add Square to the suite, and do not believe its gradient attacks alone",
     )
 
 
@@ -52,12 +54,12 @@ def more_effort(subject: Subject) -> Finding:
     found = stronger(subject)
     gained = subject.fraction(found) - subject.fraction(subject.pgd)
     return Finding(
-        "more effort",
-        gained <= MORE,
-        f"PGD of 10 steps fools {int(subject.pgd.sum())} of {len(subject)} images, of {STEPS} steps and from "
+        check="more effort",
+        passed=gained <= MORE,
+        numbers=f"PGD of 10 steps fools {int(subject.pgd.sum())} of {len(subject)} images, of {STEPS} steps and from "
         f"{len(STEP_SHARES)} more starts {int(found.sum())}",
-        "a surface too rugged for the attack: gradient masking, or steps that are too few or too large",
-        "Give the suite's attack more steps until its success rate settles",
+        meaning="a surface too rugged for the attack: gradient masking, or steps that are too few or too large",
+        advice="Give the suite's attack more steps until its success rate settles",
     )
 
 
@@ -69,12 +71,12 @@ def shifted(subject: Subject) -> Finding:
         worst.append((int(plain[0].sum()) - int(moved[0].sum()), name))
     changed = [f"{name} {change:+d}" for change, name in worst if abs(change) > SHIFTED * len(subject)]
     return Finding(
-        "shifted logits",
-        not changed,
-        f"with {SHIFT:g} added to each logit attacks fool as many of {len(subject)} images"
+        check="shifted logits",
+        passed=not changed,
+        numbers=f"with {SHIFT:g} added to each logit attacks fool as many of {len(subject)} images"
         + (f", but for {', '.join(changed)}" if changed else ""),
-        "an attack whose loss is wrong, as torchattacks' C&W is for negative logits",
-        "Use an attack that looks at differences of logits only",
+        meaning="an attack whose loss is wrong, as torchattacks' C&W is for negative logits",
+        advice="Use an attack that looks at differences of logits only",
     )
 
 
@@ -84,11 +86,11 @@ def kept(subject: Subject) -> Finding:
         f"{name}: {problem}" for name, attack in subject.attacks.items() for problem in _breaches(subject, attack)
     ]
     return Finding(
-        "budget and box",
-        not broken,
-        "; ".join(broken) or _checked(subject),
-        "an attack that does not do what its parameters say, so its success rate is another attack's",
-        "Mend the attack, or say its true parameters",
+        check="budget and box",
+        passed=not broken,
+        numbers="; ".join(broken) or _checked(subject),
+        meaning="an attack that does not do what its parameters say, so its success rate is another attack's",
+        advice="Mend the attack, or say its true parameters",
     )
 
 
@@ -125,6 +127,7 @@ def stronger(subject: Subject) -> Tensor:
             steps=STEPS,
             step=subject.eps * share,
             start=subject.seed + 1 + restart,
+            loss=subject.loss,
         )
     return found
 

@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 Logits = Callable[[Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Loss) -> Tensor:
     """Of the loss, (n,) of logits (n, K) and labels, to the images; zero where nothing leads back to them."""
     inputs = images.clone().requires_grad_()
     value = loss(logits_of(inputs), labels).sum()
@@ -32,6 +33,11 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
     return logits.gather(1, label).squeeze(1) - logits.scatter(1, label, -torch.inf).amax(1)
 
 
+def negative_margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """The best other logit less the label's, (n,): above zero is fooled."""
+    return -margin(logits, labels)
+
+
 def reference_pgd(
     logits_of: Logits,
     images: Tensor,
@@ -41,8 +47,24 @@ def reference_pgd(
     steps: int,
     step: float,
     start: int | None = None,
+    loss: Loss = cross_entropy,
 ) -> Tensor:
-    """Sign-gradient ascent on the cross-entropy inside the L-infinity ball and [0, 1]: PGD, or FGSM for one step.
+    """Tell which images, (N,) bool, ``ascent`` fools the model with."""
+    return ascent(logits_of, images, labels, eps=eps, steps=steps, step=step, start=start, loss=loss)[0]
+
+
+def ascent(
+    logits_of: Logits,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    steps: int,
+    step: float,
+    start: int | None = None,
+    loss: Loss = cross_entropy,
+) -> tuple[Tensor, Tensor]:
+    """Sign-gradient ascent on a loss inside the L-infinity ball and [0, 1]: PGD, or FGSM for one step.
 
     An image counts as fooled when it is at any iterate, so what is found never depends on when the attack ends. The
     fooled are computed no more. Source: Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks".
@@ -52,9 +74,10 @@ def reference_pgd(
         images, labels: (N, C, H, W) in [0, 1] and (N,).
         eps, step: radius of the ball and size of a step.
         start: seed of a start drawn uniformly from the ball; None: at the images.
+        loss: (n, K) and (n,) to (n,).
 
     Returns:
-        (N,) bool, the fooled.
+        (N,) bool, the fooled; (N, C, H, W), where each was when it first was, or where it ended.
     """
     low, high = (images - eps).clamp_min(0), (images + eps).clamp_max(1)
     current = images.clone()
@@ -70,6 +93,21 @@ def reference_pgd(
             still = (~fooled).nonzero().squeeze(1)
         if made == steps or not len(still):
             break
-        direction = gradient(logits_of, current[still], labels[still], cross_entropy).sign()
+        direction = gradient(logits_of, current[still], labels[still], loss).sign()
         current[still] = torch.minimum(torch.maximum(current[still] + step * direction, low[still]), high[still])
-    return fooled
+    return fooled, current
+
+
+def transferable(logits_of: Logits, images: Tensor, labels: Tensor, *, eps: float, steps: int = 10) -> Tensor:
+    """Return images, (N, C, H, W), that are to fool other models too: sign-gradient ascent with momentum, every step.
+
+    Source: Dong et al., "Boosting Adversarial Attacks with Momentum" (MI-FGSM), with their decay of 1.
+    """
+    low, high = (images - eps).clamp_min(0), (images + eps).clamp_max(1)
+    current, momentum = images.clone(), torch.zeros_like(images)
+    for _ in range(steps):
+        found = gradient(logits_of, current, labels, negative_margin)
+        size = found.abs().flatten(1).mean(1).clamp_min(1e-12).view(-1, 1, 1, 1)
+        momentum = momentum + found / size
+        current = torch.minimum(torch.maximum(current + eps / steps * momentum.sign(), low), high)
+    return current

@@ -1,14 +1,15 @@
-"""One metric at a time: paired evidence, a tolerance and a test. A file each; ``METRICS`` has them in their order."""
+"""One metric at a time: paired evidence, a tolerance and a test. A file each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
-from pytest_robustness.gate.metrics.clean_accuracy import compare_clean_accuracy
-from pytest_robustness.gate.metrics.distance import compare_distance
-from pytest_robustness.gate.metrics.effort import compare_effort
-from pytest_robustness.gate.metrics.noise_rate import compare_noise_rate
+from pytest_robustness.gate.metrics.clean_accuracy import compare_clean_accuracy, shown_clean_accuracy
+from pytest_robustness.gate.metrics.distance import compare_distance, distance_differences
+from pytest_robustness.gate.metrics.effort import compare_effort, effort_differences
+from pytest_robustness.gate.metrics.noise_rate import compare_noise_rate, noise_differences
 from pytest_robustness.gate.metrics.paired import attempted, percent, points
+from pytest_robustness.gate.metrics.robust_accuracy import compare_robust_accuracy, robust, robust_differences
 from pytest_robustness.gate.metrics.rules import ROUNDING, Rules
 from pytest_robustness.gate.metrics.success_rate import (
     compare_success_rate,
@@ -17,35 +18,64 @@ from pytest_robustness.gate.metrics.success_rate import (
     success_differences,
 )
 from pytest_robustness.gate.metrics.time import ALLOWED_REACH, LEAST_ROUNDS, compare_time, time_reach
+from pytest_robustness.gate.metrics.work import compare_work, work_differences
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
 
 __all__ = [
     "ALLOWED_REACH",
+    "DIFFERENCES",
     "LEAST_ROUNDS",
     "METRICS",
     "ROUNDING",
     "Rules",
     "attempted",
     "compare",
+    "compare_clean_accuracy",
+    "compare_distance",
+    "compare_robust_accuracy",
+    "compare_success_rate",
+    "distance_differences",
     "exceeded_limit",
     "percent",
     "points",
     "pooled",
+    "robust",
+    "robust_differences",
     "success_differences",
     "time_reach",
 ]
 
-METRICS: Sequence[Callable[[Measurement, Measurement, Rules], Iterable[MetricVerdict]]] = (
-    compare_success_rate,
-    compare_distance,
-    compare_effort,
-    compare_noise_rate,
-    compare_time,
-    compare_clean_accuracy,
-)
+Compare = Callable[[Measurement, Measurement, Rules], Iterable[MetricVerdict]]
+#: Those of an image's own values, in the order they are shown.
+METRICS: Mapping[str, Compare] = {
+    "success rate": compare_success_rate,
+    "robust accuracy": compare_robust_accuracy,
+    "distance": compare_distance,
+    "effort": compare_effort,
+    "noise rate": compare_noise_rate,
+}
+#: Of each metric that a test judges: by how much each image got worse, a whole number, by its place.
+DIFFERENCES: Mapping[str, Callable[[Measurement, Measurement], dict[int, int]]] = {
+    "success rate": success_differences,
+    "robust accuracy": robust_differences,
+    "distance": distance_differences,
+    "effort": effort_differences,
+    "noise rate": noise_differences,
+    "time": work_differences,
+}
 
 
 def compare(then: Measurement, now: Measurement, rules: Rules) -> list[MetricVerdict]:
-    """All metrics that both measurements of the same images have, in the order they are shown."""
-    return [metric for one in METRICS for metric in one(then, now, rules)]
+    """Compare all metrics that both measurements of the same images have, in the order they are shown.
+
+    Time's verdict is that of work, unless the suite wants the clock. Clean accuracy is only shown: it is the model's,
+    and judged once for all of its cases.
+    """
+    found = [metric for one in METRICS.values() for metric in one(then, now, rules)]
+    if rules.clock:
+        found += compare_time(then, now, rules)
+    else:
+        efforts = next((metric for metric in found if metric.metric == "effort"), None)
+        found.append(compare_work(then, now, rules, efforts))
+    return [*found, *shown_clean_accuracy(then, now, rules)]

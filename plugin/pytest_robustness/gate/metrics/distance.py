@@ -16,6 +16,19 @@ from pytest_robustness.records.verdict import MetricVerdict
 SCALE = 10**6
 
 
+def distance_differences(then: Measurement, now: Measurement) -> dict[int, int]:
+    """Return how much nearer each image's boundary came, as a logarithm in steps, by its place among the compared."""
+    return {i: -round(log * SCALE) for i, log in _logs(then, now).items()}
+
+
+def _logs(then: Measurement, now: Measurement) -> dict[int, float]:
+    """Logarithms of the ratios now / then, of images with a distance in both runs; there is no ratio to nothing."""
+    before, after = then.evidence.distance, now.evidence.distance
+    if before is None or after is None:
+        return {}
+    return {i: math.log(b / a) for i, (a, b) in enumerate(zip(before, after, strict=True)) if a and b}
+
+
 def compare_distance(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
     """Geometric means, and the geometric mean of the images' ratios: one image that is far off does not decide.
 
@@ -38,11 +51,11 @@ def compare_distance(then: Measurement, now: Measurement, rules: Rules) -> Itera
     if not pairs:
         yield not_judged("distance", f"no image can be compared{told}")
         return
-    logs = [math.log(b / a) for a, b in pairs]
+    logs = list(_logs(then, now).values())
     change = math.expm1(fmean(logs))
     interval = log_change(logs)
-    nearer = [-round(log * SCALE) for log in logs]
-    verdict = tested("distance", nearer, rules.tolerances.distance, rules, worsening=-change)
+    nearer = distance_differences(then, now)
+    verdict = tested("distance", list(nearer.values()), rules.tolerances.distance, rules, worsening=-change)
     middle_before, middle_after = (math.exp(fmean(map(math.log, values))) for values in zip(*pairs, strict=True))
     numbers = f"{percent(change, interval)} on {len(pairs)} images{told}, {verdict.text}"
     yield verdict.model_copy(

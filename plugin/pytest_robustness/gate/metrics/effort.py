@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_robustness.gate.metrics.paired import mean
+from pytest_robustness.gate.metrics.paired import fallen, mean
 from pytest_robustness.gate.metrics.rules import Rules
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
+
+
+def effort_differences(then: Measurement, now: Measurement) -> dict[int, int]:
+    """Return how many gradients less each image took, by its place among the compared ones."""
+    before, after = then.evidence.effort, now.evidence.effort
+    if before is None or after is None or now.budget == 1:
+        return {}
+    return fallen(before, after, 1)
 
 
 def compare_effort(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_robustness.gate.metrics.paired import mean
+from pytest_robustness.gate.metrics.paired import fallen, mean
 from pytest_robustness.gate.metrics.rules import Rules
 from pytest_robustness.records.evidence import NOISE_DIGITS
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
+
+
+def noise_differences(then: Measurement, now: Measurement) -> dict[int, int]:
+    """Return by how much each image's noise fell, in steps of its last digit, by its place among the compared ones."""
+    return fallen(then.evidence.noise, now.evidence.noise, 10**NOISE_DIGITS)
 
 
 def compare_noise_rate(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:

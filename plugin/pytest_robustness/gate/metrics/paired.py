@@ -51,6 +51,12 @@ def rate(name: str, pairs: Pairs, tolerance: float, rules: Rules, *, higher_is_w
     )
 
 
+def fallen(before: Sequence[float | None], after: Sequence[float | None], scale: int) -> dict[int, int]:
+    """Return how far each image's value fell, in steps of 1 / ``scale``, by place; of those with one in both runs."""
+    pairs = enumerate(zip(before, after, strict=True))
+    return {i: round((a - b) * scale) for i, (a, b) in pairs if a is not None and b is not None}
+
+
 def mean(
     name: str,
     before: Sequence[float | None],
@@ -70,7 +76,7 @@ def mean(
         return not_judged(name, f"the baseline's is zero, now {show(mean_after)}")
     change = mean_after / mean_before - 1
     interval = relative_change(values_before, values_after)
-    differences = [round((then - now) * scale) for then, now in pairs]
+    differences = list(fallen(values_before, values_after, scale).values())
     verdict = tested(name, differences, tolerance, rules, worsening=-change)
     numbers = f"{percent(change, interval)} on {len(pairs)} images, {verdict.text}"
     return verdict.model_copy(

@@ -22,6 +22,8 @@ class Rules:
         inconclusive_fails: a change for the worse that is beyond its tolerance and not significant fails, too.
         max_success_rate: what a success rate may be, whatever it was; None: anything.
         accept_removed_images: images of the baseline may be missing; the others are judged.
+        suspicious_fails: an improvement that a failed masking check makes doubtful fails.
+        clock: time is judged by the clock, and not by work.
     """
 
     tolerances: Tolerances
@@ -30,6 +32,8 @@ class Rules:
     inconclusive_fails: bool = False
     max_success_rate: float | None = None
     accept_removed_images: bool = False
+    suspicious_fails: bool = True
+    clock: bool = False
 
     @classmethod
     def of(cls, case: Case) -> Rules:
@@ -40,8 +44,20 @@ class Rules:
         return cls._of(suite, suite.pooled_level, None)
 
     @classmethod
+    def of_group(cls, suite: Suite) -> Rules:
+        return cls._of(suite, suite.group_level, None)
+
+    @classmethod
     def _of(cls, suite: Suite, level: float, limit: float | None) -> Rules:
-        return cls(suite.tolerances, level, suite.policy == "tolerance", suite.inconclusive == "fail", limit)
+        return cls(
+            suite.tolerances,
+            level,
+            suite.policy == "tolerance",
+            suite.inconclusive == "fail",
+            limit,
+            suspicious_fails=suite.suspicious == "fail",
+            clock=suite.time == "clock",
+        )
 
     def outcome(self, worsening: float, tolerance: float, p_value: float) -> Outcome:
         """Beyond its tolerance a change is real or not; ``p_value`` is of its own direction."""

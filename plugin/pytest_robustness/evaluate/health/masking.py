@@ -1,0 +1,201 @@
+"""Checks that tell robustness from gradients that lead nowhere. They run inside the gate, for every changed model.
+
+After Carlini et al., "On Evaluating Adversarial Robustness" (the checklist), Croce and Hein's AutoAttack (its flags),
+and Athalye, Carlini and Wagner, "Obfuscated Gradients Give a False Sense of Security".
+"""
+
+from __future__ import annotations
+
+import torch
+
+from pytest_robustness.evaluate.health.finding import Checks, Subject
+from pytest_robustness.evaluate.health.pgd import gradient, margin, negative_margin, reference_pgd
+from pytest_robustness.records.finding import Finding
+
+#: Share of images whose gradient may be exactly zero, or not finite.
+ZERO_GRADIENTS = 0.05
+#: Share of images that an attack may miss although a weaker one, or one in a smaller ball, fooled them.
+MISSED = 0.10
+#: Margin the largest is scaled down to: there cross-entropy does not saturate.
+MARGIN = 5.0
+#: Steps of the unbounded attack, each of an eighth of the range of a pixel.
+UNBOUNDED_STEPS = 24
+#: Half of the secant along which a gradient is compared with what it predicts; of a pixel's range.
+HALF_SECANT = 1 / 1024
+#: Observed over predicted change of a gradient that describes its model; and the share of images that may be outside.
+AGREES, DISAGREE = (0.5, 2.0), 0.20
+#: Share of the fooled images that may get the very same logits, though clean they do not.
+SAME_ANSWERS, FEWEST_FOOLED = 0.5, 4
+
+
+def gradients(subject: Subject) -> Finding:
+    """The loss leads back to the image."""
+    losses = [gradient(subject.classifier, subject.images, subject.labels, loss) for loss in (subject.loss, margin)]
+    lost, flat = (~(one.flatten(1).isfinite().all(1) & (one.flatten(1) != 0).any(1)) for one in losses)
+    saturated = bool(lost.any()) and not bool((lost & flat).any())
+    return Finding(
+        check="gradients",
+        passed=subject.fraction(lost) <= ZERO_GRADIENTS,
+        numbers=f"{int(lost.sum())} of {len(subject)} images have a gradient of zero or not finite"
+        + (", though that of the margin is not" if saturated else ""),
+        meaning="a saturated loss: logits so large that the cross-entropy is exactly 0"
+        if saturated
+        else "gradient masking: something not differentiable (rounding, argmax, detach) between image and logits",
+        advice="Scale the logits down, or attack the margin (C&W)"
+        if saturated
+        else "Attack through a differentiable stand-in (BPDA), or with Square, before believing any success rate",
+    )
+
+
+def gradient_agreement(subject: Subject) -> Finding:
+    """Along its gradient the margin changes as the gradient says.
+
+    Over a secant of two thousandths of the range: where the input is rounded, where a JPEG or a detector sits inside or
+    the gradient is another function's, it does not change at all, or not so.
+    """
+    images = subject.images.clamp(HALF_SECANT, 1 - HALF_SECANT)
+    found = gradient(subject.classifier, images, subject.labels, margin)
+    step = HALF_SECANT * found.sign()
+    with torch.no_grad():
+        ahead, behind = (margin(subject.classifier(images + way * step), subject.labels) for way in (1, -1))
+    predicted = 2 * HALF_SECANT * found.abs().flatten(1).sum(1)
+    ratio = (ahead - behind) / predicted.clamp_min(1e-12)
+    ratio = torch.where(predicted > 0, ratio, 0.0)
+    outside = ~((ratio >= AGREES[0]) & (ratio <= AGREES[1]))  # also of NaN
+    return Finding(
+        check="gradient agreement",
+        passed=subject.fraction(outside) <= DISAGREE,
+        numbers=f"the margin of {int(outside.sum())} of {len(subject)} images does not change as its gradient says "
+        f"(median {float(ratio.nan_to_num().median()):.2f} of it)",
+        meaning="gradient masking: rounding, JPEG, a detector or another function's gradient between image and logits",
+        advice="Attack through a differentiable stand-in (BPDA), or with Square, before believing any success rate",
+    )
+
+
+def fgsm_below_pgd(subject: Subject) -> Finding:
+    """PGD finds at least what FGSM finds."""
+    missed = subject.fgsm & ~subject.pgd
+    return Finding(
+        check="FGSM below PGD",
+        passed=subject.fraction(missed) <= MISSED,
+        numbers=f"FGSM fools {int(subject.fgsm.sum())}, PGD {int(subject.pgd.sum())} of {len(subject)} images; "
+        f"FGSM but not PGD {int(missed.sum())}",
+        meaning="gradient masking: near the image the gradient points away from what one large step finds",
+        advice="Look at the loss along the way; try more restarts, larger steps, Square",
+    )
+
+
+def larger_balls(subject: Subject) -> Finding:
+    """Success does not fall as epsilon grows: a larger ball contains the smaller."""
+    sizes = [subject.eps, 2 * subject.eps, 4 * subject.eps]
+    found = [subject.pgd, *(subject.ascended(subject.classifier, eps) for eps in sizes[1:])]
+    missed = [(found[0] & ~found[1]), (found[0] | found[1]) & ~found[2]]
+    shown = ", ".join(f"{subject.fraction(one):.0%} at {eps:g}" for one, eps in zip(found, sizes, strict=True))
+    return Finding(
+        check="larger balls",
+        passed=max(map(subject.fraction, missed)) <= MISSED,
+        numbers=f"PGD fools {shown}; {max(int(one.sum()) for one in missed)} images only in the smaller ball",
+        meaning="gradient masking: steps that suit the larger ball are too large for the surface",
+        advice="Attack with smaller steps and more of them; take the best over several sizes",
+    )
+
+
+def unbounded(subject: Subject) -> Finding:
+    """With every image in reach, none that matters stays right."""
+    found = reference_pgd(
+        subject.classifier,
+        subject.images,
+        subject.labels,
+        eps=1.0,
+        steps=UNBOUNDED_STEPS,
+        step=3 / UNBOUNDED_STEPS,
+        loss=subject.loss,
+    )
+    chance = 1 / subject.logits.shape[1]
+    return Finding(
+        check="unbounded",
+        passed=subject.fraction(~found) <= chance,
+        numbers=f"{int((~found).sum())} of {len(subject)} images withstand an attack that may change "
+        "anything; chance is "
+        f"{chance:.0%}",
+        meaning="gradient masking: no model can classify an image that is free to become another",
+        advice="Do not believe success rates of gradient attacks on this model",
+    )
+
+
+def scaled(subject: Subject) -> Finding:
+    """Success does not rise where logits are scaled down.
+
+    Never up: an adversarially trained model, whose margins are small, would seem to gain by it.
+    """
+    factor = min(1.0, MARGIN / float(margin(subject.logits, subject.labels).max().clamp_min(1e-12)))
+    found = subject.ascended(lambda images: subject.classifier(images) * factor, subject.eps)
+    gained = subject.fraction(found) - subject.fraction(subject.pgd)
+    return Finding(
+        check="scaled logits",
+        passed=gained <= MISSED,
+        numbers=f"PGD fools {int(subject.pgd.sum())} of {len(subject)} images, "
+        f"{int(found.sum())} with logits times {factor:.2g}",
+        meaning="a saturated loss: logits so large that the cross-entropy has lost its digits",
+        advice="Attack the margin (C&W), or scale the logits as here",
+    )
+
+
+def margin_loss(subject: Subject) -> Finding:
+    """The loss that is climbed finds what the margin finds, which is what decides."""
+    found = subject.ascended(subject.classifier, subject.eps, negative_margin)
+    missed = found & ~subject.pgd
+    return Finding(
+        check="margin loss",
+        passed=subject.fraction(missed) <= MISSED,
+        numbers=f"PGD on the loss fools {int(subject.pgd.sum())} of {len(subject)} images, on the margin "
+        f"{int(found.sum())}; only the margin's {int(missed.sum())}",
+        meaning="a loss that has lost sight of the decision: logits so large that cross-entropy is 0, or so flat that "
+        "it looks at all classes alike",
+        advice='Attack the margin (loss = "margin", or C&W), or scale the logits to a usual range',
+    )
+
+
+def transfer(subject: Subject) -> Finding:
+    """What fools another model as well is not out of reach of this one's own gradients."""
+    moved = subject.transferred
+    missed = torch.zeros_like(subject.pgd) if moved is None else moved & ~subject.pgd
+    return Finding(
+        check="transfer",
+        passed=subject.fraction(missed) <= MISSED,
+        numbers="no other model at hand"
+        if moved is None
+        else f"images made on another model fool {int(moved.sum())} of {len(subject)}, PGD on this one "
+        f"{int(subject.pgd.sum())}; only the other's {int(missed.sum())}",
+        meaning="gradient masking: what fools another model should not be out of reach of the model's own gradients",
+        advice="Add attacks without gradients (Square), and do not believe gradient attacks alone",
+    )
+
+
+def same_answers(subject: Subject) -> Finding:
+    """Images that are fooled are answered, not turned away."""
+    index = subject.pgd.nonzero().squeeze(1)
+    with torch.no_grad():  # not of a part: a model may want images at all
+        now, then = subject.classifier(subject.pgd_images)[index], subject.logits[index]
+    alike, before = ((one.unsqueeze(1) == one).all(2) for one in (now, then))
+    twins = int((alike & ~before).any(1).sum())
+    return Finding(
+        check="same answers",
+        passed=len(index) < FEWEST_FOOLED or twins <= SAME_ANSWERS * len(index),
+        numbers=f"{twins} of {len(index)} fooled images get the very same logits as another",
+        meaning="a detector that turns images away with a constant answer, which is neither right nor fooled",
+        advice="Attack the classifier without the detector, or make the rejection a class of its own",
+    )
+
+
+MASKING: Checks = (
+    gradients,
+    gradient_agreement,
+    fgsm_below_pgd,
+    larger_balls,
+    unbounded,
+    scaled,
+    margin_loss,
+    transfer,
+    same_answers,
+)

@@ -1,0 +1,42 @@
+"""Robust accuracy: of all images, how many are right when clean and not fooled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_robustness.gate.metrics.paired import rate
+from pytest_robustness.gate.metrics.rules import Rules
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
+
+
+def robust(one: Measurement) -> Sequence[int]:
+    """Return 1 for each image that is right when clean and not fooled."""
+    return [int(right and not fooled) for right, fooled in zip(one.evidence.correct, one.evidence.success, strict=True)]
+
+
+def robust_differences(then: Measurement, now: Measurement) -> dict[int, int]:
+    """Return 1 for an image that was robust and is not, -1 for the opposite, by its place among the compared ones.
+
+    None where the same images are attempts in both runs: then it is the success rate's opposite, image by image. Which
+    images are attempts in one run only does not depend on which of the two comes first, so that does not choose
+    hypotheses by their outcome.
+    """
+    if not _told_apart(then, now):
+        return {}
+    pairs = enumerate(zip(robust(then), robust(now), strict=True))
+    return {i: before - after for i, (before, after) in pairs}
+
+
+def compare_robust_accuracy(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+    """Of an attack that has a success rate, where the runs do not attack the same images.
+
+    An image that is simply wrong by now is no attempt any more: the success rate does not see it.
+    """
+    if _told_apart(then, now) and any(now.evidence.correct):
+        pairs = list(zip(robust(then), robust(now), strict=True))
+        yield rate("robust accuracy", pairs, rules.tolerances.robust_accuracy, rules, higher_is_worse=False)
+
+
+def _told_apart(then: Measurement, now: Measurement) -> bool:
+    return then.has_success_rate and now.has_success_rate and then.evidence.correct != now.evidence.correct

@@ -1,0 +1,79 @@
+"""Work: rows computed for an image until the attack was done with it. What an attack's time comes from.
+
+Exact, and the same at any load, on any machine and in any batch: a clock can only add noise to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_robustness.gate.metrics.effort import effort_differences
+from pytest_robustness.gate.metrics.paired import fallen, mean, not_judged
+from pytest_robustness.gate.metrics.rules import Rules
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
+
+#: A forward with a backward costs about three forwards.
+BACKWARD = 2
+
+
+def work_differences(then: Measurement, now: Measurement) -> dict[int, int]:
+    """Return how much less work each image took, by its place among the compared ones; none where it is not known."""
+    before, after = _work(then), _work(now)
+    return {} if before is None or after is None else fallen(before, after, 1)
+
+
+def compare_work(then: Measurement, now: Measurement, rules: Rules, efforts: MetricVerdict | None) -> MetricVerdict:
+    """The verdict on an attack's time, from the work of each image.
+
+    Args:
+        efforts: the verdict on effort. Where work is effort and something that is the same for all, it is effort's
+            twin, and its verdict is taken.
+    """
+    name, before, after = "time", _work(then), _work(now)
+    if before is None or after is None:
+        return not_judged(name, f"the attack is only counted as a whole, {_totals(then)} -> {_totals(now)} an attempt")
+    told = f"{_each(now)} an attempt"
+    differences = work_differences(then, now)
+    if not differences:
+        return not_judged(name, "no image can be compared")
+    if not any(differences.values()):
+        return MetricVerdict(
+            metric=name, outcome="same", text=f"time: work is the same, {told}", images=len(differences)
+        )
+    change = f"{_each(then)} -> {told}"
+    if efforts is not None and _is_twin(differences, effort_differences(then, now)):
+        twin = {"metric": name, "text": f"time as effort: work {change}", "fails": False}
+        return efforts.model_copy(update=twin)
+    verdict = mean(name, before, after, 1, rules.tolerances.time, rules, "{:.2f}".format)
+    return verdict.model_copy(update={"text": f"{verdict.text}; work {change}"})
+
+
+def _work(one: Measurement) -> Sequence[int | None] | None:
+    """Of each image, in forwards; None where it is not known image by image."""
+    forwards, gradients = one.evidence.forwards, one.evidence.gradients
+    if forwards is None or gradients is None:
+        return None
+    pairs = zip(forwards, gradients, strict=True)
+    return [None if f is None or g is None else f + BACKWARD * g for f, g in pairs]
+
+
+def _is_twin(work: dict[int, int], effort: dict[int, int]) -> bool:
+    """Whether one is the other times a positive number, image by image."""
+    if work.keys() != effort.keys():
+        return False
+    pairs = [(work[i], effort[i]) for i in work]
+    if any(bool(w) != bool(e) for w, e in pairs):
+        return False
+    factors = {w / e for w, e in pairs if e}
+    return len(factors) == 1 and min(factors) > 0
+
+
+def _each(one: Measurement) -> str:
+    rows = one.aggregates
+    return f"{rows.forwards or 0:.2f} forwards and {rows.gradients or 0:.2f} gradients"
+
+
+def _totals(one: Measurement) -> str:
+    attempts = max(1, one.aggregates.attempts)
+    return f"{one.timing.rows / attempts:.1f} rows"

@@ -1,0 +1,101 @@
+"""The joint verdict on a model: everything that its regular cases say together, at one alpha.
+
+Each statement is judged by its rank among all statements of the model (``joint_level``). A case that has judged by
+itself is never contradicted: a full run can only add failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_robustness.gate.joint_level import Directions, Hypothesis, joint_p_values
+from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.pairing import Lists, Pair
+from pytest_robustness.gate.pooled import judge_pooled
+from pytest_robustness.gate.statements import Statement, statements
+from pytest_robustness.gate.suspicion import doubted
+from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.verdict import MetricVerdict
+from pytest_robustness.suite.suite import Suite
+
+
+def judge_models(
+    suite: Suite, pairs: Mapping[str, Pair], lists: Lists, *, accept_removed_images: bool = False
+) -> dict[str, MetricVerdict]:
+    """Judge each model and each group whose regular cases are all in ``pairs``, by case; verdicts by what they are of.
+
+    All: a verdict that depended on which cases were selected would be worth little. A model one of whose cases cannot
+    be compared has none.
+    """
+    found: dict[str, MetricVerdict] = {}
+    for model in suite.models:
+        own = _comparable(suite, [model], pairs, accept_removed_images=accept_removed_images)
+        if own:
+            found |= _of_model(suite, model, own, lists)
+    for group, models in suite.groups.items():
+        members = _comparable(suite, models, pairs, accept_removed_images=accept_removed_images)
+        rules = replace(Rules.of_group(suite), accept_removed_images=accept_removed_images)
+        verdict = judge_pooled(members, rules) if members else None
+        if verdict is not None:
+            rated = {CaseId(one.now.case).attack for one in members if one.now.has_success_rate}
+            attacks = f"{len(rated)} attack{'' if len(rated) == 1 else 's'}"
+            found[f"{group}, {len(models)} models under {attacks}"] = _believed(members[0], verdict, rules)
+    return found
+
+
+def _comparable(
+    suite: Suite, models: Sequence[str], pairs: Mapping[str, Pair], *, accept_removed_images: bool
+) -> list[Pair]:
+    """All regular cases of models; none where one is missing or cannot be compared."""
+    cases = [CaseId.of(model, attack) for model in models for attack in suite.regular_attacks]
+    there = [pairs[case] for case in cases if case in pairs]
+    sound = [one for one in there if one.problem(accept_removed=accept_removed_images) is None]
+    return sound if len(sound) == len(cases) else []
+
+
+def _of_model(suite: Suite, model: str, pairs: Sequence[Pair], lists: Lists) -> dict[str, MetricVerdict]:
+    """What is pooled, the worst case, clean accuracy and slices; and what cases could not be sure of alone."""
+    made = statements(suite, model, pairs, lists)
+    rules = replace(Rules.pooled(suite), level=suite.alpha_of(model))
+    found = joint_p_values([Hypothesis(one.name, one.weight, one.differences) for one in made])
+    judged = {one.name: (one, _believed(pairs[0], _decided(one, found[one.name], rules, model), rules)) for one in made}
+    return dict(_shown(judged, found))
+
+
+def _decided(one: Statement, p_values: Directions, rules: Rules, model: str) -> MetricVerdict:
+    """A statement's verdict by its rank among all of the model's."""
+    verdict = one.verdict
+    if not verdict.moved:
+        return verdict
+    family = (p_values.worse if verdict.worse else p_values.better).family
+    outcome = "regressed" if verdict.worse else "improved"
+    if family > rules.level and not rules.tolerance_only:
+        outcome = "inconclusive"
+    fails = outcome == "regressed" or (outcome == "inconclusive" and rules.inconclusive_fails and verdict.worse)
+    told = f", {family:.2g} among all of {model}'s"
+    text = f"{verdict.text[:-1]}{told})" if verdict.text.endswith(")") else f"{verdict.text}{told}"
+    return verdict.model_copy(update={"outcome": outcome, "fails": fails, "text": text, "family_p_value": family})
+
+
+def _believed(first: Pair, verdict: MetricVerdict, rules: Rules) -> MetricVerdict:
+    (found,) = doubted(first.then, first.now, [verdict], rules)
+    return found
+
+
+def _shown(
+    judged: Mapping[str, tuple[Statement, MetricVerdict]], found: Mapping[str, Directions]
+) -> Iterator[tuple[str, MetricVerdict]]:
+    """Of the cases' own only what they could not be sure of alone, of slices only the worst."""
+    for name, (one, verdict) in judged.items():
+        late = verdict.outcome == "regressed" and one.verdict.outcome != "regressed"
+        if one.kind != "slice" and (one.kind != "case" or late):
+            yield name, verdict
+    slices = [name for name, (one, verdict) in judged.items() if one.kind == "slice" and verdict.worse]
+    changed = [name for name in slices if any(judged[name][0].differences.values())]
+    if changed:
+        worst = min(changed, key=lambda name: found[name].worse.own)
+        verdict = judged[worst][1]
+        more = sum(judged[name][1].outcome == "regressed" for name in changed if name != worst)
+        text = f"{verdict.text}; {more} more slice{'' if more == 1 else 's'} regressed" if more else verdict.text
+        yield worst, verdict.model_copy(update={"text": text})

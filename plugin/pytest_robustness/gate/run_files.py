@@ -1,0 +1,304 @@
+"""The measurements of a run on disk: a folder or a zip file in the format of baselines, and ``run.json`` beside them.
+
+``<run>/<suite>/<model>/<attack>.json`` and ``<run>/<suite>/images-<digest>.json`` are as ``store.py`` writes them;
+``<run>/<suite>/run.json`` is a ``RunRecord``: not complete from the start on, complete when everything else is
+there. A zip file is deleted at the start and written whole. So a run that is killed is not taken for one that ended.
+
+A run may come from somebody else's machine. Its reader opens only files whose names it forms itself, from the suite
+that it judges by; nothing is unpacked, nothing behind a link out of the folder is read, and sizes are bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.files import write_whole
+from pytest_robustness.gate import list_files
+from pytest_robustness.gate.store import BaselineStore
+from pytest_robustness.records.image_list import ImageList
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.run_record import RunRecord
+
+RECORD = "run.json"
+ZIP = ".zip"
+#: Bytes of one file of a run, and of all that is read of it. The zoo's 42 cases are 2 MB.
+LARGEST_FILE, LARGEST_RUN = 32 * 2**20, 2**30
+#: Of a zip file: others may expand to any size before a byte of them is seen.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class Unjudgeable(RobustnessError):
+    """A run from which nothing can be judged: missing, damaged, or of another suite."""
+
+
+def why_no_run(path: Path) -> str | None:
+    """Why a run must not be written to a place; None where it may: nothing is there, or an earlier run."""
+    if path.suffix == ZIP:
+        free = not path.exists() or (path.is_file() and _is_zip_of_runs(path))
+        return None if free else "exists, and is no earlier run"
+    if not path.exists():
+        return None
+    if not path.is_dir():
+        return "is a file: name a folder, or a .zip file"
+    strange = sorted(one.name for one in path.iterdir() if not _has_record(one))
+    return f"is a folder with something else in it: {strange[0]}: name another, or an empty one" if strange else None
+
+
+def _has_record(folder: Path) -> bool:
+    try:
+        RunRecord.from_json((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RobustnessError):
+        return False
+    return True
+
+
+def _is_zip_of_runs(path: Path) -> bool:
+    try:
+        with _Zip(path) as files:
+            return bool(files.suites())
+    except RobustnessError:
+        return False
+
+
+class RunWriter:
+    """Writes a run of one suite to a folder, or to a file that ends in ``.zip``.
+
+    Every method raises RobustnessError, naming the file, for what cannot be written.
+    """
+
+    def __init__(self, path: Path, suite: str) -> None:
+        self.path, self.store = path, BaselineStore(path, suite)
+
+    def start(self, record: RunRecord) -> None:
+        """Take an earlier run of the suite away, and leave a record in its place that says it is not complete."""
+        try:
+            if self.path.suffix == ZIP:
+                self.path.unlink(missing_ok=True)
+                return
+            self._write_record(record)
+            stale, _ = self.store.others(())
+            self.store.remove(stale)
+        except OSError as error:
+            raise self._unwritten(error) from None
+
+    def finish(self, record: RunRecord, measurements: Iterable[Measurement], lists: Iterable[ImageList]) -> None:
+        """Write the measurements, the lists of their images, and the record after them."""
+        try:
+            if self.path.suffix == ZIP:
+                self._write_zip(record, measurements, lists)
+                return
+            self.store.write(measurements, lists)
+            self._write_record(record)
+        except OSError as error:
+            raise self._unwritten(error) from None
+
+    def _unwritten(self, error: OSError) -> RobustnessError:
+        return RobustnessError(f"{error.filename or self.path}: cannot be written: {error.strerror}")
+
+    def _write_record(self, record: RunRecord) -> None:
+        file = self.store.folder / RECORD
+        if not file.resolve().is_relative_to(self.path.resolve()):
+            raise RobustnessError(f"{file}: leads out of {self.path}, to {file.resolve()}")
+        write_whole(file, record.to_json())
+
+    def _write_zip(self, record: RunRecord, measurements: Iterable[Measurement], lists: Iterable[ImageList]) -> None:
+        def texts() -> Iterator[tuple[Path, str]]:
+            yield from ((list_files.path_of(self.store.folder, one.digest), one.to_json()) for one in lists)
+            yield from ((self.store.path(one.case), one.to_json()) for one in measurements)
+            yield self.store.folder / RECORD, record.to_json()
+
+        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                    for path, text in texts():  # of one date: equal runs are equal files
+                        member = zipfile.ZipInfo(path.relative_to(self.path).as_posix())
+                        member.external_attr = 0o644 << 16
+                        archive.writestr(member, text, zipfile.ZIP_DEFLATED)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(self.path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+
+class _Files(Protocol):
+    """The files of a run, by their names in it: ``/`` between parts, no ``..``."""
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """At most ``limit`` + 1 bytes of a file; None where there is none. Raises Unjudgeable."""
+
+    def suites(self) -> list[str]:
+        """The suites that have a record."""
+
+
+class _Folder:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        path = self.root / name
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise Unjudgeable(f"{path}: leads out of {self.root}, to {path.resolve()}")
+        try:
+            if not path.is_file():
+                return None
+            with path.open("rb") as file:
+                return file.read(limit + 1)
+        except OSError as error:
+            raise Unjudgeable(f"{path}: cannot be read: {error.strerror}") from None
+
+    def suites(self) -> list[str]:
+        return sorted(path.parent.name for path in self.root.glob(f"*/{RECORD}"))
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            if path.stat().st_size > LARGEST_RUN:
+                raise Unjudgeable(f"{path}: has more than {LARGEST_RUN >> 20} MB")
+            self.archive = zipfile.ZipFile(path)
+        except OSError as error:
+            raise Unjudgeable(f"{path}: cannot be read: {error.strerror}") from None
+        except (zipfile.BadZipFile, struct.error, RuntimeError, ValueError) as error:
+            raise Unjudgeable(f"{path}: not a zip file: {error}") from None
+        names = [one.filename for one in self.archive.infolist()]
+        if len(set(names)) < len(names):  # which of them is read would depend on the reader
+            self.archive.close()
+            raise Unjudgeable(f"{path}: has two files of one name")
+
+    def __enter__(self) -> _Zip:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.archive.close()
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        try:
+            member = self.archive.getinfo(name)
+        except KeyError:
+            return None
+        if member.compress_type not in METHODS or member.flag_bits & 1:
+            raise Unjudgeable(f"{self.path}: {name}: should be stored or deflated, and not encrypted")
+        try:
+            with self.archive.open(member) as file:
+                return file.read(limit + 1)
+        except (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, EOFError, OSError) as error:
+            raise Unjudgeable(f"{self.path}: {name}: cannot be read: {error}") from None
+
+    def suites(self) -> list[str]:
+        names = (PurePosixPath(name) for name in self.archive.namelist())
+        return sorted(name.parts[0] for name in names if len(name.parts) == 2 and name.name == RECORD)
+
+
+@dataclass
+class Run:
+    """A run as it was found: its record, and what it has of the cases and image lists that one asks for.
+
+    ``problems`` are in one line, by case: why a measurement that the record promises cannot be used.
+    """
+
+    record: RunRecord
+    measurements: Mapping[str, Measurement]
+    lists: list[ImageList]
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def read_run(path: Path, suite: str, cases: Iterable[str]) -> Run:
+    """Read what a run measured of some cases of a suite.
+
+    Args:
+        path: a folder, or a zip file.
+        suite: the suite's name.
+        cases: ids of cases; what else there is of the run is not read.
+
+    Raises Unjudgeable, naming the file, where there is no record of such a run, or it is damaged. A damaged measurement
+    is a problem of its case.
+    """
+    if path.is_dir():
+        return _Reader(path, _Folder(path), suite).run(cases)
+    with _Zip(path) as files:
+        return _Reader(path, files, suite).run(cases)
+
+
+class _Reader:
+    def __init__(self, path: Path, files: _Files, suite: str) -> None:
+        self.path, self.files, self.suite = path, files, suite
+        self.left = LARGEST_RUN
+
+    def run(self, cases: Iterable[str]) -> Run:
+        text = self._text(RECORD)
+        if text is None:
+            others = self.files.suites()
+            found = f"it is of {', '.join(others)}" if others else "it has no record of any"
+            raise Unjudgeable(f"{self.path}: no run of the suite {self.suite}: {found}")
+        try:
+            record = RunRecord.from_json(text)
+        except RobustnessError as error:
+            raise Unjudgeable(f"{self._named(RECORD)}: {error}") from None
+        if record.suite != self.suite:
+            raise Unjudgeable(f"{self._named(RECORD)}: suite: a run of {record.suite}, not of {self.suite}")
+        run = Run(record, measurements := {}, [])
+        for case in cases:
+            if case in record.cases and record.cases[case].status == "measured":
+                try:
+                    measurements[case] = self._measurement(case)
+                except RobustnessError as error:
+                    run.problems[case] = str(error)
+        run.lists += self._lists(measurements.values())
+        return run
+
+    def _measurement(self, case: str) -> Measurement:
+        text = self._text(f"{case}.json")
+        if text is None:
+            raise Unjudgeable(f"{self._named(f'{case}.json')}: missing, although it was measured")
+        try:
+            measurement = Measurement.from_json(text)
+        except RobustnessError as error:
+            raise Unjudgeable(f"{self._named(f'{case}.json')}: {error}") from None
+        if measurement.case != case:
+            raise Unjudgeable(
+                f"{self._named(f'{case}.json')}: case: a measurement of {measurement.case}, not of {case}"
+            )
+        return measurement
+
+    def _lists(self, measurements: Iterable[Measurement]) -> Iterator[ImageList]:
+        """Those that can be read: whether one is needed only its comparison tells."""
+        sets = (of for one in measurements for of in (one.images, one.unselected) if of is not None)
+        for digest in dict.fromkeys(of.digest for of in sets):
+            name = list_files.path_of(Path(), digest).name
+            try:
+                text = self._text(name) if list_files.NAME.fullmatch(name) else None
+                listed = ImageList.from_json(text) if text is not None else None
+            except RobustnessError:
+                continue
+            if listed is not None and listed.digest == digest:
+                yield listed
+
+    def _text(self, name: str) -> str | None:
+        """Raises Unjudgeable for what is no text, or too large."""
+        limit = min(LARGEST_FILE, self.left)
+        data = self.files.read(f"{self.suite}/{name}", limit)
+        if data is None:
+            return None
+        if len(data) > limit:
+            raise Unjudgeable(f"{self._named(name)}: too large: more than {limit >> 20} MB")
+        self.left -= len(data)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise Unjudgeable(f"{self._named(name)}: not UTF-8: {error}") from None
+
+    def _named(self, name: str) -> str:
+        return f"{self.path}: {self.suite}/{name}"

@@ -1,0 +1,198 @@
+"""Judges a whole run: each case by its baseline, and what only several cases can tell. Reads no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.judge import judge
+from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.model_verdict import judge_models
+from pytest_robustness.gate.pairing import Lists, Pair, pair
+from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
+from pytest_robustness.suite.suite import Case, Suite
+
+Stored = Callable[[str], Measurement | None]
+
+#: What a case comes to that was not compared with its baseline. Whoever wants to know must measure or record again.
+UNJUDGED = frozenset(
+    {
+        Status.NOT_JUDGED,
+        Status.NO_BASELINE,
+        Status.NOT_COMPARABLE,
+        Status.TRIAL,
+        Status.SKIPPED,
+        Status.ERROR,
+        Status.CRASHED,
+    }
+)
+NO_MEASUREMENT = "not measured: the run has no measurement of it"
+SAME_OUTCOMES = "the model changed, and not one image's outcome: was it measured?"
+
+
+@dataclass
+class Together:
+    """What several cases say together.
+
+    Attributes:
+        verdicts: by what they are of, in words.
+        failures, notes: lines for those that moved, and fail the run or do not.
+    """
+
+    verdicts: dict[str, MetricVerdict] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def judge_together(
+    suite: Suite,
+    measurements: Mapping[str, Measurement],
+    stored: Stored,
+    lists: Lists,
+    *,
+    accept_removed_images: bool = False,
+) -> Together:
+    """Judge what only several cases of a run can tell. It may fail the run, and never saves it.
+
+    Args:
+        suite: whose rules they are judged by.
+        measurements: of the run, by case; those without a baseline, or whose baseline or list of images cannot be read,
+            are left out, as their own verdicts say so.
+        stored: returns a case's baseline, or None.
+        lists: where the lists of images come from; only needed where a case's sets differ.
+        accept_removed_images: images of the baselines may be missing; the others are judged.
+    """
+    pairs = _pairs(measurements, stored, lists)
+    together = Together(judge_models(suite, pairs, lists, accept_removed_images=accept_removed_images))
+    for name, verdict in together.verdicts.items():
+        if verdict.moved:
+            (together.failures if verdict.fails else together.notes).append(f"{name}: {verdict.text}")
+    return together
+
+
+@dataclass
+class RunVerdict:
+    """What a run comes to.
+
+    Attributes:
+        verdicts: of every regular case of the suite, and of every other one that was measured and has a baseline.
+        together: what several cases say together.
+        failures: lines for what fails the run beside its cases.
+        notes: lines that a reader should know, and that fail nothing.
+    """
+
+    verdicts: dict[str, Verdict]
+    together: dict[str, MetricVerdict]
+    failures: list[str]
+    notes: list[str]
+
+    @property
+    def unjudged(self) -> list[str]:
+        """The cases that were not compared with their baselines."""
+        return [case for case, verdict in self.verdicts.items() if verdict.status in UNJUDGED]
+
+    @property
+    def failed(self) -> list[str]:
+        """The cases that were compared, and fail."""
+        return [case for case, one in self.verdicts.items() if not one.passed and one.status not in UNJUDGED]
+
+    @property
+    def outcome(self) -> Literal["passed", "failed", "unjudged"]:
+        """``failed`` where anything was found to be worse, else ``unjudged`` where anything was not compared."""
+        if self.failed or self.failures:
+            return "failed"
+        return "unjudged" if self.unjudged else "passed"
+
+
+def judge_run(
+    suite: Suite,
+    measurements: Mapping[str, Measurement],
+    stored: Stored,
+    lists: Lists,
+    *,
+    accept_removed_images: bool = False,
+    absent: Mapping[str, tuple[Status, str]] | None = None,
+) -> RunVerdict:
+    """Judge a run by a suite and its baselines, whoever measured it.
+
+    Every regular case of the suite is demanded, and of each every image of its baseline.
+
+    Args:
+        suite: whose cases are demanded, and whose rules they are judged by.
+        measurements: of the run, by case.
+        stored: returns a case's baseline, or None; may raise RobustnessError, which leaves the case unjudged.
+        lists: where the lists of images come from; only needed where a case's sets differ.
+        accept_removed_images: images of the baselines may be missing; the others are judged.
+        absent: of cases without a measurement, what became of them and why, if more is known.
+    """
+    verdicts: dict[str, Verdict] = {}
+    notes: list[str] = []
+    for case in suite.cases():
+        measurement = measurements.get(case.id)
+        if measurement is not None:
+            verdict = _judge(case, measurement, stored, lists, accept_removed_images=accept_removed_images)
+            if case.attack.on_request and verdict.status == Status.NO_BASELINE:
+                notes.append(f"{case.id}: measured on request, and not judged: it has no baseline")
+                continue
+            verdicts[case.id] = verdict
+        elif not case.attack.on_request:
+            status, why = (absent or {}).get(case.id, (Status.NOT_JUDGED, NO_MEASUREMENT))
+            verdicts[case.id] = _unjudged(case.id, status, why)
+    known = {case: one for case, one in measurements.items() if case in verdicts}
+    if strange := [case for case in measurements if case not in {one.id for one in suite.cases()}]:
+        notes.append(f"no cases of the suite, and not judged: {', '.join(strange)}")
+    together = judge_together(suite, known, stored, lists, accept_removed_images=accept_removed_images)
+    notes += [*together.notes, *_unmoved(_pairs(known, stored, lists))]
+    return RunVerdict(verdicts, together.verdicts, together.failures, notes)
+
+
+def _judge(
+    case: Case, measurement: Measurement, stored: Stored, lists: Lists, *, accept_removed_images: bool
+) -> Verdict:
+    rules = replace(Rules.of(case), accept_removed_images=accept_removed_images)
+    try:
+        verdict = judge(measurement, stored(case.id), rules, lists)
+    except RobustnessError as error:
+        return _unjudged(case.id, Status.ERROR, str(error))
+    if verdict.status == Status.NOT_JUDGED:  # of no metric there is anything to say
+        return verdict.model_copy(update={"passed": False})
+    return verdict
+
+
+def _unjudged(case: str, status: Status, why: str) -> Verdict:
+    return Verdict(case=case, passed=False, status=status, reason=f"{case}: {why}")
+
+
+def _pairs(measurements: Mapping[str, Measurement], stored: Stored, lists: Lists) -> dict[str, Pair]:
+    """Measurements with their baselines, where they have one that can be read."""
+    pairs = {}
+    for case, measurement in measurements.items():
+        try:
+            baseline = stored(case)
+            if baseline is not None:
+                pairs[case] = pair(baseline, measurement, lists)
+        except RobustnessError:  # the case's own verdict says so
+            continue
+    return pairs
+
+
+def _unmoved(pairs: Mapping[str, Pair]) -> Iterator[str]:
+    """A line for each model that is another one by its digest, and has no image with another outcome in any case.
+
+    That may be: a change can be that small. Yet it is also what a measurement looks like that was made up.
+    """
+    models: dict[str, list[Pair]] = {}
+    for case, paired in pairs.items():
+        models.setdefault(CaseId(case).model, []).append(paired)
+    for model, found in models.items():
+        changed = any(one.now.provenance.changes(one.then.provenance) for one in found)
+        if changed and all(_outcomes(one.then) == _outcomes(one.now) for one in found):
+            yield f"{model}: {SAME_OUTCOMES}"
+
+
+def _outcomes(one: Measurement) -> tuple[Sequence[int] | None, ...]:
+    return one.evidence.correct, one.evidence.success, one.evidence.unselected_correct

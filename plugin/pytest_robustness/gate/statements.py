@@ -1,0 +1,178 @@
+"""What there is to say of a model in a full run: each statement with its share of alpha and a number an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.metrics import (
+    DIFFERENCES,
+    METRICS,
+    Rules,
+    compare,
+    compare_clean_accuracy,
+    robust,
+    success_differences,
+)
+from pytest_robustness.gate.metrics.paired import rate
+from pytest_robustness.gate.pairing import Lists, Pair
+from pytest_robustness.gate.pooled import discordant, pool
+from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.image_list import ImageSetId
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
+from pytest_robustness.suite.suite import Suite
+
+#: Of fewer images a class is no slice: nothing could be said of it.
+LEAST_IN_SLICE = 20
+#: Metrics of a slice.
+OF_SLICES = ("success rate", "robust accuracy", "distance")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One hypothesis about a model, and what its own test says of it.
+
+    Attributes:
+        name: what it is about.
+        weight: its share of alpha.
+        differences: positive where the image got worse, by the image's key.
+        verdict: with the p value of its own test.
+        kind: ``case`` for one that the case has judged alone.
+    """
+
+    name: str
+    weight: float
+    differences: Mapping[str, int]
+    verdict: MetricVerdict
+    kind: str
+
+
+class Keys:
+    """The images of sets by key and label; where a list cannot be had, by its set and place, without labels."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+
+    def keys(self, images: ImageSetId) -> Sequence[str]:
+        try:
+            return self._lists[images.digest].keys
+        except RobustnessError:
+            return [f"{images.digest}/{place}" for place in range(images.count)]
+
+    def labels(self, images: ImageSetId) -> Sequence[int] | None:
+        try:
+            return self._lists[images.digest].labels
+        except RobustnessError:
+            return None
+
+
+def statements(suite: Suite, model: str, pairs: Sequence[Pair], lists: Lists) -> list[Statement]:
+    """Return all statements about a model whose regular cases are ``pairs``, which can be compared.
+
+    The weights are those of ``suite.levels``. What a case has judged by itself comes first.
+    """
+    rules = Rules.pooled(suite)
+    keys = Keys(lists)
+    found = [*_of_cases(suite, pairs, keys), *_together(suite, model, pairs, keys, rules)]
+    return [*found, *_clean(suite, model, pairs, keys, rules), *_slices(suite, pairs, keys, rules)]
+
+
+def _of_cases(suite: Suite, pairs: Sequence[Pair], keys: Keys) -> Iterator[Statement]:
+    for one in pairs:
+        case = suite.case(one.now.case)
+        for verdict in compare(one.then, one.now, Rules.of(case)):
+            if verdict.p_value is not None and verdict.metric in DIFFERENCES:
+                differences = DIFFERENCES[verdict.metric](one.then, one.now)
+                named = f"{one.now.case}: {verdict.metric}"
+                yield Statement(
+                    named, case.weight, _by_key(differences, one.places, keys.keys(one.images)), verdict, "case"
+                )
+
+
+def _together(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> Iterator[Statement]:
+    """Success pooled over the cases, and the worst of all attacks in a ball."""
+    rated = discordant(pairs)
+    verdict = pool(pairs, rules)
+    weight = suite.levels.together / 2
+    if verdict is not None:
+        sums: dict[str, int] = {}
+        for one in rated:
+            _add(sums, _by_key(success_differences(one.then, one.now), one.places, keys.keys(one.images)))
+        number = len([one for one in pairs if one.now.has_success_rate])
+        name = f"{model} under {number} attack{'' if number == 1 else 's'}"
+        yield Statement(name, weight, sums, verdict, "pooled")
+    balls = [one for one in pairs if "eps" in one.now.protocol.parameters and one.now.has_success_rate]
+    if len(balls) > 1 and len({(one.images.digest, tuple(one.places)) for one in balls}) == 1:
+        then, now = ([min(each) for each in zip(*map(robust, side), strict=True)] for side in _sides(balls))
+        worst = rate(
+            "robust accuracy",
+            list(zip(then, now, strict=True)),
+            rules.tolerances.robust_accuracy,
+            rules,
+            higher_is_worse=False,
+        )
+        differences = {i: a - b for i, (a, b) in enumerate(zip(then, now, strict=True))}
+        first = balls[0]
+        name = f"{model}, worst of {len(balls)} attacks"
+        yield Statement(name, weight, _by_key(differences, first.places, keys.keys(first.images)), worst, "worst")
+
+
+def _clean(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> Iterator[Statement]:
+    for one in pairs:
+        for verdict in compare_clean_accuracy(one.then, one.now, rules):
+            before, after = one.then.evidence.unselected_correct or (), one.now.evidence.unselected_correct or ()
+            differences = {i: a - b for i, (a, b) in enumerate(zip(before, after, strict=True))}
+            images = one.unselected
+            known = keys.keys(images) if images is not None else ()
+            yield Statement(
+                f"{model}, clean",
+                suite.levels.clean,
+                _by_key(differences, one.unselected_places, known),
+                verdict,
+                "clean",
+            )
+            return
+
+
+def _slices(suite: Suite, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> Iterator[Statement]:
+    """Of each class with enough images, success and distance under each attack."""
+    found: list[tuple[str, dict[str, int], MetricVerdict]] = []
+    for one in pairs if "class" in suite.slices and suite.images.labels != "predicted" else ():
+        labels = keys.labels(one.images)
+        for label in sorted(set(labels or ())):
+            assert labels is not None
+            index = [i for i, place in enumerate(one.places) if labels[place] == label]
+            if len(index) < LEAST_IN_SLICE:
+                continue
+            then, now = one.then.at(index), one.now.at(index)
+            places = [one.places[i] for i in index]
+            where = f"class {suite.class_name(label)} under {CaseId(one.now.case).attack}"
+            for name in OF_SLICES:
+                for verdict in METRICS[name](then, now, rules):
+                    if verdict.p_value is not None:
+                        by_key = _by_key(DIFFERENCES[name](then, now), places, keys.keys(one.images))
+                        found.append((f"{CaseId(one.now.case).model}, {where}: {name}", by_key, verdict))
+    for name, differences, verdict in found:
+        yield Statement(name, suite.levels.slices / len(found), differences, verdict, "slice")
+
+
+def _sides(pairs: Iterable[Pair]) -> tuple[list[Measurement], list[Measurement]]:
+    return [one.then for one in pairs], [one.now for one in pairs]
+
+
+def _by_key(differences: Mapping[int, int], places: Sequence[int], keys: Sequence[str]) -> dict[str, int]:
+    """By the image's key; an image that is there twice has the sum."""
+    sums: dict[str, int] = {}
+    for place, difference in differences.items():
+        if difference:
+            key = keys[places[place]]
+            sums[key] = sums.get(key, 0) + difference
+    return sums
+
+
+def _add(sums: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add differences to others, image by image."""
+    for key, difference in more.items():
+        sums[key] = sums.get(key, 0) + difference

@@ -1,0 +1,74 @@
+"""An improvement is a claim too: whether the masking checks let it be believed.
+
+A model whose gradients lead nowhere looks robust to every attack that follows them. So a value that is beyond its
+tolerance for the better counts only where the checks pass that passed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.records.finding import Finding
+from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.verdict import MetricVerdict
+
+#: Metrics that gradients do not decide.
+UNAFFECTED = ("clean accuracy", "time", "limit")
+
+
+#: Of a changed model that nobody looked at, though somebody looked at the baseline's: a measurement may be made up.
+NOT_LOOKED = Finding(
+    check="masking checks",
+    passed=False,
+    numbers="not made, though the model changed",
+    meaning="a run by another version, or one that was tampered with",
+    advice="Measure again with this version",
+)
+
+
+def failed_checks(one: Measurement) -> list[Finding]:
+    """Return the masking checks that a measurement's model failed; none where nobody looked."""
+    return [finding for finding in one.findings or () if not finding.passed]
+
+
+def _failed_now(then: Measurement, now: Measurement) -> list[Finding]:
+    if now.findings is None and then.findings is not None and now.provenance.changes(then.provenance):
+        return [NOT_LOOKED]
+    return failed_checks(now)
+
+
+def masked_baseline(then: Measurement, now: Measurement) -> str | None:
+    """Say why the baseline's model was masked and this one is not; None where it was not, or nobody looked now."""
+    passed = {finding.check for finding in now.findings or () if finding.passed}
+    gone = [finding for finding in failed_checks(then) if finding.check in passed]
+    return "; ".join(f"{finding.check}: {finding.numbers}" for finding in gone) or None
+
+
+def doubted(then: Measurement, now: Measurement, metrics: Sequence[MetricVerdict], rules: Rules) -> list[MetricVerdict]:
+    """Return the metrics, those that moved for the better doubted where a masking check fails.
+
+    ``suspicious`` where a check fails that did not before. Where it failed in the baseline too, both values are of
+    masked models, and the change says nothing: ``inconclusive``.
+    """
+    before, all_failed = {finding.check for finding in failed_checks(then)}, _failed_now(then, now)
+    if not all_failed:
+        return list(metrics)
+    new = [finding for finding in all_failed if finding.check not in before]
+    return [_doubted(one, new, all_failed, rules) if _is_better(one) else one for one in metrics]
+
+
+def _is_better(one: MetricVerdict) -> bool:
+    return one.moved and not one.worse and one.metric not in UNAFFECTED
+
+
+def _doubted(one: MetricVerdict, new: Sequence[Finding], all_failed: Sequence[Finding], rules: Rules) -> MetricVerdict:
+    if new:
+        text = f"{one.text}; suspicious: {'; '.join(_told(finding) for finding in new)}"
+        return one.model_copy(update={"outcome": "suspicious", "fails": rules.suspicious_fails, "text": text})
+    text = f"{one.text}; not believed: {all_failed[0].check} fails, as in the baseline"
+    return one.model_copy(update={"outcome": "inconclusive", "text": text})
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.check}: {finding.numbers}, usually {finding.meaning}"

@@ -1,0 +1,34 @@
+"""How a model's alpha is shared between the statements that are made of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from pytest_robustness.suite.tables import Table
+
+Share = Annotated[float, Field(gt=0, le=1)]
+#: Hypotheses a case may have: success rate, robust accuracy, distance, effort, noise rate and time.
+METRICS_OF_A_CASE = 6
+#: Of the alpha of a model that is in groups, the share that its groups take.
+GROUPS = 0.1
+
+
+class Levels(Table):
+    """How a model's alpha is shared. Declared, never chosen by the data; what is not needed is given back.
+
+    ``cases``: of each case alone, shared by the model's regular cases and their metrics. ``together``: of success
+    pooled over the cases, and of the worst case. ``clean``: of clean accuracy. ``slices``: of all slices.
+    """
+
+    cases: Share = 0.40
+    together: Share = 0.25
+    clean: Share = 0.10
+    slices: Share = 0.25
+
+    @model_validator(mode="after")
+    def _at_most_alpha(self) -> Self:
+        if (total := self.cases + self.together + self.clean + self.slices) > 1 + 1e-9:
+            raise ValueError(f"shares of alpha add up to {total:g}: their sum is 1 at most")
+        return self
