@@ -21,7 +21,8 @@ ZOO = load_suite(SUITE)
 ATTACKS = ZOO.regular_attacks
 PAIRS = [(one.base, one.update) for one in ZOO.variants]
 PAIRS += [(update, base) for base, update in PAIRS]
-LEVEL = 0.05 * 0.4 / len(ATTACKS) / 6
+LEVEL = 0.05 * 0.9 * 0.4 / len(ATTACKS) / 6  # each model is in a group, which takes a tenth of its alpha
+POOLED = 0.05 * 0.25 / 2
 NEAR = 1.3  # a p value this close to the level is beyond the normal approximation below
 
 
@@ -80,7 +81,8 @@ def test_a_candidate_s_verdict(base, update, attack):
         change, right = mean(then["effort"], now["effort"], 0.05)
         assert said["effort"].outcome in right
         assert said["effort"].change == pytest.approx(change)
-    assert verdict.passed == all(metric.outcome != "regressed" for metric in verdict.metrics)
+    own = [metric for metric in verdict.metrics if metric.metric != "clean accuracy"]  # which is the model's
+    assert verdict.passed == all(metric.outcome != "regressed" for metric in own)
 
 
 @pytest.mark.parametrize(("base", "update"), PAIRS, ids=lambda name: name)
@@ -98,8 +100,8 @@ def test_a_candidate_s_pooled_verdict(base, update):
     assert said.change == pytest.approx(change)
     z = abs(sum(sums)) / math.sqrt(sum(total * total for total in sums))
     assert said.p_value == pytest.approx(NormalDist().cdf(-z), rel=0.3, abs=1e-6)
-    if abs(change) > 0.01 and not 0.025 / NEAR < said.p_value < 0.025 * NEAR:
+    if abs(change) > 0.01 and not POOLED / NEAR < said.p_value < POOLED * NEAR:
         beyond = "regressed" if change > 0 else "improved"
-        assert said.outcome == (beyond if said.p_value < 0.025 else "inconclusive")
+        assert said.outcome == (beyond if said.p_value < POOLED else "inconclusive")
     elif abs(change) <= 0.01:
         assert said.outcome == "same"

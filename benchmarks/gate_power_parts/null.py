@@ -1,106 +1,183 @@
-"""False alarms, simulated: models that are equally robust by construction, judged as the gate would."""
+"""Simulated changes of a model, without any effect and with a planted one, judged as the gate would."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.suite.suite import Suite
 
-from gate_power_parts.evidence import Side, bootstrapped, sampled, swapped
-from gate_power_parts.rules import Gate, check, metric_of, naive, unpaired
+from gate_power_parts.evidence import Side, beside, only, with_certain
+from gate_power_parts.plants import collapsed, risen
+from gate_power_parts.rules import Gate, Said, earlier_rule, group_fails, naive, quickly, unpaired
+from gate_power_parts.sampling import Sample, Universe, swapped
 
-#: Of the first runs of a chunk, judged by the package too.
-CHECKED = 5
+#: Of the first runs of a chunk, judged by the package's whole verdict too.
+CHECKED = 2
 NAIVE = {"tolerance of 1 point": 0.01, "tolerance of 2 points": 0.02}
 UNPAIRED = "unpaired z test"
-GATE = "gate"
-DRIFT = "drift"
+#: What is counted of each run: rules, and combinations of slices and groups.
+EARLIER, ALONE, PLAIN, SLICES, GROUP, BOTH = "earlier", "alone", "plain", "slices", "group", "both"
+BARE, NAMED, DRIFT, CHANGED = "without tolerances", "named", "drift", "changed outcomes"
+#: Suites of attacks, by name: one, three, those of four pairs of models as twelve, three and nine that always succeed.
+ONE, THREE, TWELVE, CERTAIN = "1", "3", "12", "3 + 9 that always succeed"
+FIRST = "fgsm"
+#: Pairs of models that give the attacks of TWELVE are so many places apart.
+APART = 23
+#: Other members of a group.
+MEMBERS = 2
 
 
 @dataclass
 class Count:
-    """Runs, and how many of them alarmed, by rule or metric; runs of each pair of models, and their alarms."""
+    """Runs, and how many of them did what."""
 
     runs: int = 0
-    alarms: Counter[str] = field(default_factory=Counter)
-    pairs: Counter[str] = field(default_factory=Counter)
-    alarms_of: Counter[str] = field(default_factory=Counter)
+    of: Counter[str] = field(default_factory=Counter)
+    total: float = 0.0
 
     def __iadd__(self, other: Count) -> Count:
         self.runs += other.runs
-        self.alarms += other.alarms
-        self.pairs += other.pairs
-        self.alarms_of += other.alarms_of
+        self.of += other.of
+        self.total += other.total
         return self
 
-    def add(self, pair: str, alarms: set[str]) -> None:
-        self.runs += 1
-        self.alarms.update(alarms)
-        self.pairs[pair] += 1
-        self.alarms_of[pair] += GATE in alarms
-
     def rate(self, name: str) -> float:
-        return self.alarms[name] / self.runs
+        return self.of[name] / self.runs if self.runs else float("nan")
 
 
-def said(gate: Gate, then: Side, now: Side) -> set[str]:
-    """What alarms: metrics, ``attack/metric``, and rules."""
-    alarms = gate.alarms(then, now)
-    rules = {GATE} if alarms else set()
-    rules |= {name for name, tolerance in NAIVE.items() if naive(then, now, tolerance)}
-    if unpaired(then, now, gate):
-        rules.add(UNPAIRED)
-    return alarms | {metric_of(alarm) for alarm in alarms} | rules
+@dataclass(frozen=True)
+class World:
+    """The zoo as it was recorded: each model's evidence, a measurement of each attack, and the images."""
+
+    suite: Suite
+    sides: Mapping[str, Side]
+    like: Mapping[str, Measurement]
+    universe: Universe
+
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        return list(combinations(self.sides, 2))
+
+    def gate(self, attacks: Sequence[str]) -> Gate:
+        like = {name: self.like["pgd" if "always" in name else name.partition("-")[0]] for name in attacks}
+        return Gate.of(self.suite, like)
+
+    def change(self, attacks: str, pair: int) -> tuple[Side, Side]:
+        """Two models' evidence under a suite of attacks."""
+        one, other = (self.sides[name] for name in self.pairs[pair % len(self.pairs)])
+        if attacks == ONE:
+            return only(one, [FIRST]), only(other, [FIRST])
+        if attacks == THREE:
+            return one, other
+        if attacks == CERTAIN:
+            return with_certain(one, "pgd", 9), with_certain(other, "pgd", 9)
+        names = [self.pairs[(pair + i * APART) % len(self.pairs)] for i in range(4)]
+        return beside([self.sides[one] for one, _ in names]), beside([self.sides[other] for _, other in names])
 
 
-def equally_robust(
-    gate: Gate,
-    like: Mapping[str, Measurement],
-    sides: Mapping[str, Side],
-    images: int,
-    runs: int,
-    seed: Sequence[int],
-    pairs: Sequence[tuple[str, str]] = (),
-) -> Count:
-    """Pairs of different models (default: all) in turn, both sides of each of ``images`` images exchanged at random.
+@dataclass(frozen=True)
+class Cell:
+    """One kind of simulated run.
 
-    The arrays' verdicts are compared with the package's on the first few runs.
+    Attributes:
+        attacks: a suite of attacks, by its name.
+        images: how many.
+        rise: points planted into success; under ``where`` attacks: "all", or "one".
+        collapse: points planted into one class under one attack.
+        churn: share of outcomes under that attack that change anyhow; None: as between two models of the zoo.
+        models: pairs of models, by their places; none: all.
     """
-    rng = np.random.default_rng(seed)
+
+    attacks: str
+    images: int
+    rise: float = 0.0
+    where: str = "all"
+    collapse: float = 0.0
+    churn: float | None = None
+    models: tuple[int, ...] = ()
+
+
+def simulate(world: World, cell: Cell, runs: int, first: int = 0, last: int | None = None) -> Count:
+    """Runs ``first`` to ``last`` of ``runs``; each has random numbers of its own.
+
+    Neighbours share a pair of models, and with it the distributions of many tests.
+    """
     count = Count()
-    pairs = pairs or list(combinations(sides, 2))
-    offset = int(rng.integers(len(pairs)))
-    for run in range(runs):
-        pair = pairs[(offset + run) % len(pairs)]
-        one, other = (sides[name] for name in pair)
-        then, now = swapped(*sampled(one, other, images, rng), rng)
-        count.add("/".join(pair), said(gate, then, now))
-        if run < CHECKED:
-            check(gate, like, then, now)
+    models = cell.models or range(len(world.pairs))
+    with quickly():
+        for run in range(first, runs if last is None else last):
+            _run(world, cell, models[run * len(models) // runs], run, count, checked=run - first < CHECKED)
     return count
 
 
+def _run(world: World, cell: Cell, pair: int, run: int, count: Count, *, checked: bool) -> None:
+    rng = np.random.default_rng([cell.images, len(cell.attacks), round(100 * cell.rise + cell.collapse), run])
+    sample = world.universe.drawn(cell.images, f"{cell}/{run}", rng)
+    one, other = (sample.of(side) for side in world.change(cell.attacks, pair))
+    apart = float((one.success[0] != other.success[0]).mean())
+    share = 1.0 if cell.churn is None else min(1.0, cell.churn / max(apart, 1e-9))
+    then, now = swapped(one, other, sample, rng, share)
+    count.total += float((then.success[0] != now.success[0]).mean())
+    named = None
+    if cell.rise:
+        moving = now.attacks[:1] if cell.where == "one" else now.attacks
+        now = risen(now, moving, cell.rise, rng)
+    if cell.collapse:
+        now, named = collapsed(now, now.attacks[0], np.array(sample.images.labels), cell.collapse, rng)
+    gate = world.gate(now.attacks)
+    said = gate.said(then, now, sample)
+    if checked:
+        said.check()
+    count.runs += 1
+    count.of.update(rules_of(said, then, now))
+    if cell.churn is None:
+        count.of.update(_with_group(world, cell, pair, said, (then, now), sample, rng))
+    if named is not None:
+        wanted = f"class {world.suite.class_name(named)} under {now.attacks[0]}: "
+        count.of[NAMED] += any(wanted in name for name in said.alarms())
+
+
+def rules_of(said: Said, then: Side, now: Side) -> set[str]:
+    """What alarms: rules, and the parts of the whole one."""
+    alarms, plain = said.alarms(), said.alarms(slices=False)
+    level = said.gate.suite.case(next(iter(said.pairs))).level
+    found = {SLICES: alarms, PLAIN: plain, ALONE: said.alone(), EARLIER: earlier_rule(said)}
+    found |= {BARE: said.without_tolerances(), UNPAIRED: unpaired(then, now, level)}
+    found |= {name: naive(then, now, tolerance) for name, tolerance in NAIVE.items()}
+    return {name for name, yes in found.items() if yes} | said.parts(alarms)
+
+
+def _with_group(
+    world: World, cell: Cell, pair: int, said: Said, own: tuple[Side, Side], sample: Sample, rng: np.random.Generator
+) -> set[str]:
+    """The same for a model in a group of three, whose other two did not change for the worse."""
+    members = [own]
+    for i in range(MEMBERS):
+        sides = (sample.of(side) for side in world.change(cell.attacks, pair + 5 + 7 * i))
+        members.append(swapped(*sides, sample, rng))
+    group = group_fails(said.gate, members, sample)
+    found = {GROUP: said.alarms(slices=False, level=0.9), BOTH: said.alarms(level=0.9)}
+    return {name for name, alarms in found.items() if group or alarms}
+
+
 def unchanged(
-    gate: Gate,
-    like: Mapping[str, Measurement],
-    pairs: Mapping[str, tuple[Side, Side]],
-    images: int,
-    runs: int,
-    seed: Sequence[int],
+    world: World, pairs: Mapping[str, tuple[Side, Side]], images: int, first: int, runs: int
 ) -> Count:
-    """The same model measured twice, ``pairs`` by name, its images bootstrapped."""
-    rng = np.random.default_rng(seed)
+    """The same model measured twice, ``pairs`` by name, its images drawn with replacement."""
     count = Count()
     names = list(pairs)
-    for run in range(runs):
-        name = names[run % len(names)]
-        then, now = bootstrapped(*pairs[name], images, rng)
-        drift = {DRIFT} if gate.drifts(then, now) else set()
-        count.add(name, said(gate, then, now) | drift)
-        if run < CHECKED:
-            check(gate, like, then, now)
+    with quickly():
+        for run in range(first, first + runs):
+            then, now = pairs[names[run % len(names)]]
+            sample = world.universe.bootstrapped(images, f"unchanged {images}/{run}", np.random.default_rng([9, run]))
+            then, now = sample.of(then), sample.of(now)
+            said = world.gate(now.attacks).said(then, now, sample)
+            count.runs += 1
+            count.of.update(rules_of(said, then, now) | ({DRIFT} if said.drifts() else set()))
     return count

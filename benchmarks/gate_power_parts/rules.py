@@ -1,85 +1,213 @@
-"""What the gate says of two sides, on arrays; and what simpler rules would say.
-
-The tolerance is looked at first, and the package's exact test is run only where it decides. ``check`` asks the package
-itself, ``judge`` and ``judge_pooled``, and compares.
-"""
+"""What the gate says of two sides, by the package's own functions; the rule it had before; and simpler rules."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from unittest.mock import patch
 
 import numpy as np
-from pytest_robustness.gate.judge import judge
-from pytest_robustness.gate.metrics import ROUNDING, Rules
-from pytest_robustness.gate.pairing import Pair
+from pytest_robustness.gate import joint_level, statistics
+from pytest_robustness.gate.flip_distribution import FlipDistribution
+from pytest_robustness.gate.joint_level import Directions, Hypothesis, joint_p_values
+from pytest_robustness.gate.judge import judge_pair
+from pytest_robustness.gate.metrics import ROUNDING, Rules, distance, paired, success_rate
+from pytest_robustness.gate.model_verdict import judge_models
+from pytest_robustness.gate.pairing import Lists, Pair
 from pytest_robustness.gate.pooled import judge_pooled
-from pytest_robustness.gate.statistics import sign_flip
+from pytest_robustness.gate.statements import Statement, statements
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.suite.levels import GROUPS
 from pytest_robustness.suite.suite import Suite
 from scipy.stats import norm
 
 from gate_power_parts.evidence import NONE, Ints, Side
+from gate_power_parts.sampling import Sample
 
-#: What an alarm can come from. The first four are judged per case.
-METRICS = ("success rate", "effort", "noise rate", "clean accuracy", "pooled")
+#: Of a simulated run; the images' keys are the run's own, so that the chance in which flips were drawn averages out.
+FEWER_FLIPS = 2**12 - 1
+#: Distributions that are kept: runs of one pair of models share many.
+KEPT = 300
+#: What an alarm can come from, as tables name it. The first five are of a case.
+METRICS = ("success rate", "robust accuracy", "distance", "effort", "noise rate")
+PARTS = (*METRICS, "time", "clean accuracy", "pooled", "worst case", "slices")
+KINDS = {"clean": "clean accuracy", "pooled": "pooled", "worst": "worst case", "slice": "slices"}
+#: Of statements about what a case shows.
+OWN = ("case", "clean")
+INTERVALS = (
+    (paired, "relative_change"),
+    (paired, "paired_rates"),
+    (paired, "images_to_settle"),
+    (distance, "log_change"),
+    (success_rate, "pooled_change"),
+)
+#: Metrics that the earlier rule tested.
+EARLIER = ("success rate", "effort", "noise rate")
+
+
+@contextmanager
+def quickly() -> Iterator[None]:
+    """The package's rules with fewer flips, without intervals, which decide nothing, and each distribution found once.
+
+    Apart from the number of flips all p values are those of the package.
+    """
+
+    @lru_cache(KEPT)
+    def kept(sizes: bytes) -> FlipDistribution:
+        return FlipDistribution(np.frombuffer(sizes, np.int64))
+
+    def distribution(sizes: Ints) -> FlipDistribution:
+        return kept(np.sort(sizes).tobytes())
+
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(joint_level, "FLIPS", FEWER_FLIPS))
+        for module in (joint_level, statistics):
+            patches.enter_context(patch.object(module, "FlipDistribution", distribution))
+        for module, name in INTERVALS:
+            patches.enter_context(patch.object(module, name, lambda *_: None))
+        yield
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The suite's rules, for a model of it."""
+    """A suite's rules, for a model under the attacks of ``like``, a measurement of each."""
 
     suite: Suite
-    case: Mapping[str, Rules]
-    pooled: Rules
-    single_step: frozenset[str]
+    model: str
+    like: Mapping[str, Measurement]
 
     @classmethod
-    def of(cls, suite: Suite, measurements: Mapping[str, Measurement]) -> Gate:
-        """``measurements`` are of any model, by attack: they say which attacks have one step."""
+    def of(cls, suite: Suite, like: Mapping[str, Measurement]) -> Gate:
+        """The suite with one model and these attacks; a name's part before ``-`` says which attack of it each is."""
         model = next(iter(suite.models))
-        case = {attack: Rules.of(suite.case(f"{model}/{attack}")) for attack in suite.attacks}
-        single = frozenset(attack for attack, one in measurements.items() if one.budget == 1)
-        return cls(suite, case, Rules.pooled(suite), single)
+        attacks = {name: suite.attacks[name.partition("-")[0]] for name in like}
+        changed = {
+            "models": {model: suite.models[model]},
+            "attacks": attacks,
+            "ensembles": {},
+            "groups": {},
+            "variants": [],
+        }
+        return cls(suite.model_copy(update=changed), model, like)
 
-    def alarms(self, then: Side, now: Side) -> set[str]:
-        """The metrics that fail, as ``attack/metric``; ``pooled`` and ``clean accuracy`` stand alone."""
-        return set(self._alarms(then, now))
+    def pairs(self, then: Side, now: Side, sample: Sample) -> dict[str, Pair]:
+        """By case."""
+        found = {}
+        for attack, like in self.like.items():
+            case = CaseId.of(self.model, attack)
+            sides = (one.measurement(like, attack, str(case), *sample.identities) for one in (then, now))
+            found[str(case)] = Pair.of_same_images(*sides)
+        return found
 
-    def _alarms(self, then: Side, now: Side) -> Iterator[str]:
-        attempts = (then.correct & now.correct).astype(bool)
-        differences = (now.success - then.success)[:, attempts]
-        for row, attack in enumerate(then.attacks):
-            rules = self.case[attack]
-            if fails(differences[row], rules.tolerances.success_rate, rules):
-                yield f"{attack}/success rate"
-            if attack not in self.single_step and mean_fails(
-                then.effort[row], now.effort[row], rules.tolerances.effort, rules
-            ):
-                yield f"{attack}/effort"
-            if mean_fails(then.noise[row], now.noise[row], rules.tolerances.noise_rate, rules):
-                yield f"{attack}/noise rate"
-        rules = next(iter(self.case.values()))
-        if fails(then.unselected - now.unselected, rules.tolerances.clean_accuracy, rules):
-            yield "clean accuracy"
-        if fails(differences.sum(0), self.pooled.tolerances.success_rate, self.pooled, comparisons=differences.size):
-            yield "pooled"
+    def said(self, then: Side, now: Side, sample: Sample) -> Said:
+        """All statements about the change, judged together with and without those about slices."""
+        pairs = self.pairs(then, now, sample)
+        made = statements(self.suite, self.model, list(pairs.values()), Lists(sample.lists))
+        few = [one for one in made if one.kind != "slice"]
+        without = joint_p_values([Hypothesis(one.name, one.weight, one.differences) for one in few])
+        joint = without
+        if len(few) < len(made):
+            joint = joint_p_values([Hypothesis(one.name, one.weight, one.differences) for one in made])
+        return Said(self, pairs, made, joint, without, Lists(sample.lists))
 
-    def drifts(self, then: Side, now: Side) -> bool:
-        """Whether any value left its tolerance, either way, which fails a model known to be unchanged."""
-        return any(change > tolerance + ROUNDING for change, tolerance in self._changes(then, now))
 
-    def _changes(self, then: Side, now: Side) -> Iterator[tuple[float, float]]:
-        tolerances = self.suite.tolerances
-        attempts = (then.correct & now.correct).astype(bool)
-        for row, attack in enumerate(then.attacks):
-            change = (now.success - then.success)[row, attempts].mean() if attempts.any() else 0.0
-            yield abs(float(change)), tolerances.success_rate
-            if attack not in self.single_step:
-                yield relative_change(then.effort[row], now.effort[row]), tolerances.effort
-            yield relative_change(then.noise[row], now.noise[row]), tolerances.noise_rate
-        if len(then.unselected):
-            yield abs(float((now.unselected - then.unselected).mean())), tolerances.clean_accuracy
+@dataclass(frozen=True)
+class Said:
+    """The statements about one change and their p values among all of them, with slices and without."""
+
+    gate: Gate
+    pairs: Mapping[str, Pair]
+    made: Sequence[Statement]
+    joint: Mapping[str, Directions]
+    without: Mapping[str, Directions]
+    lists: Lists
+
+    def alarms(self, *, slices: bool = True, level: float = 1.0) -> set[str]:
+        """The statements that fail a full run by their names, at a share ``level`` of alpha; package: ``_decided``."""
+        found = self.joint if slices else self.without
+        alpha = self.gate.suite.alpha * level
+        return {
+            one.name
+            for one in self.made
+            if one.name in found and _is_worse(one) and found[one.name].worse.family <= alpha
+        }
+
+    def alone(self) -> set[str]:
+        """The statements of cases that fail without a joint verdict."""
+        alpha = self.gate.suite.alpha
+        made = (one for one in self.made if one.kind == "case" and one.verdict.p_value is not None)
+        return {one.name for one in made if _is_worse(one) and (one.verdict.p_value or 0.0) <= alpha * one.weight}
+
+    def parts(self, names: set[str]) -> set[str]:
+        """Which of ``PARTS`` these statements are of."""
+        return {self.part(one) for one in self.made if one.name in names}
+
+    @staticmethod
+    def part(one: Statement) -> str:
+        return KINDS.get(one.kind, one.verdict.metric)
+
+    def without_tolerances(self) -> bool:
+        """Whether anything is significant for the worse, however small: what the proof of the level is about."""
+        return any(one.worse.family <= self.gate.suite.alpha for one in self.joint.values())
+
+    def drifts(self) -> bool:
+        """Whether a value left its tolerance, either way, which fails a model known to be unchanged."""
+        return any(one.verdict.moved and one.verdict.metric != "time" for one in self.made if one.kind in OWN)
+
+    def check(self) -> None:
+        """Raises AssertionError where the package's whole verdict on the model is another.
+
+        Time is left out: where it is effort's twin, a case fails by its effort alone. Of slices the package shows one.
+        """
+        suite, slices = self.gate.suite, {one.name for one in self.made if one.kind == "slice"}
+        judged = {case: judge_pair(pair, pair.now, Rules.of(suite.case(case))) for case, pair in self.pairs.items()}
+        alone = {f"{case}: {one.metric}" for case, found in judged.items() for one in found.metrics if one.fails}
+        late = {name for name, one in judge_models(suite, self.pairs, self.lists).items() if one.fails}
+        mine, theirs = self.alarms(), alone | late
+
+        def compared(names: set[str]) -> set[str]:
+            return {name for name in names if name not in slices and not name.endswith(": time")}
+
+        agree = compared(alone) == compared(self.alone()) and compared(theirs) == compared(mine)
+        if not agree or bool(theirs) != bool(mine) or bool(theirs & slices) != bool(mine & slices):
+            raise AssertionError(f"the package says {sorted(theirs)}, the benchmark {sorted(mine)}")
+
+
+def _is_worse(one: Statement) -> bool:
+    return one.verdict.moved and one.verdict.worse
+
+
+def earlier_rule(said: Said) -> bool:
+    """Whether the gate failed before models had one level.
+
+    Half of alpha was for success pooled over all attacks, also over those under which no image changed. The other half
+    was shared by the attacks, and each metric of a case was tested at the case's share; so was clean accuracy.
+    """
+    alpha, attacks = said.gate.suite.alpha, len(said.pairs)
+    for one in said.made:
+        p_value = one.verdict.p_value
+        if p_value is None or not one.verdict.worse:
+            continue
+        if one.kind == "pooled":
+            images = max(one.verdict.images or 1, 1)
+            change = sum(one.differences.values()) / (attacks * images)
+            if p_value <= alpha / 2 and change > said.gate.suite.tolerances.success_rate + ROUNDING:
+                return True
+        elif one.verdict.moved and (one.kind == "clean" or (one.kind == "case" and one.verdict.metric in EARLIER)):
+            if p_value <= alpha / 2 / attacks:
+                return True
+    return False
+
+
+def group_fails(gate: Gate, members: Sequence[tuple[Side, Side]], sample: Sample) -> bool:
+    """Whether success pooled over all members and attacks of a group rose, at its share of a member's alpha."""
+    rules = replace(Rules.of_group(gate.suite), level=gate.suite.alpha * GROUPS)
+    pairs = [pair for member in members for pair in gate.pairs(*member, sample).values()]
+    verdict = judge_pooled(pairs, rules)
+    return verdict is not None and verdict.fails
 
 
 def relative_change(before: Ints, after: Ints) -> float:
@@ -88,72 +216,19 @@ def relative_change(before: Ints, after: Ints) -> float:
     return abs(float(after[both].sum()) / float(before[both].sum()) - 1) if before[both].sum() else 0.0
 
 
-def fails(differences: Ints, tolerance: float, rules: Rules, comparisons: int | None = None) -> bool:
-    """Whether per-image differences, positive for the worse, are a regression."""
-    count = comparisons or len(differences)
-    return bool(count) and _fails(int(differences.sum()) / count, differences, tolerance, rules)
-
-
-def mean_fails(before: Ints, after: Ints, tolerance: float, rules: Rules) -> bool:
-    """Whether a mean over the images that have a value in both fell too far."""
-    both = (before != NONE) & (after != NONE)
-    then, now = before[both], after[both]
-    if not len(then) or not then.sum():
-        return False
-    return _fails(1 - float(now.mean() / then.mean()), then - now, tolerance, rules)
-
-
-def _fails(worsening: float, differences: Ints, tolerance: float, rules: Rules) -> bool:
-    if worsening <= tolerance + ROUNDING:  # whatever the test says
-        return False
-    outcome = rules.outcome(worsening, tolerance, sign_flip(differences))
-    return rules.fails(outcome, worsening)
-
-
-def metric_of(alarm: str) -> str:
-    return alarm.rpartition("/")[2]
-
-
-def asked(gate: Gate, like: Mapping[str, Measurement], then: Side, now: Side) -> set[str]:
-    """The package's own verdict, of measurements."""
-    pairs = [
-        (then.measurement(like[attack], attack, "then"), now.measurement(like[attack], attack, "now"))
-        for attack in then.attacks
-    ]
-    said = set()
-    for attack, (before, after) in zip(then.attacks, pairs, strict=True):
-        verdict = judge(after, before, gate.case[attack])
-        failing = {metric.metric for metric in verdict.metrics if metric.fails}
-        assert verdict.passed == (not failing), verdict.reason
-        said |= {metric if metric == "clean accuracy" else f"{attack}/{metric}" for metric in failing}
-    pooled = judge_pooled([Pair.of_same_images(*pair) for pair in pairs], gate.pooled)
-    return said | ({"pooled"} if pooled and pooled.fails else set())
-
-
-def check(gate: Gate, like: Mapping[str, Measurement], then: Side, now: Side) -> None:
-    """Raises where arrays and package disagree."""
-    mine, theirs = gate.alarms(then, now), asked(gate, like, then, now)
-    if mine != theirs:
-        raise AssertionError(f"the package says {sorted(theirs)}, the arrays {sorted(mine)}")
-
-
-def naive(then: Side, now: Side, tolerance: float) -> set[str]:
+def naive(then: Side, now: Side, tolerance: float) -> bool:
     """A bare tolerance: alarm when a case's success rate rose by more."""
-    return {
-        attack
-        for attack, before, after in zip(then.attacks, then.success, now.success, strict=True)
-        if after.sum() / max(now.correct.sum(), 1) - before.sum() / max(then.correct.sum(), 1) > tolerance + ROUNDING
-    }
+    rises = now.success.sum(1) / max(now.correct.sum(), 1) - then.success.sum(1) / max(then.correct.sum(), 1)
+    return bool((rises > tolerance + ROUNDING).any())
 
 
-def unpaired(then: Side, now: Side, gate: Gate) -> set[str]:
+def unpaired(then: Side, now: Side, level: float) -> bool:
     """Two proportions of unrelated images: the one-sided z test with pooled variance, for each case."""
     trials = np.array([then.correct.sum(), now.correct.sum()])
-    return {
-        attack
-        for attack, before, after in zip(then.attacks, then.success, now.success, strict=True)
-        if proportions(int(before.sum()), int(after.sum()), *trials.tolist()) <= gate.case[attack].level
-    }
+    return any(
+        proportions(int(before.sum()), int(after.sum()), *trials.tolist()) <= level
+        for before, after in zip(then.success, now.success, strict=True)
+    )
 
 
 def proportions(before: int, after: int, trials_before: int, trials_after: int) -> float:

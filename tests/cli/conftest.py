@@ -105,7 +105,7 @@ class Project:
         """The rows of the table at the end of a run, as lines."""
         lines = iter(result.outlines)
         for line in lines:
-            if re.fullmatch(r"model +attack +success rate +noise rate +effort +time +change +verdict", line):
+            if re.fullmatch(r"model +attack +(baseline +)?success rate +noise rate +effort +time +change +verdict", line):
                 break
         return list(itertools.takewhile(re.compile(r"(small|large) +\w+ ").match, lines))
 

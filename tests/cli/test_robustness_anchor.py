@@ -1,6 +1,7 @@
 """--robustness-anchor: what many small updates add up to, and rules that give way."""
 
 import json
+import subprocess
 
 import pytest
 from pytest_robustness.cli.main import main
@@ -132,7 +133,9 @@ def test_stricter_rules_and_more_cases_are_welcome(anchored):
     text = text.replace("[tolerances]", "[tolerances]\nsuccess_rate = 0.005")
     (anchored.path / "tiny.toml").write_text(text + COUNTED)
     anchored.record()
-    assert anchored.run(*ANCHOR).ret == OK
+    result = anchored.run(*ANCHOR)
+    assert result.ret == OK
+    result.stdout.fnmatch_lines("since the anchor: counted added: 3 attacks share the level of a case")
 
 
 def test_the_ini_file_names_it(eroded):
@@ -197,3 +200,49 @@ def test_a_folder_that_holds_somebody_elses_files_is_refused_and_left_as_it_was(
     assert line.endswith(f"{name}: no part of an anchor; name another folder, or move it")
     assert file.read_text() == text
     assert [path for path in (recorded.path / "docs").rglob("*") if path.is_file()] == [file]
+
+
+def git(project, *arguments):
+    identity = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *arguments], cwd=project.path, check=True, capture_output=True)
+
+
+@pytest.fixture
+def tagged(recorded):
+    """A repository whose tag v1 has the suite and its baselines."""
+    git(recorded, "init", "-q")
+    git(recorded, "add", "tiny.toml", "baselines")
+    git(recorded, "commit", "-q", "-m", "a release")
+    git(recorded, "tag", "v1")
+    return recorded
+
+
+def test_an_anchor_may_be_a_tag(tagged):
+    tagged.behave(small_fgsm="weak", small_pgd="weak")
+    tagged.record()
+    assert tagged.run().ret == OK
+    for workers in ("-n0", "-n2"):
+        result = tagged.run("--robustness-anchor", "git:v1", workers)
+        assert result.ret == FAILED
+        assert [row.split()[-1] for row in tagged.table(result)] == ["eroded", "eroded", "same", "same"]
+        assert [line for line in failures(result) if "since the anchor: small under 2 attacks" in line]
+
+
+def test_of_a_tag_the_rules_count_too(tagged):
+    tagged.edit("tiny.toml", "time = 1e6", "time = 1e6\nsuccess_rate = 0.5")
+    tagged.edit(
+        "pyproject.toml",
+        'robustness_suite = "tiny.toml"',
+        'robustness_suite = "tiny.toml"\nrobustness_anchor = "git:v1"',
+    )
+    result = tagged.run()
+    assert result.ret == FAILED
+    assert failures(result) == ["FAILED: since the anchor: tolerances.success_rate rose from 0.01 to 0.5"]
+
+
+@pytest.mark.parametrize(("name", "said"), [("v2", "Needed a single revision"), ("--help", "Needed a single revision")])
+def test_a_tag_that_is_none(tagged, name, said):
+    result = tagged.run("--robustness-anchor", f"git:{name}")
+    assert result.ret != OK
+    assert said in result.stdout.str() + result.stderr.str()
+    assert "Traceback" not in result.stdout.str()

@@ -1,6 +1,7 @@
 """Success rate and accuracy: paired, exact, and failed only when tolerance and test agree."""
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
@@ -49,6 +50,7 @@ def test_nothing_moves_between_equal_runs(seen: Evidence) -> None:
     one = measurement(rounds=6).model_copy(update={"evidence": seen, **sets})
     verdict = judge(one, one, RULES)
     assert verdict.passed
+    assert judge(one, one, replace(RULES, clock=True)).metric("time").outcome == "same"  # whatever was attacked
     assert verdict.moved == []
     judged = {metric.metric for metric in verdict.metrics if metric.outcome == "same"}
     assert ("success rate" in judged) == any(seen.correct)
@@ -56,8 +58,8 @@ def test_nothing_moves_between_equal_runs(seen: Evidence) -> None:
     assert ("distance" in judged) == any(distance for distance in seen.distance or [])
     assert ("effort" in judged) == any(effort for effort in seen.effort or [])
     assert ("clean accuracy" in judged) == bool(seen.unselected_correct)
-    assert "time" in judged
-    assert verdict.status == "same"
+    assert ("time" in judged) == (seen.forwards is not None and seen.gradients is not None and any(seen.correct))
+    assert verdict.status == ("same" if judged - {"clean accuracy"} else "not judged")
 
 
 @settings(max_examples=150, deadline=None)
@@ -247,14 +249,19 @@ def test_clean_accuracy_is_judged_like_success_rate_with_the_sign_turned(
     assert metric.change == pytest.approx((won - lost) / len(right))
 
 
-def test_lost_clean_accuracy_fails_with_its_numbers() -> None:
+def test_lost_clean_accuracy_is_shown_with_its_numbers_and_fails_no_case() -> None:
+    """It is the model's, and judged once for all of its cases."""
     verdict = judge(
         measurement("!.", unselected="+" * 760 + "-" * 240, digest="after"),
         measurement("!.", unselected="+" * 810 + "-" * 190, digest="before"),
         RULES,
     )
-    assert not verdict.passed
-    line = verdict.reason.replace(" %", "%")
+    assert verdict.passed
+    assert verdict.status == "same"
+    assert "clean accuracy" not in verdict.reason
+    (clean,) = (one for one in verdict.metrics if one.metric == "clean accuracy")
+    assert (clean.outcome, clean.fails, clean.worse) == ("regressed", False, True)
+    line = clean.text.replace(" %", "%")
     low, high = (f"{100 * end:+.1f}" for end in paired_rates(760, 0, 50, 190))
     for number in ("clean accuracy 81.0% -> 76.0%", f"-5.0 pp [{low}, {high}]", "50 images lost", "0 won"):
         assert number in line

@@ -149,10 +149,11 @@ def test_all_that_regressed_is_in_the_reason_and_nothing_else() -> None:
     now = run(FOOLED * 80 + WITHSTOOD * 20, efforts=[1] * 100, unselected="+" * 50 + "-" * 50)
     verdict = judge(now, then, RULES)
     assert verdict.status == "regressed"
-    for name in ("success rate", "effort", "clean accuracy"):
+    for name in ("success rate", "effort"):
         assert name in verdict.reason
-    for name in ("noise rate", "time"):
+    for name in ("noise rate", "time", "clean accuracy"):  # clean accuracy regressed, but is the model's
         assert name not in verdict.reason
+    assert metric(verdict, "clean accuracy").outcome == "regressed"
     assert len(verdict.reason.splitlines()) == 1
 
 
@@ -180,13 +181,17 @@ WORSE: dict[str, dict[str, object]] = {
     "success rate": {"outcomes": FOOLED * 53 + WITHSTOOD * 47},
     "effort": {"efforts": [0] * 6 + [5] * 94},
     "noise rate": {"noises": [0.0001] * 4 + [0.005] * 46 + [None] * 50},
-    "clean accuracy": {"unselected": "+" * 80 + "-" * 20},
 }
 BETTER: dict[str, dict[str, object]] = {
     "success rate": {"outcomes": FOOLED * 47 + WITHSTOOD * 53},
     "effort": {"efforts": [10] * 6 + [5] * 94},
     "noise rate": {"noises": [0.5] * 4 + [0.005] * 46 + [None] * 50},
-    "clean accuracy": {"unselected": "+" * 86 + "-" * 14},
+}
+CLEAN: dict[str, dict[str, object]] = {
+    "a little worse": {"unselected": "+" * 80 + "-" * 20},
+    "worse": {"unselected": "+" * 40 + "-" * 60},
+    "a little better": {"unselected": "+" * 86 + "-" * 14},
+    "better": {"unselected": "+" * 100},
 }
 THEN: dict[str, object] = {"outcomes": HALF, "unselected": "+" * 83 + "-" * 17, "efforts": [5] * 100}
 
@@ -220,6 +225,17 @@ def test_the_plain_rule_asks_for_the_tolerance_alone(name: str) -> None:
     assert (worse.passed, worse.status) == (False, "regressed")
     assert (better.passed, better.status) == (True, "improved")
     assert metric(worse, name).p_value == metric(moved(name, WORSE[name], RULES), name).p_value
+
+
+@pytest.mark.parametrize("rules", [RULES, STRICT, PLAIN], ids=["usual", "strict", "plain"])
+@pytest.mark.parametrize("change", CLEAN.values(), ids=CLEAN)
+def test_clean_accuracy_neither_fails_a_case_nor_names_it(change: dict[str, object], rules: Rules) -> None:
+    verdict = moved("clean accuracy", change, rules)
+    assert (verdict.passed, verdict.status) == (True, "same")
+    assert "clean accuracy" not in verdict.reason
+    assert not any(one.fails for one in verdict.metrics)
+    worse = judge(run(**THEN | change | {"outcomes": FOOLED * 90 + WITHSTOOD * 10}), baseline(**THEN), rules)
+    assert (worse.passed, worse.status) == (False, "regressed")
 
 
 @pytest.mark.parametrize("rules", [RULES, STRICT, PLAIN])
@@ -266,9 +282,10 @@ def test_over_limit_is_said_before_doubt_that_fails_and_both_are_in_the_reason()
 
 
 def test_doubt_is_said_before_an_improvement() -> None:
-    verdict = judge(run(FOOLED * 20 + WITHSTOOD * 80, **BETTER["clean accuracy"]), baseline(**THEN), RULES)
-    outcomes = [metric(verdict, name).outcome for name in ("success rate", "clean accuracy")]
-    assert outcomes == ["improved", "inconclusive"]
+    doubtful = [10] * 6 + [5] * 94
+    better = {"outcomes": FOOLED * 20 + WITHSTOOD * 80, "efforts": doubtful}
+    verdict = judge(run(**THEN | better), baseline(**THEN), RULES)
+    assert [metric(verdict, name).outcome for name in ("success rate", "effort")] == ["improved", "inconclusive"]
     assert (verdict.passed, verdict.status) == (True, "inconclusive")
 
 
@@ -278,8 +295,11 @@ def test_where_nothing_moved_the_reason_is_the_first_metric_alone() -> None:
 
 
 def test_a_limit_is_of_the_attempts_and_keeps_what_has_none() -> None:
-    assert limited(0.4, FOOLED * 4 + WITHSTOOD * 6 + WRONG * 90, FOOLED * 4 + WITHSTOOD * 96).status != "over limit"
-    assert limited(0.4, FOOLED * 5 + WITHSTOOD * 5 + WRONG * 90, FOOLED * 5 + WITHSTOOD * 95).status == "over limit"
+    at, above = FOOLED * 4 + WITHSTOOD * 6 + WRONG * 90, FOOLED * 5 + WITHSTOOD * 5 + WRONG * 90
+    assert limited(0.4, at, at).status == "same"
+    assert limited(0.4, above, above).status == "over limit"
+    fewer = limited(0.4, above, FOOLED * 5 + WITHSTOOD * 95)  # most images are wrong by now
+    assert (fewer.status, metric(fewer, "limit").fails) == ("regressed", True)
     assert limited(0.0, WRONG * 100, WRONG * 100).passed
 
 
@@ -288,8 +308,14 @@ def test_rules_are_those_of_the_suite_file(folder: Path) -> None:
     head = 'alpha = 0.1\npolicy = "tolerance"\ninconclusive = "fail"\n'
     usual, other = loaded(folder, SOUND + more), loaded(folder, head + SOUND + more)
     tolerances = Tolerances(effort=0.5)
-    assert Rules.of(usual.case("small/fgsm")) == Rules(tolerances, 0.0125)
-    assert Rules.of(usual.case("small/pgd")) == Rules(tolerances, 0.0125, max_success_rate=0.25)
-    assert Rules.pooled(usual) == Rules(tolerances, 0.025)
-    assert Rules.of(other.case("small/pgd")) == Rules(tolerances, 0.025, True, True, 0.25)
-    assert Rules.pooled(other) == Rules(tolerances, 0.05, True, True)
+    share = 0.4 / 2 / 6  # of two attacks with six metrics each
+    assert Rules.of(usual.case("small/fgsm")) == Rules(tolerances, 0.05 * share)
+    assert Rules.of(usual.case("small/pgd")) == Rules(tolerances, 0.05 * share, max_success_rate=0.25)
+    assert Rules.pooled(usual) == Rules(tolerances, 0.05 * 0.25 / 2)
+    assert Rules.of_group(usual) == Rules(tolerances, 0.05 * 0.1)
+    assert Rules.of(other.case("small/pgd")) == Rules(tolerances, 0.1 * share, True, True, 0.25)
+    assert Rules.pooled(other) == Rules(tolerances, 0.1 * 0.25 / 2, True, True)
+    assert Rules.of_group(other) == Rules(tolerances, 0.1 * 0.1, True, True)
+    timed = loaded(folder, 'time = "clock"\nsuspicious = "warn"\n' + SOUND)
+    for rules in (Rules.of(timed.case("small/fgsm")), Rules.pooled(timed), Rules.of_group(timed)):
+        assert (rules.clock, rules.suspicious_fails) == (True, False)

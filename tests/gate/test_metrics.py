@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tests.gate.examples import BUDGET, FOOLED, WITHSTOOD, WRONG, flips, measure
 from tests.gate.strategies import modest
 
 RULES = Rules(Tolerances(), 0.05 / 6)
+CLOCK = replace(RULES, clock=True)
 
 
 def metric(verdict: Verdict, name: str) -> MetricVerdict:
@@ -229,7 +231,7 @@ def test_a_p_value_of_exactly_the_level_is_evidence_enough(images: int) -> None:
         assert (found.p_value, found.outcome) == (level, outcome)
 
 
-# --- time --------------------------------------------------------------------------------------------------------
+# --- time by the clock -------------------------------------------------------------------------------------------
 
 
 def timed(
@@ -237,7 +239,7 @@ def timed(
 ) -> MetricVerdict:
     images = FOOLED * 5 * batches
     now, then = run(images, rounds=batches, **after), baseline(images, rounds=batches, **before)
-    verdict = judge(now, then, Rules(Tolerances(time=tolerance), RULES.level))
+    verdict = judge(now, then, replace(CLOCK, tolerances=Tolerances(time=tolerance)))
     found = metric(verdict, "time")
     assert verdict.passed == (found.outcome != "regressed")
     return found
@@ -297,7 +299,7 @@ def test_time_that_was_not_taken_is_not_judged(before: float | None, after: floa
 @pytest.mark.parametrize(("before", "after", "judged"), [(3, 4, False), (4, 3, False), (4, 4, True), (9, 4, True)])
 def test_a_few_rounds_do_not_tell_how_much_their_time_varies(before: int, after: int, judged: bool) -> None:
     assert LEAST_ROUNDS == 4
-    found = metric(judge(run(rounds=after, spread=0.0), baseline(rounds=before, spread=0.0), RULES), "time")
+    found = metric(judge(run(rounds=after, spread=0.0), baseline(rounds=before, spread=0.0), CLOCK), "time")
     assert (found.outcome == "same") == judged
     assert ("fewer than 4 rounds" in found.text) != judged
 
@@ -305,7 +307,7 @@ def test_a_few_rounds_do_not_tell_how_much_their_time_varies(before: int, after:
 def test_a_time_of_more_rounds_is_known_better() -> None:
     """Of the ratio of two medians, each with its own number of rounds."""
     now, then = run(rounds=16, spread=0.04), baseline(rounds=4, spread=0.03)
-    found = metric(judge(now, then, Rules(Tolerances(time=0.3), 0.01)), "time")
+    found = metric(judge(now, then, Rules(Tolerances(time=0.3), 0.01, clock=True)), "time")
     reach = 1.96 * 1.2533 * ((0.04 / 4) ** 2 + (0.03 / 2) ** 2) ** 0.5
     assert found.interval == pytest.approx((-reach, reach), abs=1e-4)
 
@@ -358,8 +360,11 @@ def test_an_attack_that_became_slower_does_not_fail() -> None:
 # --- all of them -------------------------------------------------------------------------------------------------
 
 
-def test_metrics_are_shown_in_one_order_whatever_happened() -> None:
-    names = ["success rate", "effort", "noise rate", "time", "clean accuracy"]
-    for outcomes in (FOOLED * 4, WITHSTOOD * 4, WRONG * 4):
-        now = run(outcomes, unselected="+")
-        assert [one.metric for one in judge(now, baseline(unselected="+", outcomes="!!!!"), RULES).metrics] == names
+@pytest.mark.parametrize("rules", [RULES, CLOCK], ids=["work", "clock"])
+def test_metrics_are_shown_in_one_order_whatever_happened(rules: Rules) -> None:
+    names = ["success rate", "robust accuracy", "effort", "noise rate", "time", "clean accuracy"]
+    for outcomes, others in ((FOOLED * 4, False), (WITHSTOOD * 4, False), (FOOLED + WRONG * 3, True)):
+        found = judge(run(outcomes, unselected="+"), baseline(unselected="+", outcomes="!!!!"), rules).metrics
+        assert [one.metric for one in found] == [name for name in names if others or name != "robust accuracy"]
+    nothing = judge(run(WRONG * 4, unselected="+"), baseline(unselected="+", outcomes="!!!!"), rules).metrics
+    assert [one.metric for one in nothing] == [name for name in names if name != "robust accuracy"]

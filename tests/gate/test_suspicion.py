@@ -95,7 +95,7 @@ def test_clean_accuracy_is_not_what_masking_changes() -> None:
     verdict = judge(now, worse.model_copy(update={"findings": then.findings}), RULES)
     clean = verdict.metric("clean accuracy")
     assert clean is not None
-    assert (clean.outcome, verdict.status) == ("improved", Status.SAME)
+    assert (clean.outcome, verdict.status, verdict.passed) == ("improved", Status.SAME, True)
 
 
 def test_suspicious_values_are_recorded_only_where_somebody_accepts_them() -> None:

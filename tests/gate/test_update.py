@@ -15,7 +15,7 @@ from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, images, measurement, own_lists
 
-RULES = Rules(Tolerances(), 0.05 / 6)
+RULES = Rules(Tolerances(), 0.05 / 6, clock=True)
 HALF = FOOLED * 50 + WITHSTOOD * 50
 ROUNDS = 5  # enough to judge time by
 THEN = measurement(HALF, unselected="+" * 100, rounds=ROUNDS)

@@ -6,7 +6,7 @@ and when the rules give way. ``python -m pytest_robustness anchor SUITE FOLDER``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,12 +17,14 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import write_whole
 from pytest_robustness.gate.judge import judge_pair
 from pytest_robustness.gate.metrics import Rules
+from pytest_robustness.gate.model_verdict import judge_models
 from pytest_robustness.gate.pairing import Lists, digests, pair
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import Status, Verdict
+from pytest_robustness.suite.levels import Levels
 from pytest_robustness.suite.suite import Suite, Tolerances
 
 
@@ -36,6 +38,10 @@ class AnchorRules(BaseModel):
     inconclusive: Literal["pass", "fail"]
     tolerances: Tolerances
     max_success_rate: dict[str, Annotated[float, Field(ge=0, le=1)] | None]  # of each attack that every run makes
+    # anchors of earlier versions do not have these: then nothing can have given way
+    levels: Levels | None = None
+    slices: list[str] = Field(default=[])
+    suspicious: Literal["fail", "warn"] = "warn"
 
     @classmethod
     def of(cls, suite: Suite) -> Self:
@@ -46,6 +52,9 @@ class AnchorRules(BaseModel):
             inconclusive=suite.inconclusive,
             tolerances=suite.tolerances,
             max_success_rate=limits,
+            levels=suite.levels,
+            slices=[str(name) for name in suite.slices],
+            suspicious=suite.suspicious,
         )
 
     def loosened(self, now: AnchorRules) -> Iterator[str]:
@@ -55,7 +64,12 @@ class AnchorRules(BaseModel):
                 yield f"tolerances.{name} rose from {then:g} to {value:g}"
         if now.alpha < self.alpha:
             yield f"alpha fell from {self.alpha:g} to {now.alpha:g}"
-        for name, strict in (("policy", "tolerance"), ("inconclusive", "fail")):
+        for name, share in self.levels or ():
+            if (value := getattr(now.levels, name)) < share:
+                yield f"levels.{name} fell from {share:g} to {value:g}"
+        if gone := [name for name in self.slices if name not in now.slices]:
+            yield f"slices: no longer by {', '.join(gone)}"
+        for name, strict in (("policy", "tolerance"), ("inconclusive", "fail"), ("suspicious", "fail")):
             if getattr(self, name) == strict != getattr(now, name):
                 yield f"{name} was {strict!r} and is {getattr(now, name)!r}"
         for attack, then in self.max_success_rate.items():
@@ -130,6 +144,34 @@ class Anchor:
         found += [f"no longer in the suite: {', '.join(dropped)}"] if dropped else []
         found += [f"attacks.{name} runs on request only" for name in on_request]
         return [f"since the anchor: {problem}" for problem in found]
+
+    def notices(self) -> list[str]:
+        """What lowers a level and is no fault: attacks that were added share it."""
+        then, now = self.rules(), AnchorRules.of(self.suite)
+        if added := [name for name in now.max_success_rate if name not in then.max_success_rate]:
+            names = ", ".join(added)
+            return [f"since the anchor: {names} added: {len(now.max_success_rate)} attacks share the level of a case"]
+        return []
+
+    def together(
+        self, measurements: Mapping[str, Measurement], own: Iterable[ImageList], removed: int = 0
+    ) -> list[str]:
+        """What several cases of a run say together that fails by the anchor, each in one line.
+
+        Raises RobustnessError for a damaged file.
+        """
+        lists = Lists(own, self.store.image_list)
+        pairs = {}
+        for case, now in measurements.items():
+            if (then := self.store.read(case)) is not None:
+                pairs[case] = pair(then, now, lists)
+        accepted = removed > 0
+        verdicts = judge_models(self.suite, pairs, lists, accept_removed_images=accepted)
+        return [
+            f"since the anchor: {name.removesuffix(f': {one.metric}')}: {one.text}"
+            for name, one in verdicts.items()
+            if one.fails
+        ]
 
     def judge(
         self, now: Measurement, verdict: Verdict, rules: Rules, own: Iterable[ImageList] = (), removed: int = 0

@@ -6,6 +6,7 @@ itself is never contradicted: a full run can only add failures.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,9 @@ from pytest_robustness.gate.suspicion import doubted
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.suite import Suite
+
+#: What is said of a test by itself that was not sure, and is not true among all.
+SETTLED = re.compile(r", about \d+ images would settle it")
 
 
 def judge_models(
@@ -73,8 +77,9 @@ def _decided(one: Statement, p_values: Directions, rules: Rules, model: str) -> 
     if family > rules.level and not rules.tolerance_only:
         outcome = "inconclusive"
     fails = outcome == "regressed" or (outcome == "inconclusive" and rules.inconclusive_fails and verdict.worse)
+    own = verdict.text if outcome == "inconclusive" else SETTLED.sub("", verdict.text)
     told = f", {family:.2g} among all of {model}'s"
-    text = f"{verdict.text[:-1]}{told})" if verdict.text.endswith(")") else f"{verdict.text}{told}"
+    text = f"{own[:-1]}{told})" if own.endswith(")") else f"{own}{told}"
     return verdict.model_copy(update={"outcome": outcome, "fails": fails, "text": text, "family_p_value": family})
 
 

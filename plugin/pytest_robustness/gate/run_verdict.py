@@ -70,7 +70,8 @@ def judge_together(
     together = Together(judge_models(suite, pairs, lists, accept_removed_images=accept_removed_images))
     for name, verdict in together.verdicts.items():
         if verdict.moved:
-            (together.failures if verdict.fails else together.notes).append(f"{name}: {verdict.text}")
+            lines = together.failures if verdict.fails else together.notes
+            lines.append(f"{name.removesuffix(f': {verdict.metric}')}: {verdict.text}")
     return together
 
 

@@ -10,6 +10,7 @@ import pytest
 from pytest_robustness.gate import variants
 from pytest_robustness.gate.pairing import Lists
 from pytest_robustness.gate.run_verdict import judge_together
+from pytest_robustness.plugin import session_failures
 from pytest_robustness.plugin.baselines import BaselineWriter
 from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
@@ -100,8 +101,10 @@ class Controller:
         judged = self.results or self.troubles or self.settings.prune
         if judged and self.settings.candidate is None and exitstatus != pytest.ExitCode.USAGE_ERROR:
             self._check_obsolete()
-        if self.failures and exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.failures:
+            session_failures.report(self.config, self.failures)
+            if exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if recording == "missing" and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._all_recorded():
             self.notes.append("every case has a baseline")
             session.exitstatus = pytest.ExitCode.OK
@@ -132,8 +135,15 @@ class Controller:
 
     def _check_anchor(self) -> None:
         anchor = self.settings.anchor
-        if anchor is not None and self.settings.candidate is None:
+        if anchor is None:
+            return
+        if self.settings.candidate is None:
             self.failures += anchor.violations()
+            self.notes += anchor.notices()
+        removed = [one.verdict.images.removed for one in self.results.values()]
+        said = anchor.together(self.measurements, self.image_lists.values(), max(removed, default=0))
+        known = {f"since the anchor: {line}" for line in self.failures}
+        self.failures += [line for line in said if line not in known]  # once: the baseline says so, too
 
     def _all_recorded(self) -> bool:
         return all(self.settings.store.path(case).exists() for case in self._regular_cases)
@@ -176,6 +186,7 @@ class Controller:
             *terminal.changed_models(sound),
             *terminal.doubts(sound),
             *terminal.attempts(sound),
+            *terminal.blind_spots(sound),
             *terminal.changed_images(sound),
             *terminal.not_judged(self.results),
         ]

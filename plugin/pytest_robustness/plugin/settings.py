@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Recording = Literal["none", "missing", "all"]
 
+#: An anchor that is a revision of the repository: ``git:v1.2``.
+GIT = "git:"
 #: The suite that is found without being named, beside pytest's configuration file.
 DEFAULT_SUITE = "robustness.toml"
 
@@ -76,12 +78,12 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--robustness-anchor",
-        metavar="DIR",
-        help="folder of anchors, a release's baselines and rules, which every case is also judged by",
+        metavar="DIR|git:REVISION",
+        help="a release's baselines and rules, which every case is also judged by: a folder of anchors, or a revision",
     )
     parser.addini("robustness_suite", f"suite: a TOML file; default: {DEFAULT_SUITE} beside this file", default="")
     parser.addini("robustness_baselines", "folder of the baselines, relative to rootdir", default="baselines")
-    parser.addini("robustness_anchor", "folder of anchors, relative to rootdir; none: no anchor", default="")
+    parser.addini("robustness_anchor", "folder of anchors, relative to rootdir, or git:REVISION", default="")
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Settings:
     suite_path: Path | None
     baselines: Path
     anchors: Path | None
+    anchor_revision: str | None
     recording: Recording
     prune: bool
     candidate: str | None
@@ -125,7 +128,7 @@ class Settings:
         return cls(
             suite_path=_find_suite(config, chosen),
             baselines=config.rootpath / config.getini("robustness_baselines"),
-            anchors=_find_anchors(config),
+            **_find_anchors(config),
             recording="all" if everything else "missing" if missing else "none",
             prune=prune,
             candidate=candidate,
@@ -161,10 +164,9 @@ class Settings:
             for member in case.members():
                 resolve(member)
         load_published(suite)
-        if self.anchors:
-            from pytest_robustness.gate.anchor import Anchor
-
-            Anchor(self.anchors, suite).rules()
+        anchor = self._anchor_of(suite)
+        if anchor is not None:
+            anchor.rules()
         return suite
 
     @property
@@ -199,11 +201,18 @@ class Settings:
 
     @property
     def anchor(self) -> Anchor | None:
+        return self._anchor_of(self.suite)
+
+    def _anchor_of(self, suite: Suite) -> Anchor | None:
+        if self.anchor_revision is not None:
+            from pytest_robustness.gate.git_anchor import anchor_at
+
+            return anchor_at(self.anchor_revision, suite, self.baselines, self.rootdir)
         if self.anchors is None:
             return None
         from pytest_robustness.gate.anchor import Anchor
 
-        return Anchor(self.anchors, self.suite)
+        return Anchor(self.anchors, suite)
 
     def recording_command(self, nodeid: str, *options: str) -> str:
         """What records the baseline of one test, typed where this run was started."""
@@ -234,12 +243,16 @@ def _once(config: pytest.Config, option: str) -> str | None:
     return given[0] if given else None
 
 
-def _find_anchors(config: pytest.Config) -> Path | None:
+def _find_anchors(config: pytest.Config) -> dict[str, Any]:
+    """``anchors``, a folder, and ``anchor_revision``, of which one at most is not None."""
     chosen: str | None = config.getoption("robustness_anchor")
     configured: str = config.getini("robustness_anchor")
+    named = configured if chosen is None else chosen
+    if named.startswith(GIT):
+        return {"anchors": None, "anchor_revision": named.removeprefix(GIT)}
     if chosen is not None:
-        return config.invocation_params.dir / chosen
-    return config.rootpath / configured if configured else None
+        return {"anchors": config.invocation_params.dir / chosen, "anchor_revision": None}
+    return {"anchors": config.rootpath / configured if configured else None, "anchor_revision": None}
 
 
 def _unnamed_suite(config: pytest.Config) -> Path | None:

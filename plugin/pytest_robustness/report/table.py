@@ -15,11 +15,13 @@ from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.report.text import columns, printable
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
-#: A column of its own only where a case has one, behind the success rate.
-DISTANCE = "distance"
+#: Columns of their own only where a case has one: before the success rate what it was, on the same images; behind it.
+BASELINE, DISTANCE = "baseline", "distance"
 LEGEND = (
     "[95 % intervals]; effort: gradient evaluations until fooled; time: in forward + backward passes of the same batch"
 )
+#: Metrics whose changes are points.
+RATES = ("success rate", "robust accuracy", "clean accuracy")
 VARIANTS = ("base -> update", "attack", "success rate", "p", "noise rate", "effort", "clean accuracy")
 #: Of these, the metrics that follow the p value.
 OTHERS = ("noise rate", "effort", "clean accuracy")
@@ -39,12 +41,16 @@ class Row:
 def table(rows: Sequence[Row]) -> list[tuple[str, bool]]:
     """Lines, failures first, and whether each is a failure's. The first line is the header."""
     ordered = sorted(rows, key=lambda row: not row.failed)
-    distances = any(row.measurement and row.measurement.evidence.distance is not None for row in rows)
-    cells: list[Sequence[str]] = [_with_distance(HEADER, DISTANCE) if distances else HEADER]
+    kept = {
+        BASELINE: any(_baseline(row) is not None for row in rows),
+        DISTANCE: any(row.measurement and row.measurement.evidence.distance is not None for row in rows),
+    }
+    cells: list[Sequence[str]] = [_with(HEADER, {name: name for name in kept}, kept)]
     for row in ordered:
         distance = row.measurement.aggregates.distance if row.measurement else None
-        cells.append(_with_distance(_cells(row), _shown(distance, "{:.3g}")) if distances else _cells(row))
-    lines = aligned(cells, right=range(2, 7 if distances else 6))
+        more = {BASELINE: _shown(_baseline(row), "{:.1%}"), DISTANCE: _shown(distance, "{:.3g}")}
+        cells.append(_with(_cells(row), more, kept))
+    lines = aligned(cells, right=range(2, 6 + sum(kept.values())))
     return list(zip(lines, (False, *(row.failed for row in ordered)), strict=True))
 
 
@@ -79,8 +85,15 @@ def _filled(text: str, width: int, *, right: bool) -> str:
     return room + text if right else text + room
 
 
-def _with_distance(cells: Sequence[str], text: str) -> Sequence[str]:
-    return (*cells[:3], text, *cells[3:])
+def _with(cells: Sequence[str], more: Mapping[str, str], kept: Mapping[str, bool]) -> Sequence[str]:
+    before, behind = ([more[name]] if kept[name] else [] for name in (BASELINE, DISTANCE))
+    return (*cells[:2], *before, cells[2], *behind, *cells[3:])
+
+
+def _baseline(row: Row) -> float | None:
+    """The success rate of the baseline, on the images that are compared."""
+    success = row.verdict.metric("success rate") if row.verdict else None
+    return None if success is None else success.before
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -127,7 +140,7 @@ def amount(metric: MetricVerdict | None) -> str:
     """Its change, and how sure that is."""
     if metric is None or metric.change is None:
         return "-"
-    show = points if metric.metric in ("success rate", "clean accuracy") else percent
+    show = points if metric.metric in RATES else percent
     return show(metric.change, metric.interval)
 
 

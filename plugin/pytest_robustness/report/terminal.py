@@ -131,6 +131,16 @@ def attempts(results: Mapping[str, Result]) -> Iterator[str]:
             yield f"{model}: {said}"
 
 
+def blind_spots(results: Mapping[str, Result]) -> Iterator[str]:
+    """What a suite without unselected images cannot see of a model that changed, told once."""
+    changed = [one for one in results.values() if one.verdict.changes]
+    if changed and all(one.measurement.unselected is None for one in changed):
+        yield (
+            "the suite has no unselected images, so nobody looked whether a changed model is right as often as before; "
+            "of the attacked images only robust accuracy tells"
+        )
+
+
 def changed_images(results: Mapping[str, Result]) -> Iterator[str]:
     """What became of the images since the baselines, once for all cases of which it is the same."""
     told: dict[str, list[str]] = {}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from pytest_robustness.suite.scales import beyond_pixels
 from pytest_robustness.suite.tables import Table
 
 #: Of the norm and the radius: the parameters of the members that need no attack of the suite.
@@ -36,6 +37,12 @@ class Ensemble(Table):
     batch_size: PositiveInt | None = None
     max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     on_request: bool = Field(default=False, description="runs only where it is asked for")
+
+    @model_validator(mode="after")
+    def _within_pixels(self) -> Self:
+        if self.norm == "inf" and (problem := beyond_pixels(self.eps)) is not None:
+            raise ValueError(f"eps: {problem}")
+        return self
 
     @field_validator("attacks")
     @classmethod

@@ -17,12 +17,14 @@ from pydantic import (
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from pytest_robustness.files import is_file
 from pytest_robustness.records.protocol import Preprocessing
+from pytest_robustness.suite.scales import beyond_pixels
 
 #: Sources that are a library's models and not a module's factory: ``torchvision:vgg11``.
 LIBRARIES = ("torchvision", "timm")
@@ -138,6 +140,13 @@ class Normalisation(Table):
 
     mean: Annotated[Channels, Field(strict=False)] = (0.0,)
     std: Annotated[Deviations, Field(strict=False)] = (1.0,)
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _of_pixels(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if (problem := beyond_pixels(*values)) is not None:
+            raise ValueError(problem)
+        return values
 
 
 class Model(Table):

@@ -390,6 +390,9 @@ def test_only_full_judges_the_attack_by_its_answer(stop: str, tmp_path: Path, mo
         ),
         ({"attack": f"{OWN}:Dimmest", "kind": "prime"}, "kind: 'prime' is not one of even, odd"),
         ({"attack": f"{OWN}:brighter", "eps": 0.1, "norm": "inf", "by": 1}, "by: not a parameter of"),
+        (core("FGSM") | {"eps": 8}, "eps: 8 is beyond the range of a pixel, which is [0, 1]: 0.03137 was probably"),
+        (core("PGD") | {"alpha": 2.0}, "alpha: 2 is beyond the range of a pixel, which is [0, 1]: 0.007843 was"),
+        ({"attack": f"{OWN}:brighter", "eps": 16, "norm": "inf"}, "eps: 16 is beyond"),
         (
             {"attack": "tests.evaluate.nets:Answer", "eps": 0.1},
             "norm: missing: the attack has an eps; say which ball of",

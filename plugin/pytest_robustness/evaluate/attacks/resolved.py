@@ -14,8 +14,11 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.base import AttackSpec, Norm, norm_named
 from pytest_robustness.evaluate.attacks.core import IN_BALL
 from pytest_robustness.records.protocol import Parameter
+from pytest_robustness.suite.scales import beyond_pixels
 
 SAY_NORM = 'say which ball of that radius its answers stay in: norm = "inf", "2" or "none"'
+#: Parameters of attacks in an L-infinity ball that are shares of a pixel's range.
+SHARES_OF_PIXELS = ("eps", "alpha")
 #: The methods of an attack that treats each image for itself: ``rows.RowAttack``.
 ROW_METHODS = ("start", "candidates", "update")
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -165,6 +168,10 @@ class ResolvedAttack:
         return any(name in group and set(group) & self.given.keys() for group in self.spec.required)
 
     def _check_ball(self, signature: Mapping[str, inspect.Parameter], found: Mapping[str, Parameter]) -> None:
+        for name in SHARES_OF_PIXELS if self.spec.norm == "inf" else ():
+            value = found.get(name)
+            if isinstance(value, int | float) and (problem := beyond_pixels(value)) is not None:
+                raise RobustnessError(f"{name}: {problem}")
         if "eps" in signature and not self.spec.declares_ball:
             raise RobustnessError(f"norm: missing: {self.spec.path} has an eps; {SAY_NORM}")
         if self.spec.norm is not None and "eps" not in found and self.distance_norm is None:

@@ -1,0 +1,66 @@
+"""An anchor that needs no copy: a suite and its baselines as a revision of the repository has them."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.anchor import Anchor, AnchorRules
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.suite import Suite
+
+#: How a revision is named where a folder of anchors could be.
+PREFIX = "git:"
+
+
+def anchor_at(revision: str, suite: Suite, baselines: Path, root: Path) -> Anchor:
+    """Read a suite's file and baselines as a revision has them; once a process.
+
+    Args:
+        revision: a tag, branch or commit of the repository at ``root``.
+        suite: as it is now; at the revision its file is at the same place.
+        baselines: the folder of all suites' baselines, in the repository.
+        root: of the repository, or a folder in it.
+
+    Raises RobustnessError where there is no such revision, or no such suite or baselines in it.
+    """
+    folder = _extracted(revision, suite.path.resolve(), baselines.resolve() / suite.name, root.resolve())
+    return Anchor(Path(folder.name) / "anchors", suite)
+
+
+@lru_cache
+def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempfile.TemporaryDirectory[str]:
+    named = f"{PREFIX}{revision}"
+    top = Path(_git(root, named, "rev-parse", "--show-toplevel").decode().strip())
+    for path in (suite, baselines):
+        if not path.is_relative_to(top.resolve()):
+            raise RobustnessError(f"robustness_anchor = {named}: {path} is not in the repository {top}")
+    paths = [path.relative_to(top.resolve()).as_posix() for path in (suite, baselines)]
+    commit = _git(root, named, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    archive = _git(top, named, "archive", "--format=tar", commit, "--", *paths)
+    folder = tempfile.TemporaryDirectory(prefix="robustness-anchor-")
+    there = Path(folder.name)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(there / "tree", filter="data")
+    (there / "anchors").mkdir()
+    held = there / "anchors" / baselines.name
+    (there / "tree" / paths[1]).rename(held)
+    rules = AnchorRules.of(load_suite(there / "tree" / paths[0], files=False))
+    (held / "rules.json").write_text(rules.model_dump_json(), encoding="utf-8")
+    return folder
+
+
+def _git(folder: Path, named: str, *arguments: str) -> bytes:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
+    except OSError as error:
+        raise RobustnessError(f"robustness_anchor = {named}: git cannot be run: {error}") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise RobustnessError(f"robustness_anchor = {named}: {said[-1] if said else 'git failed'}")
+    return done.stdout
