@@ -120,7 +120,5 @@ def with_certain(side: Side, like: str, count: int) -> Side:
     """With ``count`` more attacks of the kind of ``like``, which fool every image at once in both runs."""
     images = len(side.correct)
     constant = {"success": 1, "effort": 1, "noise": 5000, "distance": NONE, "forwards": 2, "gradients": 1}
-    more = {
-        name: np.concatenate([getattr(side, name), np.full((count, images), constant[name])]) for name in VALUES
-    }
+    more = {name: np.concatenate([getattr(side, name), np.full((count, images), constant[name])]) for name in VALUES}
     return replace(side, attacks=(*side.attacks, *(f"{like}-always{i}" for i in range(count))), **more)

@@ -17,12 +17,12 @@ from gate_power_parts.plants import collapsed, risen
 from gate_power_parts.rules import Gate, Said, earlier_rule, group_fails, naive, quickly, unpaired
 from gate_power_parts.sampling import Sample, Universe, swapped
 
-#: Of the first runs of a chunk, judged by the package's whole verdict too.
+#: Of the first runs of a cell, judged by the package's whole verdict too.
 CHECKED = 2
 NAIVE = {"tolerance of 1 point": 0.01, "tolerance of 2 points": 0.02}
 UNPAIRED = "unpaired z test"
 #: What is counted of each run: rules, and combinations of slices and groups.
-EARLIER, ALONE, PLAIN, SLICES, GROUP, BOTH = "earlier", "alone", "plain", "slices", "group", "both"
+EARLIER, ALONE, PLAIN, SLICES, GROUP, BOTH = "earlier", "alone", "plain", "whole gate", "group", "group and slices"
 BARE, NAMED, DRIFT, CHANGED = "without tolerances", "named", "drift", "changed outcomes"
 #: Suites of attacks, by name: one, three, those of four pairs of models as twelve, three and nine that always succeed.
 ONE, THREE, TWELVE, CERTAIN = "1", "3", "12", "3 + 9 that always succeed"
@@ -112,7 +112,7 @@ def simulate(world: World, cell: Cell, runs: int, first: int = 0, last: int | No
     models = cell.models or range(len(world.pairs))
     with quickly():
         for run in range(first, runs if last is None else last):
-            _run(world, cell, models[run * len(models) // runs], run, count, checked=run - first < CHECKED)
+            _run(world, cell, models[run * len(models) // runs], run, count, checked=run < CHECKED)
     return count
 
 
@@ -166,9 +166,7 @@ def _with_group(
     return {name for name, alarms in found.items() if group or alarms}
 
 
-def unchanged(
-    world: World, pairs: Mapping[str, tuple[Side, Side]], images: int, first: int, runs: int
-) -> Count:
+def unchanged(world: World, pairs: Mapping[str, tuple[Side, Side]], images: int, first: int, runs: int) -> Count:
     """The same model measured twice, ``pairs`` by name, its images drawn with replacement."""
     count = Count()
     names = list(pairs)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from pages import percent, table
 
 from gate_power_parts.contrasts import Contrast
-from gate_power_parts.null import DRIFT, GATE, NAIVE, UNPAIRED, Count
-from gate_power_parts.planted import Planted
+from gate_power_parts.null import (
+    ALONE,
+    BARE,
+    BOTH,
+    DRIFT,
+    EARLIER,
+    GROUP,
+    NAIVE,
+    NAMED,
+    PLAIN,
+    SLICES,
+    THREE,
+    UNPAIRED,
+    Cell,
+    Count,
+)
+from gate_power_parts.planted import GATE, Planted
 from gate_power_parts.real import Remeasured
-from gate_power_parts.rules import METRICS
+from gate_power_parts.rules import METRICS, PARTS
 from gate_power_parts.simulated import Smallest
+
+#: Parts of the gate in the table of what is caught: without time, which is mostly effort's twin.
+SHOWN = tuple(part for part in PARTS if part != "time")
 
 
 def real(found: Iterable[Remeasured]) -> str:
@@ -33,15 +52,16 @@ def real(found: Iterable[Remeasured]) -> str:
 
 
 def unchanged(found: Mapping[int, Count]) -> str:
-    names = {GATE: "gate, weights stored anew", DRIFT: "gate, weights known to be the same: any move is drift"}
+    names = {SLICES: "gate, weights stored anew", DRIFT: "gate, weights known to be the same: any move is drift"}
     return _rates(names | {name: name for name in NAIVE}, found)
 
 
-def equal(found: Mapping[int, Count], bare: Mapping[int, Count]) -> str:
-    names = {GATE: "**gate**", **{metric: f"- by {metric}" for metric in METRICS}}
+def equal(found: Mapping[Cell, Count]) -> str:
+    """What alarms come from, under three attacks."""
+    names = {SLICES: "**gate**", **{part: f"- by {part}" for part in PARTS}}
+    names |= {BARE: "gate with tolerances of zero"}
     names |= {name: name for name in (*NAIVE, UNPAIRED)}
-    zero = [f"{percent(bare[images].rate(GATE))}" if images in bare else "-" for images in found]
-    return _rates(names, found) + f"\n| gate with tolerances of zero | {' | '.join(zero)} |"
+    return _rates(names, {cell.images: one for cell, one in found.items() if cell.attacks == THREE})
 
 
 def _rates(names: Mapping[str, str], found: Mapping[int, Count]) -> str:
@@ -49,8 +69,64 @@ def _rates(names: Mapping[str, str], found: Mapping[int, Count]) -> str:
     return table(head, [(label, *(percent(one.rate(name)) for one in found.values())) for name, label in names.items()])
 
 
-def worst(found: Mapping[str, float]) -> str:
-    return table(("pair", "alarms"), [(pair.replace("/", " and "), percent(rate)) for pair, rate in found.items()])
+def levels(found: Mapping[Cell, Count]) -> str:
+    head = ("attacks", "images", *RULES.values(), "runs", "standard error at 5 %")
+    rows = [(cell.attacks, *_rules(cell, one), f"{100 * _error(0.05, one):.1f}") for cell, one in found.items()]
+    return table(head, rows)
+
+
+def rises(found: Mapping[Cell, Count]) -> str:
+    head = ("planted", "attacks", "images", *RULES.values(), "runs", "standard error at most")
+    rows = [
+        (f"{cell.rise:+g} in {cell.where}", cell.attacks, *_rules(cell, one, 0), f"{100 * _error(0.5, one):.1f}")
+        for cell, one in found.items()
+    ]
+    return table(head, rows, left=2)
+
+
+#: Columns of the tables of simulations.
+RULES = {
+    EARLIER: "earlier rule",
+    ALONE: "cases alone",
+    PLAIN: "full run, no slices",
+    SLICES: "full run, slices",
+    GROUP: "in a group, no slices",
+    BOTH: "in a group, slices",
+}
+
+
+def _rules(cell: Cell, one: Count, digits: int = 1) -> tuple[str, ...]:
+    return f"{cell.images:,}", *(f"{100 * one.rate(name):.{digits}f}" for name in RULES), f"{one.runs:,}"
+
+
+def _error(rate: float, one: Count) -> float:
+    """The standard error of a share."""
+    return math.sqrt(rate * (1 - rate) / one.runs)
+
+
+def collapses(found: Mapping[Cell, Count], needed: Mapping[Cell, int]) -> str:
+    head = (
+        *(
+            "attacks",
+            "outcomes that change anyhow",
+            "earlier rule",
+            "gate without slices",
+            "gate",
+            "the slice is named",
+        ),
+        *("images of the class for 80 %", "runs"),
+    )
+    rows = [
+        (
+            cell.attacks,
+            f"{100 * one.total / one.runs:.0f} %",
+            *(f"{100 * one.rate(name):.0f}" for name in (EARLIER, PLAIN, SLICES, NAMED)),
+            f"{needed[cell]:,}",
+            f"{one.runs:,}",
+        )
+        for cell, one in found.items()
+    ]
+    return table(head, rows)
 
 
 def contrasts(found: Iterable[Contrast]) -> str:
@@ -116,13 +192,17 @@ def planted(found: Iterable[Planted]) -> str:
     return table(head, rows, left=2)
 
 
-def _by_metric(alarms: set[str]) -> str:
-    """``fgsm/success rate`` and ``pgd/success rate`` as ``success rate (fgsm, pgd)``."""
+def _by_metric(alarms: set[tuple[str, str]]) -> str:
+    """Statements of cases as ``success rate (fgsm, pgd)``; slices by their number."""
     said = []
-    for metric in METRICS:
-        attacks = sorted(alarm.rpartition("/")[0] for alarm in alarms if alarm.rpartition("/")[2] == metric)
-        if attacks:
-            said.append(f"{metric} ({', '.join(attacks)})" if attacks[0] else metric)
+    for part in PARTS:
+        names = sorted(name for of, name in alarms if of == part)
+        if part == "slices" and names:
+            said.append(f"{len(names)} slices")
+        elif part in (*METRICS, "time") and names:
+            said.append(f"{part} ({', '.join(name.partition('/')[2].partition(':')[0] for name in names)})")
+        elif names:
+            said.append(part)
     return ", ".join(said) or "none"
 
 
@@ -139,12 +219,12 @@ def _relative(one: Planted, attack: str, value: str) -> str:
 def caught(found: Iterable[Planted]) -> str:
     """Shares of samples in which each part of the gate alarmed."""
     found = list(found)
-    head = ("change", "model", *(f"{name}" for name in METRICS), "gate")
+    head = ("change", "model", *SHOWN, GATE)
     rows = [
         (
             one.change,
             one.model,
-            *(" / ".join(f"{100 * rates[part]:.0f}" for rates in one.caught.values()) for part in (*METRICS, GATE)),
+            *(" / ".join(f"{100 * rates[part]:.0f}" for rates in one.caught.values()) for part in (*SHOWN, GATE)),
         )
         for one in found
     ]

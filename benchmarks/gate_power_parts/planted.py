@@ -12,27 +12,30 @@ from pathlib import Path
 import numpy as np
 from pytest_robustness.records.measurement import Measurement
 
-from gate_power_parts.evidence import Side, bootstrapped
+from gate_power_parts.evidence import Side
 from gate_power_parts.measuring import Lab, Task, by_change, comparable, in_order
-from gate_power_parts.null import GATE, said
-from gate_power_parts.rules import METRICS, Gate, check
+from gate_power_parts.null import World
+from gate_power_parts.rules import PARTS, quickly
 
 #: Models with the same change in both of their forms, and the depths at which batch norm is added.
 MODELS = ("vgg11", "vgg16_bn")
 DEPTHS = ("vgg11", "vgg13", "vgg16", "vgg19")
-#: By what part of the gate a change is caught, in the order of the table.
-PARTS = (*METRICS, GATE)
+#: Whether anything alarms.
+GATE = "gate"
 
 
 @dataclass(frozen=True)
 class Planted:
-    """One change of one model: what it did, what alarmed on all images, and how often on samples of them."""
+    """One change of one model: what it did, what alarmed on all images, and how often on samples of them.
+
+    ``alarms`` are pairs of a part of the gate and the statement's name.
+    """
 
     change: str
     model: str
     before: Mapping[str, Measurement]
     after: Mapping[str, Measurement]
-    alarms: set[str]
+    alarms: set[tuple[str, str]]
     caught: Mapping[int, Mapping[str, float]]
 
 
@@ -76,25 +79,36 @@ def batch_norm(lab: Lab) -> Pairs:
     }
 
 
-def judged(gate: Gate, pairs: Pairs, runs: Mapping[int, int], pool: ProcessPoolExecutor) -> Iterator[Planted]:
+def judged(world: World, pairs: Pairs, runs: Mapping[int, int], pool: ProcessPoolExecutor) -> Iterator[Planted]:
     """Each change judged on all images, and on bootstrapped samples of ``runs``: images -> how often."""
-    waiting = {key: pool.submit(partial(_judged, gate, *pair, runs)) for key, pair in pairs.items()}
+    waiting = {key: pool.submit(partial(_judged, world, *pair, runs)) for key, pair in pairs.items()}
     for (change, model), (before, after) in pairs.items():
         alarms, caught = waiting[change, model].result()
         yield Planted(change, model, before, after, alarms, caught)
 
 
 def _judged(
-    gate: Gate, before: Mapping[str, Measurement], after: Mapping[str, Measurement], runs: Mapping[int, int]
-) -> tuple[set[str], dict[int, dict[str, float]]]:
+    world: World, before: Mapping[str, Measurement], after: Mapping[str, Measurement], runs: Mapping[int, int]
+) -> tuple[set[tuple[str, str]], dict[int, dict[str, float]]]:
     after = {attack: comparable(now, before[attack]) for attack, now in after.items()}
     then, now = Side.of(before), Side.of(after)
-    check(gate, before, then, now)
+    gate = world.gate(tuple(before))
+    universe = world.universe
+    whole = universe.sample(
+        np.arange(len(universe.images.keys)), np.arange(len(universe.unselected.keys)), "all images"
+    )
+    said = gate.said(whole.of(then), whole.of(now), whole)
+    said.check()
     caught = {}
-    for images, times in runs.items():
-        rng = np.random.default_rng(images)
-        count: Counter[str] = Counter()
-        for _ in range(times):
-            count.update(said(gate, *bootstrapped(then, now, images, rng)))
-        caught[images] = {part: count[part] / times for part in PARTS}
-    return gate.alarms(then, now), caught
+    with quickly():
+        for images, times in runs.items():
+            rng = np.random.default_rng(images)
+            count: Counter[str] = Counter()
+            for run in range(times):
+                sample = universe.bootstrapped(images, f"planted {images}/{run}", rng)
+                one = gate.said(sample.of(then), sample.of(now), sample)
+                count.update(one.parts(one.alarms()) | ({GATE} if one.alarms() else set()))
+            caught[images] = {part: count[part] / times for part in (*PARTS, GATE)}
+    failing = said.alarms()
+    alarms = {(said.part(one), one.name) for one in said.made if one.name in failing}
+    return alarms, caught

@@ -186,20 +186,18 @@ def earlier_rule(said: Said) -> bool:
     Half of alpha was for success pooled over all attacks, also over those under which no image changed. The other half
     was shared by the attacks, and each metric of a case was tested at the case's share; so was clean accuracy.
     """
-    alpha, attacks = said.gate.suite.alpha, len(said.pairs)
-    for one in said.made:
-        p_value = one.verdict.p_value
-        if p_value is None or not one.verdict.worse:
-            continue
-        if one.kind == "pooled":
-            images = max(one.verdict.images or 1, 1)
-            change = sum(one.differences.values()) / (attacks * images)
-            if p_value <= alpha / 2 and change > said.gate.suite.tolerances.success_rate + ROUNDING:
-                return True
-        elif one.verdict.moved and (one.kind == "clean" or (one.kind == "case" and one.verdict.metric in EARLIER)):
-            if p_value <= alpha / 2 / attacks:
-                return True
-    return False
+    return any(_failed_earlier(one, said) for one in said.made)
+
+
+def _failed_earlier(one: Statement, said: Said) -> bool:
+    suite, attacks, p_value = said.gate.suite, len(said.pairs), one.verdict.p_value
+    if p_value is None or not one.verdict.worse:
+        return False
+    if one.kind == "pooled":
+        change = sum(one.differences.values()) / (attacks * max(one.verdict.images or 1, 1))
+        return p_value <= suite.alpha / 2 and change > suite.tolerances.success_rate + ROUNDING
+    tested = one.kind == "clean" or (one.kind == "case" and one.verdict.metric in EARLIER)
+    return tested and one.verdict.moved and p_value <= suite.alpha / 2 / attacks
 
 
 def group_fails(gate: Gate, members: Sequence[tuple[Side, Side]], sample: Sample) -> bool:

@@ -1,5 +1,7 @@
 """pytest-xdist: what workers change, which is nothing but the time."""
 
+import contextlib
+import json
 import os
 import re
 import signal
@@ -93,12 +95,11 @@ def test_x_stops_workers_after_a_failure(recorded):
     assert recorded.files() == before
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals a process group, as a terminal does")
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
-def test_ctrl_c_leaves_whole_baselines(recorded, workers):
-    before = recorded.files()
+@contextlib.contextmanager
+def under_way(recorded, *arguments):
+    """A run of its own process group, while its last case takes a minute."""
     recorded.behave(small_fgsm="weak", large_pgd="slow")
-    command = [sys.executable, "-m", "pytest", "--update-baselines", *workers]
+    command = [sys.executable, "-m", "pytest", *arguments]
     with subprocess.Popen(
         command, cwd=recorded.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
@@ -107,6 +108,14 @@ def test_ctrl_c_leaves_whole_baselines(recorded, workers):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
+        yield process
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals a process group, as a terminal does")
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+def test_ctrl_c_leaves_whole_baselines(recorded, workers):
+    before = recorded.files()
+    with under_way(recorded, "--update-baselines", *workers) as process:
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=30)
     assert process.returncode == INTERRUPTED, output
@@ -115,6 +124,22 @@ def test_ctrl_c_leaves_whole_baselines(recorded, workers):
     assert after.keys() == before.keys()
     assert after["tiny/large/pgd.json"] == before["tiny/large/pgd.json"]
     assert recorded.evidence().keys() == set(recorded.cases)  # each file reads
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals a process, as a container's end does")
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+def test_sigterm_ends_a_run_with_its_summary_and_report(recorded, workers):
+    before = recorded.files()
+    with under_way(recorded, "--robustness-json", "out.json", *workers) as process:
+        os.kill(process.pid, signal.SIGTERM)  # this process alone: its workers hear of it from it
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == INTERRUPTED, output
+    assert "robustness: tiny" in output
+    assert re.search(r"not run: \d of 4 cases: .*large/pgd", output)
+    assert not json.loads((recorded.path / "out.json").read_text())["passed"]
+    assert recorded.files() == before
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # no worker is left
 
 
 def homes(result):

@@ -99,14 +99,23 @@ def test_each_case_and_all_together_are_what_they_are_alone(suite: Suite, outcom
 
 
 def test_what_is_sure_only_together_fails_the_run(suite: Suite) -> None:
-    """Nine images each: 2^-9 is above a case's 0.0125 / 10 and below what all say together."""
+    """Nine images each: 2^-9 is above a case's 0.005 x 0.4 / 2 / 6 and below what all say together."""
     strict = suite.model_copy(update={"alpha": 0.005})
     then, now = run_of("." * 60), run_of("!" * 9 + "." * 51, digest="another")
     verdict = judge_run(strict, now, then.get, Lists())
     assert {one.status for one in verdict.verdicts.values()} == {Status.INCONCLUSIVE}
     assert not verdict.failed
-    assert [failure.partition(":")[0] for failure in verdict.failures] == ["a under 2 attacks", "b under 2 attacks"]
+    named = ("{}/fgsm: success rate", "{}/fgsm: effort", "{}/pgd: success rate", "{}/pgd: effort")
+    together = ("{} under 2 attacks", "{}, worst of 2 attacks")
+    expected = [name.format(model) for model in "ab" for name in named + together]
+    assert list(verdict.together) == expected
+    said = [
+        (name.partition(":")[0], verdict.together[name].text) for name in expected
+    ]  # the text begins with the metric
+    assert verdict.failures == [f"{where}: {text}" for where, text in said]
     assert verdict.outcome == "failed"
+    stricter = judge_run(suite.model_copy(update={"alpha": 0.0019}), now, then.get, Lists())
+    assert not stricter.failures
 
 
 @pytest.mark.parametrize("case", REGULAR)
@@ -146,7 +155,7 @@ def test_a_case_without_a_baseline_or_with_a_damaged_one_is_not_judged(suite: Su
     assert verdict.verdicts["a/fgsm"].reason == "a/fgsm: fgsm.json: damaged"
     assert [verdict.verdicts[case].status for case in REGULAR[:2]] == [Status.ERROR, Status.NO_BASELINE]
     assert verdict.outcome == "unjudged"
-    assert list(verdict.together) == ["b under 2 attacks"]
+    assert list(verdict.together) == ["b under 2 attacks", "b, worst of 2 attacks"]
 
 
 def test_a_list_that_cannot_be_read_leaves_its_cases_unjudged(suite: Suite) -> None:

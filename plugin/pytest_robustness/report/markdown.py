@@ -12,8 +12,16 @@ from pytest_robustness.report.text import printable
 
 #: What Markdown would make something of: a backslash makes it text. Underscores within words are text anyway.
 PUNCTUATION = re.compile(r"[\\`*{}\[\]|~!$]|_(?!\w)|(?<!\w)_")
-#: What HTML and GitHub would, among them mentions: only an entity does.
-ENTITIES = re.compile(r"[&<>@#]")
+#: What HTML would.
+ENTITIES = re.compile(r"[&<>]")
+#: Where GitHub makes mentions, issues, commits and links out of plain text, also of entities: a joiner of no width in
+#: between, before the place that is matched, prevents it. Source: GitHub's "Autolinked references and URLs".
+LINKS = re.compile(
+    r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bGH)(?=-\d)|(?<=\bhttp)(?=:)|(?<=\bhttps)(?=:)|(?<=\bftp)(?=:)|(?<=\bwww)(?=\.)"
+    r"|(?<=\b[0-9a-f])(?=[0-9a-f]{6,39}\b)",
+    re.IGNORECASE,
+)
+JOINER = "\u200d"
 #: Rows of a table, lines of a list, characters of a text; what is more is counted.
 ROWS, LINES, LENGTH = 60, 30, 600
 
@@ -28,7 +36,7 @@ def escaped(text: str) -> str:
     text = printable(text)
     if len(text) > LENGTH:
         text = text[: LENGTH - 1] + "…"
-    parts = re.split(f"({ENTITIES.pattern})", text)
+    parts = re.split(f"({ENTITIES.pattern})", LINKS.sub(JOINER, text))
     return "".join(
         f"&#{ord(part)};" if ENTITIES.fullmatch(part) else PUNCTUATION.sub(r"\\\g<0>", part) for part in parts
     )
@@ -46,7 +54,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _table(failed)
     yield from _list("Several cases together:", report.failures)
     measured = [case for case in report.cases if case.measured]
-    moved = [case for case in measured if not case.failed and case.word in ("improved", "inconclusive")]
+    moved = [case for case in measured if not case.failed and case.word in ("improved", "inconclusive", "suspicious")]
     if moved and report.recording == "none":
         yield from ("", "Moved without failing:", "")
         yield from _table(moved)
