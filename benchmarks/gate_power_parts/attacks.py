@@ -72,7 +72,7 @@ def powers(
     rng = np.random.default_rng([setup.images, round(1000 * setup.discordance)])
     counts = rng.multinomial(setup.images, chances(setup, correlation), RUNS)
     caught = np.stack([_case(counts, ways[:, attack], setup.images, level, tolerance) for attack in range(ATTACKS)])
-    pooled = np.array([_pooled(row, ways.sum(1), setup.images, pooled_level, tolerance) for row in counts])
+    pooled = np.array([_pooled(row, ways.sum(1), moving * setup.images, pooled_level, tolerance) for row in counts])
     some = caught.any(0)
     return Powers(*(float(value.mean()) for value in (caught[0], some, pooled, some | pooled)))
 
@@ -83,10 +83,13 @@ def _case(counts: np.ndarray, ways: np.ndarray, images: int, level: float, toler
     return ((lost - won) / images > tolerance + ROUNDING) & (binom.sf(lost - 1, lost + won, 0.5) <= level)
 
 
-def _pooled(counts: np.ndarray, sums: np.ndarray, images: int, level: float, tolerance: float) -> bool:
-    """The pooled test of one run; where the normal approximation leaves no doubt it is taken."""
+def _pooled(counts: np.ndarray, sums: np.ndarray, comparisons: int, level: float, tolerance: float) -> bool:
+    """The pooled test of one run; where the normal approximation leaves no doubt it is taken.
+
+    ``comparisons`` are images times attacks that change at all: the gate leaves the others out of the average.
+    """
     total = int(counts @ sums)
-    if total / (ATTACKS * images) <= tolerance + ROUNDING:
+    if total / comparisons <= tolerance + ROUNDING:
         return False
     changed = int(counts[sums != 0].sum())
     doubt = total / np.sqrt(float(counts @ sums**2)) - norm.isf(level)

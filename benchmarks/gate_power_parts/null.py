@@ -166,13 +166,18 @@ def _with_group(
     return {name for name, alarms in found.items() if group or alarms}
 
 
-def unchanged(world: World, pairs: Mapping[str, tuple[Side, Side]], images: int, first: int, runs: int) -> Count:
-    """The same model measured twice, ``pairs`` by name, its images drawn with replacement."""
+def unchanged(
+    world: World, pairs: Mapping[str, tuple[Side, Side]], images: int, runs: int, first: int, last: int
+) -> Count:
+    """Runs ``first`` to ``last`` of ``runs``: a model measured twice, ``pairs`` by name, images drawn with replacement.
+
+    Neighbours are of one pair.
+    """
     count = Count()
     names = list(pairs)
     with quickly():
-        for run in range(first, first + runs):
-            then, now = pairs[names[run % len(names)]]
+        for run in range(first, last):
+            then, now = pairs[names[run * len(names) // runs]]
             sample = world.universe.bootstrapped(images, f"unchanged {images}/{run}", np.random.default_rng([9, run]))
             then, now = sample.of(then), sample.of(now)
             said = world.gate(now.attacks).said(then, now, sample)

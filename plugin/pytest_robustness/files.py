@@ -12,6 +12,11 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
+def real(path: Path) -> Path:
+    """Return where a path leads, links followed. A Path's own ``resolve`` raises for a link that leads to itself."""
+    return Path(os.path.realpath(path))
+
+
 def write_whole(path: Path, text: str) -> None:
     """The old file or the new one, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)

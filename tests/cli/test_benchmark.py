@@ -137,12 +137,13 @@ def test_other_tests_are_skipped_as_usual(counted, option, trace):
 def test_a_case_without_attempts_times_nothing_and_warns_of_nothing(project):
     """Nothing but one class comes out of that model, and no image shows it."""
     project.edit("tinyzoo.py", "model.head.bias.data[0] = 1e3", "model.head.bias.data[2] = 1e3")
-    project.behave(small_fgsm="wrong")
     project.record("-k", "small and fgsm")
-    assert project.measurement("small/fgsm").aggregates.attempts == 0
+    project.behave(small_fgsm="wrong")
     result = project.run("-k", "small and fgsm")
-    assert result.ret == OK
-    result.assert_outcomes(passed=1, deselected=3, warnings=0)
+    assert result.ret == FAILED
+    result.assert_outcomes(failed=1, deselected=3, warnings=0)
+    result.stdout.fnmatch_lines("small/fgsm: none of the 40 images attacked before is classified correctly any more")
+    assert benchmark_table(result) == []
 
 
 def test_workers_put_every_case_into_one_json_beside_ordinary_benchmarks(counted, capfd):

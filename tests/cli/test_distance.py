@@ -31,10 +31,10 @@ def test_it_has_a_distance_and_no_success_rate(measured: Project) -> None:
     assert result.ret == OK
     (header,) = (one for one in result.outlines if one.startswith("model  attack"))
     (row,) = (one for one in result.outlines if re.match(r"small +fmn ", one))
-    assert cells(header)[2:4] == ["success rate", "distance"]
+    assert cells(header)[2:5] == ["baseline", "success rate", "distance"]
     aggregates = measured.measurement("small/fmn").aggregates
     assert aggregates.distance is not None
-    assert cells(row)[2:4] == ["-", f"{aggregates.distance:.3g}"]
+    assert cells(row)[2:5] == ["-", "-", f"{aggregates.distance:.3g}"]
     found = json.loads((measured.path / "run.json").read_text())
     (case,) = (case for case in found["cases"] if case["attack"] == "fmn")
     assert (case["success_rate"], case["distance"]["value"]) == (None, aggregates.distance)

@@ -97,13 +97,13 @@ def test_the_table_shows_all_cases_failures_first(recorded):
     result = recorded.run()
     first, *others = recorded.table(result)
     assert re.match(
-        r"large +pgd +\S+% \[.*\] +0\.\d{5} +\S+ +\S+ +\+\S+ pp \[.*\], effort -\S+% +regressed$",
+        r"large +pgd +45\.0% +\S+% \[.*\] +0\.\d{5} +\S+ +\S+ +\+\S+ pp \[.*\], effort -\S+% +regressed$",
         first,
     )
     cases = [tuple(row.split()[:2]) for row in others]
     assert cases == [("small", "fgsm"), ("small", "pgd"), ("large", "fgsm")]
     assert all(row.endswith(" same") for row in others)
-    effort = [row.split()[6] for row in others]
+    effort = [row.split()[7] for row in others]
     assert effort[0] == effort[2] == "-"  # one step costs every image the same
     assert float(effort[1]) > 0
 

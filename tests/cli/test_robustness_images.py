@@ -131,4 +131,6 @@ def test_predicted_labels_need_no_classes_and_make_every_image_an_attempt(projec
     assert measurement.protocol.labels == "predicted"
     assert project.run().ret == OK
     project.behave(small_fgsm="wrong")  # says one class whatever it sees: no longer easy to fool, and no longer right
-    assert project.run("-k", "small and fgsm").ret == OK
+    result = project.run("-k", "small and fgsm")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines("small/fgsm: success rate 40.0% -> 0.0% *; suspicious: unbounded: 40 of 40 images *")

@@ -66,7 +66,41 @@ def test_a_thousand_failures_are_counted(zoo):
 @pytest.mark.parametrize("mark", ["<script>", "@team", "#12", "a|b", "`code`", "**bold**", "[x](y)", "![x](y)", "&lt;"])
 def test_what_markdown_acts_upon_is_text(mark):
     text = re.sub(r"&#\d+;|\\[^\w\s]", "", escaped(mark))
-    assert not re.search(r"[<>@#&|`*\[\]!]", text)
+    assert not re.search(r"[<>&|`*\[\]!]|@\w|#\d", text)
+
+
+#: GitHub's autolinked references: mentions, issues, commits and addresses, as its pages describe them.
+AUTOLINKED = re.compile(
+    r"@[A-Za-z0-9]|#\d|\bGH-\d|https?://|ftp://|\bwww\.\S|[\w.]+@[\w.]+|\b[0-9a-f]{7,40}\b", re.IGNORECASE
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "@octocat",
+            "a@example.org",
+            "#12",
+            "owner/repo#7",
+            "GH-1",
+            "gh-22",
+            "https://example.org/x",
+            "www.example.org",
+        ),
+        *("ftp://x", "d7994feb", "a" * 40, "Net @team #3 http://a GH-5 deadbeefcafe"),
+    ],
+)
+def test_no_name_becomes_a_mention_an_issue_a_commit_or_a_link(name):
+    text = escaped(name)
+    assert AUTOLINKED.search(name)
+    assert not AUTOLINKED.search(text)
+    assert text.replace("\u200d", "") == re.sub(r"([*_\[\]~!$|`\\{}])", r"\\\1", name)
+
+
+def test_other_words_are_left_alone():
+    for text in ("vgg11_bn/pgd", "40.0% (+2.5 pp", "p = 0.00012", "abc123", "a # b", "C#"):
+        assert "\u200d" not in escaped(text)
 
 
 @modest

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.files import write_whole
+from pytest_robustness.files import real, write_whole
 
 if TYPE_CHECKING:
     from pytest_robustness.report.data import Report
@@ -25,10 +25,12 @@ def run(options: argparse.Namespace) -> int:
     """Write the rendered report. Raises RobustnessError, naming the file, for data that cannot be rendered."""
     from pytest_robustness.report.data import Report
 
+    if not options.file.name:
+        options.parser.error(f"{options.file}: is a folder: name a run's JSON data")
     output = options.output or options.file.with_suffix(".html")
     if output.suffix not in (".html", ".htm", ".md"):
         options.parser.error(f"{output}: should end in .html or .md")
-    if output.resolve() == options.file.resolve():
+    if real(output) == real(options.file):
         options.parser.error(f"{output}: is the file that is read: give another by -o")
     try:
         report = Report.from_json(options.file.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.files import real
 from pytest_robustness.gate.anchor import Anchor, AnchorRules
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
@@ -29,7 +30,7 @@ def anchor_at(revision: str, suite: Suite, baselines: Path, root: Path) -> Ancho
 
     Raises RobustnessError where there is no such revision, or no such suite or baselines in it.
     """
-    folder = _extracted(revision, suite.path.resolve(), baselines.resolve() / suite.name, root.resolve())
+    folder = _extracted(revision, real(suite.path), real(baselines) / suite.name, real(root))
     return Anchor(Path(folder.name) / "anchors", suite)
 
 
@@ -38,9 +39,9 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
     named = f"{PREFIX}{revision}"
     top = Path(_git(root, named, "rev-parse", "--show-toplevel").decode().strip())
     for path in (suite, baselines):
-        if not path.is_relative_to(top.resolve()):
+        if not path.is_relative_to(real(top)):
             raise RobustnessError(f"robustness_anchor = {named}: {path} is not in the repository {top}")
-    paths = [path.relative_to(top.resolve()).as_posix() for path in (suite, baselines)]
+    paths = [path.relative_to(real(top)).as_posix() for path in (suite, baselines)]
     commit = _git(root, named, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
     archive = _git(top, named, "archive", "--format=tar", commit, "--", *paths)
     folder = tempfile.TemporaryDirectory(prefix="robustness-anchor-")

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.files import write_whole
+from pytest_robustness.files import real, write_whole
 from pytest_robustness.gate import list_files
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.image_list import ImageList
@@ -106,8 +106,8 @@ class RunWriter:
 
     def _write_record(self, record: RunRecord) -> None:
         file = self.store.folder / RECORD
-        if not file.resolve().is_relative_to(self.path.resolve()):
-            raise RobustnessError(f"{file}: leads out of {self.path}, to {file.resolve()}")
+        if not real(file).is_relative_to(real(self.path)):
+            raise RobustnessError(f"{file}: leads out of {self.path}, to {real(file)}")
         write_whole(file, record.to_json())
 
     def _write_zip(self, record: RunRecord, measurements: Iterable[Measurement], lists: Iterable[ImageList]) -> None:
@@ -148,8 +148,8 @@ class _Folder:
 
     def read(self, name: str, limit: int) -> bytes | None:
         path = self.root / name
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise Unjudgeable(f"{path}: leads out of {self.root}, to {path.resolve()}")
+        if not real(path).is_relative_to(real(self.root)):
+            raise Unjudgeable(f"{path}: leads out of {self.root}, to {real(path)}")
         try:
             if not path.is_file():
                 return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.files import write_whole
+from pytest_robustness.files import real, write_whole
 from pytest_robustness.gate import list_files
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
@@ -151,8 +151,8 @@ class BaselineStore:
 
     def _check_inside(self, path: Path) -> None:
         """A link in a repository must not make us read, write or delete what lies elsewhere."""
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise RobustnessError(f"{path}: leads out of {self.root}, to {path.resolve()}")
+        if not real(path).is_relative_to(real(self.root)):
+            raise RobustnessError(f"{path}: leads out of {self.root}, to {real(path)}")
 
     def check_lock(self) -> None:
         """Raise RobustnessError, before anything is measured, where the lock of a later write could not be taken."""
@@ -179,6 +179,6 @@ class BaselineStore:
 
     def _lock_file(self) -> FileLock:
         """Outside the tree, so that no file of ours needs to be ignored there."""
-        digest = sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
+        digest = sha256(str(real(self.folder)).encode()).hexdigest()[:16]
         user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
         return FileLock(Path(tempfile.gettempdir(), f"pytest-robustness-{user}-{digest}.lock"))

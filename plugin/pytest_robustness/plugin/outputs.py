@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_robustness.files import real
 from pytest_robustness.plugin.settings import Settings
 
 #: Its output may be a folder.
@@ -63,7 +64,7 @@ class OutputOptions:
             raise pytest.UsageError(f"{option}: no suite to report on: name one by --robustness-suite")
         if self.galleries and self.page is None and self.json is None:
             raise pytest.UsageError("--robustness-gallery: pictures need --robustness-report or --robustness-json")
-        if len({path.resolve() for path in self.files.values()}) < len(self.files):
+        if len({real(path) for path in self.files.values()}) < len(self.files):
             raise pytest.UsageError(f"{' and '.join(self.files)}: give each its own file")
         if self.run is not None:
             self._check_run(self.run, settings)
@@ -90,7 +91,7 @@ class OutputOptions:
         if settings.changed_only:
             raise pytest.UsageError(f"{RUN} and --robustness-changed: a run has every measurement: give one of them")
         for option, path in self.files.items():
-            if path.resolve().is_relative_to(run.resolve()):
+            if real(path).is_relative_to(real(run)):
                 raise pytest.UsageError(f"{option}: {path} lies in {run}, of {RUN}: give another place")
 
     def check_suite(self, settings: Settings) -> None:
@@ -112,14 +113,14 @@ class OutputOptions:
 
     @staticmethod
     def _check_place(option: str, path: Path, settings: Settings) -> None:
-        suite, place = settings.suite, path.resolve()
+        suite, place = settings.suite, real(path)
         models = [model.weights for model in suite.models.values()]
         images = suite.images
         read = [suite.path, settings.inipath, suite.published, images.file, images.selected, images.unselected, *models]
-        if any(isinstance(one, Path) and one.resolve() == place for one in read):
+        if any(isinstance(one, Path) and real(one) == place for one in read):
             raise pytest.UsageError(f"{option}: {path} is read by this run: give another file")
         for one in read if option == RUN else ():
-            if isinstance(one, Path) and one.resolve().is_relative_to(place):
+            if isinstance(one, Path) and real(one).is_relative_to(place):
                 raise pytest.UsageError(f"{option}: {path} holds {one}, which is read by this run: give another folder")
         folders = {
             "the baselines": settings.baselines,
@@ -128,9 +129,9 @@ class OutputOptions:
             "the weights": suite.weights,
         }
         for what, folder in folders.items():
-            if folder is not None and place.is_relative_to(folder.resolve()):
+            if folder is not None and place.is_relative_to(real(folder)):
                 raise pytest.UsageError(f"{option}: {path} lies among {what}, in {folder}: give another place")
-            if option == RUN and folder is not None and folder.resolve().is_relative_to(place):
+            if option == RUN and folder is not None and real(folder).is_relative_to(place):
                 raise pytest.UsageError(f"{option}: {path} holds {what}, {folder}: give another place")
 
 

@@ -17,10 +17,11 @@ ENTITIES = re.compile(r"[&<>]")
 #: Where GitHub makes mentions, issues, commits and links out of plain text, also of entities: a joiner of no width in
 #: between, before the place that is matched, prevents it. Source: GitHub's "Autolinked references and URLs".
 LINKS = re.compile(
-    r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bGH)(?=-\d)|(?<=\bhttp)(?=:)|(?<=\bhttps)(?=:)|(?<=\bftp)(?=:)|(?<=\bwww)(?=\.)"
-    r"|(?<=\b[0-9a-f])(?=[0-9a-f]{6,39}\b)",
+    r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bGH)(?=-\d)|(?<=\bhttp)(?=:)|(?<=\bhttps)(?=:)|(?<=\bftp)(?=:)|(?<=\bwww)(?=\.)",
     re.IGNORECASE,
 )
+#: What may be a commit; shorter pieces are none.
+COMMIT, PIECE = re.compile(r"\b[0-9a-f]{7,40}\b", re.IGNORECASE), re.compile(r".{1,6}")
 JOINER = "\u200d"
 #: Rows of a table, lines of a list, characters of a text; what is more is counted.
 ROWS, LINES, LENGTH = 60, 30, 600
@@ -36,7 +37,8 @@ def escaped(text: str) -> str:
     text = printable(text)
     if len(text) > LENGTH:
         text = text[: LENGTH - 1] + "…"
-    parts = re.split(f"({ENTITIES.pattern})", LINKS.sub(JOINER, text))
+    text = COMMIT.sub(lambda found: JOINER.join(PIECE.findall(found[0])), LINKS.sub(JOINER, text))
+    parts = re.split(f"({ENTITIES.pattern})", text)
     return "".join(
         f"&#{ord(part)};" if ENTITIES.fullmatch(part) else PUNCTUATION.sub(r"\\\g<0>", part) for part in parts
     )

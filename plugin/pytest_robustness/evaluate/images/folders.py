@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.files import is_file
+from pytest_robustness.files import is_file, real
 from pytest_robustness.suite.load import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -96,13 +96,13 @@ def list_images(folder: Path) -> list[str]:
 
 
 def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    real = folder.resolve()
-    if real in above:
+    place = real(folder)
+    if place in above:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
-                yield from _files(folder / entry.name, above | {real})
+                yield from _files(folder / entry.name, above | {place})
             else:
                 yield folder / entry.name
 
