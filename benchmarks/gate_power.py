@@ -40,11 +40,11 @@ ATTACKS = ("fgsm", "pgd", "cw")
 class Effort:
     """How much is done: runs of a cell of each simulation by its attacks, models, steps of training."""
 
-    level: Mapping[str, int] = field(default_factory=lambda: {ONE: 1000, THREE: 4000, TWELVE: 1000})
-    rise: Mapping[str, int] = field(default_factory=lambda: {ONE: 1000, THREE: 600, CERTAIN: 400, TWELVE: 200})
-    collapse: Mapping[str, int] = field(default_factory=lambda: {THREE: 400, TWELVE: 150})
-    unchanged: int = 1000
-    samples: int = 60
+    level: Mapping[str, int] = field(default_factory=lambda: {ONE: 1000, THREE: 3000, TWELVE: 500})
+    rise: Mapping[str, int] = field(default_factory=lambda: {ONE: 1000, THREE: 600, CERTAIN: 300, TWELVE: 200})
+    collapse: Mapping[str, int] = field(default_factory=lambda: {THREE: 300, TWELVE: 150})
+    unchanged: int = 500
+    samples: int = 40
     real_models: tuple[str, ...] = real.MODELS
     changed_models: tuple[str, ...] = planted.MODELS
     steps: int = 300
@@ -59,7 +59,8 @@ class Effort:
         def some(runs: Mapping[str, int]) -> Mapping[str, int]:
             return {name: max(8, round(share * number)) for name, number in runs.items()}
 
-        return replace(self, level=some(self.level), rise=some(self.rise), collapse=some(self.collapse))
+        simulated_runs = {name: some(getattr(self, name)) for name in ("level", "rise", "collapse")}
+        return replace(self, unchanged=max(8, round(share * self.unchanged)), **simulated_runs)
 
 
 QUICK = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from unittest.mock import patch
 
 import numpy as np
@@ -24,13 +24,13 @@ from pytest_robustness.suite.levels import GROUPS
 from pytest_robustness.suite.suite import Suite
 from scipy.stats import norm
 
-from gate_power_parts.evidence import NONE, Ints, Side
+from gate_power_parts.evidence import NONE, Floats, Ints, Side
 from gate_power_parts.sampling import Sample
 
 #: Of a simulated run; the images' keys are the run's own, so that the chance in which flips were drawn averages out.
 FEWER_FLIPS = 2**12 - 1
 #: Distributions that are kept: runs of one pair of models share many.
-KEPT = 300
+KEPT = 200
 #: What an alarm can come from, as tables name it. The first five are of a case.
 METRICS = ("success rate", "robust accuracy", "distance", "effort", "noise rate")
 PARTS = (*METRICS, "time", "clean accuracy", "pooled", "worst case", "slices")
@@ -48,6 +48,17 @@ INTERVALS = (
 EARLIER = ("success rate", "effort", "noise rate")
 
 
+class Kept(FlipDistribution):
+    """A distribution that keeps its table."""
+
+    @cached_property
+    def _table(self) -> Floats:
+        return super().table()
+
+    def table(self) -> Floats:
+        return self._table
+
+
 @contextmanager
 def quickly() -> Iterator[None]:
     """The package's rules with fewer flips, without intervals, which decide nothing, and each distribution found once.
@@ -57,7 +68,7 @@ def quickly() -> Iterator[None]:
 
     @lru_cache(KEPT)
     def kept(sizes: bytes) -> FlipDistribution:
-        return FlipDistribution(np.frombuffer(sizes, np.int64))
+        return Kept(np.frombuffer(sizes, np.int64))
 
     def distribution(sizes: Ints) -> FlipDistribution:
         return kept(np.sort(sizes).tobytes())

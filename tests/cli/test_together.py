@@ -31,13 +31,15 @@ def test_a_model_and_a_group_are_judged_together(grouped):
 
 
 def test_a_change_too_unsure_in_each_case_fails_the_run_when_it_is_sure_in_all(grouped):
-    grouped.edit("tiny.toml", "batch_size", "alpha = 2e-5\nbatch_size")  # a quarter for each case, half for both
+    grouped.edit("tiny.toml", "batch_size", "alpha = 2e-5\nbatch_size")  # a thirtieth for each metric of a case
     grouped.edit("tiny.toml", "[tolerances]", "[tolerances]\neffort = 10.0\nnoise_rate = 10.0")
     grouped.behave(small_fgsm="weak", small_pgd="weak")
     for workers in ("-n0", "-n2"):
         result = grouped.run(workers)
         assert result.ret == FAILED
-        result.assert_outcomes(passed=4)
+        alarms = [line for line in result.outlines if line.startswith("FAILED: ")]
+        assert all(line.startswith("FAILED: small") for line in alarms)
+        result.assert_outcomes(passed=4, failed=len(alarms))  # each alarm is a test case of its own
         assert [row.split()[-1] for row in grouped.table(result)] == ["inconclusive"] * 2 + ["same"] * 2
         result.stdout.re_match_lines_random([r"FAILED: small under 2 attacks: success rate .*"])
 

@@ -56,8 +56,14 @@ def test_workers_fail_with_the_same_numbers_and_commands(recorded):
     recorded.baseline("large/pgd").unlink()
     single, workers = recorded.run(), recorded.run("-n2")
     assert single.ret == workers.ret == FAILED
-    workers.assert_outcomes(passed=2, failed=2)
-    for pattern in (r"^small/fgsm: success rate .*", r"^large/pgd: no baseline; record it: .*"):
+    for result in (single, workers):
+        result.assert_outcomes(passed=2, failed=4)  # two cases, and two alarms of all cases of a model
+    for pattern in (
+        r"^small/fgsm: success rate .*",
+        r"^large/pgd: no baseline; record it: .*",
+        r"^FAILED: small under 2 attacks: .*",
+        r"^FAILED: small, worst of 2 attacks: .*",
+    ):
         said = [re.findall(pattern, result.stdout.str(), re.MULTILINE) for result in (single, workers)]
         assert len(said[0]) == 1
         assert said[0] == said[1]

@@ -45,4 +45,4 @@ def test_it_fools_what_the_standard_set_fools(run: dict[str, Any]) -> None:
     assert differing(run, part) <= 2
     if run["eps"] < 0.01:
         assert 0.3 <= run["fooled"].count("1") / run["images"] <= 0.7
-    assert part.timing.gradient_rows <= run["gradient_rows"] / 2
+    assert part.timing.gradient_rows <= 0.6 * run["gradient_rows"]  # of those that withstand, both make every step

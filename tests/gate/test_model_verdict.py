@@ -71,6 +71,10 @@ def pairs(suite: Suite, **lost: int) -> dict[str, Pair]:
     }
 
 
+def of_fgsm(before: str, after: str, **seen: object) -> dict[str, Pair]:
+    return {"small/fgsm": case("small/fgsm", before, after, **seen)}
+
+
 # --- which models and groups -------------------------------------------------------------------------------------
 
 
@@ -269,112 +273,6 @@ def test_what_is_settled_asks_for_no_more_images(tmp_path: Path) -> None:
     verdicts = judge_models(suite, found, Lists())
     assert verdicts["small/fgsm: success rate"].outcome == "regressed"
     assert not [name for name, one in verdicts.items() if one.outcome == "regressed" and "would settle" in one.text]
-
-
-# --- slices ------------------------------------------------------------------------------------------------------
-
-MANY = images(1000)  # a hundred of each of ten classes, the k-th of each tenth image
-
-
-def of_classes(fooled: Sequence[int]) -> str:
-    """The outcomes of a thousand images, so many fooled of each class."""
-    return "".join(FOOLED if number // 10 < fooled[number % 10] else WITHSTOOD for number in range(1000))
-
-
-def of_fgsm(before: str, after: str, **seen: object) -> dict[str, Pair]:
-    return {"small/fgsm": case("small/fgsm", before, after, **seen)}
-
-
-def test_a_class_that_collapsed_is_named_though_the_others_got_better(one: Suite) -> None:
-    """Thirty points in one class of ten; the others are 3 points better, and all together 0.3 worse."""
-    found = of_fgsm(of_classes([40] * 10), of_classes([37] * 3 + [70] + [37] * 6))
-    assert judge_pair(found["small/fgsm"], found["small/fgsm"].now, Rules.of(one.case("small/fgsm"))).status == "same"
-    verdicts = judge_models(one, found, Lists([MANY]))
-    assert list(verdicts) == ["small under 1 attack", "small, class 3 under fgsm: success rate"]
-    assert verdicts["small under 1 attack"].outcome == "same"
-    verdict = verdicts["small, class 3 under fgsm: success rate"]
-    assert (verdict.outcome, verdict.fails, verdict.images, verdict.lost, verdict.won) == (
-        "regressed",
-        True,
-        100,
-        30,
-        0,
-    )
-    assert verdict.text.startswith("success rate 40.0% -> 70.0% (+30.0 pp [")
-    assert "among all of small's" in verdict.text
-    better = judge_models(one, of_fgsm(of_classes([40] * 3 + [70] + [40] * 6), of_classes([40] * 10)), Lists([MANY]))
-    assert list(better) == ["small under 1 attack"]  # a class that got better is no news of its own
-
-
-@pytest.mark.parametrize("attacks", [3, 12])
-def test_twenty_points_in_one_class_of_a_hundred_are_enough_under_one_attack_of_many(
-    tmp_path: Path, attacks: int
-) -> None:
-    suite = suite_of(tmp_path, with_attacks(ONE, attacks - 1))
-    before, after = of_classes([40] * 10), of_classes([40] * 7 + [60] + [40] * 2)
-    found = {each.id: case(each.id, before, before) for each in suite.cases()}
-    found["small/more1"] = case("small/more1", before, after)
-    verdicts = judge_models(suite, found, Lists([MANY]))
-    assert verdicts["small, class 7 under more1: success rate"].outcome == "regressed"
-    assert [name for name in verdicts if ", class" in name] == ["small, class 7 under more1: success rate"]
-
-
-def test_only_the_worst_slice_is_named_and_others_are_counted(one: Suite) -> None:
-    worse = {0: 70, 4: 80, 5: 41}
-    found = of_fgsm(of_classes([40] * 10), of_classes([worse.get(label, 40) for label in range(10)]))
-    verdicts = judge_models(one, found, Lists([MANY]))
-    (named,) = (name for name in verdicts if ", class" in name)
-    assert named == "small, class 4 under fgsm: success rate"
-    assert verdicts[named].text.endswith("; 1 more slice regressed")  # one image more is none
-
-
-def test_a_slice_is_judged_by_its_distances_where_nothing_can_rise(one: Suite) -> None:
-    """All images are fooled as before, those of one class from a tenth nearer."""
-    nearer = [0.9 if number % 10 == 2 else 1.0 for number in range(1000)]
-    found = {
-        "small/fgsm": pair(
-            *(
-                measurement(FOOLED * 1000, case="small/fgsm", digest=str(distances[2]), distances=distances)
-                for distances in ([1.0] * 1000, nearer)
-            ),
-            Lists(),
-        )
-    }
-    verdicts = judge_models(one, found, Lists([MANY]))
-    verdict = verdicts["small, class 2 under fgsm: distance"]
-    assert (verdict.outcome, verdict.change) == ("regressed", pytest.approx(-0.1))
-
-
-def test_a_slice_within_its_tolerance_hides_no_other_however_sure_it_is(one: Suite) -> None:
-    """All of class 2 are nearer by 2 %, p = 2^-100; of class 7 twenty images more are fooled."""
-    before, after = of_classes([40] * 10), of_classes([40] * 7 + [60] + [40] * 2)
-    nearer = [0.98 if number % 10 == 2 else 1.0 for number in range(1000)]
-    then = measurement(before, case="small/fgsm", distances=[1.0] * 1000)
-    now = measurement(after, case="small/fgsm", digest="another", distances=nearer)
-    verdicts = judge_models(one, {"small/fgsm": pair(then, now, Lists())}, Lists([MANY]))
-    (named,) = (name for name in verdicts if ", class" in name)
-    assert named == "small, class 7 under fgsm: success rate"
-    assert (verdicts[named].outcome, verdicts[named].fails) == ("regressed", True)
-
-
-def test_a_class_of_which_many_images_are_simply_wrong_by_now_is_named(one: Suite) -> None:
-    before = of_classes([40] * 10)
-    wrong = [number % 10 == 6 and number // 10 >= 60 for number in range(1000)]
-    after = "".join(WRONG if gone else outcome for gone, outcome in zip(wrong, before, strict=True))
-    verdicts = judge_models(one, of_fgsm(before, after), Lists([MANY]))
-    assert verdicts["small, class 6 under fgsm: robust accuracy"].outcome == "regressed"
-
-
-@pytest.mark.parametrize("text", ["slices = []\n", ""], ids=["none wanted", "too few images"])
-def test_without_slices_none_are_judged(tmp_path: Path, text: str) -> None:
-    suite = suite_of(tmp_path, text + ONE)
-    count = 1000 if text else 190  # nineteen of a class
-    before = WITHSTOOD * count
-    after = "".join(FOOLED if number % 10 == 3 else WITHSTOOD for number in range(count))
-    verdicts = judge_models(suite, of_fgsm(before, after), Lists([images(count)]))
-    assert list(verdicts) == ["small under 1 attack"]
-    twenty = judge_models(suite_of(tmp_path, ONE), of_fgsm(before + "." * 10, after + "." * 10), Lists([images(200)]))
-    assert text or "small, class 3 under fgsm: success rate" in twenty
 
 
 # --- clean accuracy, the worst case, and what is not believed ------------------------------------------------------

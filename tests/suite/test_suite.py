@@ -408,12 +408,12 @@ def test_an_attack_keeps_its_parameters_and_their_types(folder: Path) -> None:
 def test_what_a_model_or_attack_does_not_say_the_suite_says(folder: Path) -> None:
     own = '[models.own]\nsource = "a:b"\nnormalisation = {mean = [0.5], std = [0.5]}\n'
     small = '[attacks.small]\nattack = "FGSM"\nbatch_size = 7\n'
-    general = "[normalisation]\nmean = [0, 0.1, 0.2]\nstd = [1, 2, 3]\n"
+    general = "[normalisation]\nmean = [0, 0.1, 0.2]\nstd = [1, 0.5, 0.25]\n"
     suite = loaded(folder, "batch_size = 50\n" + SOUND + own + small + general)
     assert suite.case("small/fgsm").batch_size == 50
     assert suite.case("small/small").batch_size == 7
     assert suite.case("small/fgsm").normalisation.mean == (0.0, 0.1, 0.2)
-    assert suite.case("small/fgsm").normalisation.std == (1.0, 2.0, 3.0)
+    assert suite.case("small/fgsm").normalisation.std == (1.0, 0.5, 0.25)
     assert suite.case("own/fgsm").normalisation.mean == (0.5,)
 
 
