@@ -66,9 +66,9 @@ def test_the_papers_suite_without_images_ends_in_one_line(checkout, command):
 def evidence(row):
     """The words of a row up to its time, which is the machine's, and its noise rate as a number."""
     words = row.split()
-    if words[5] == "-":  # the distance, which has a column only where a case has one
-        del words[5]
-    *words, noise, effort = words[:7]
+    if words[6] == "-":  # the distance, which has a column only where a case has one
+        del words[6]
+    *words, noise, effort = words[:8]
     return [*words, effort], float(noise)
 
 

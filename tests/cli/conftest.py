@@ -72,6 +72,8 @@ def test_robustness(robustness):
     robustness.check()
 """
 
+#: Of the table at the end of a run.
+HEADER = re.compile(r"model +attack +(baseline +)?success rate +noise rate +effort +time +change +verdict")
 #: A list of images among baselines.
 LIST = re.compile(r"^[^/]+/images-[0-9a-f]{16}\.json$")
 #: Set by CI, and by the run these tests are part of.
@@ -105,7 +107,7 @@ class Project:
         """The rows of the table at the end of a run, as lines."""
         lines = iter(result.outlines)
         for line in lines:
-            if re.fullmatch(r"model +attack +(baseline +)?success rate +noise rate +effort +time +change +verdict", line):
+            if HEADER.fullmatch(line):
                 break
         return list(itertools.takewhile(re.compile(r"(small|large) +\w+ ").match, lines))
 

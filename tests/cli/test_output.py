@@ -86,7 +86,7 @@ def test_a_regression_costs_no_traceback(recorded):
     lines = result.outlines
     start = next(index for index, line in enumerate(lines) if re.match(r"_+ test_robustness\[small/fgsm\] _+$", line))
     assert lines[start + 1].startswith("small/fgsm: success rate 40.0% -> ")
-    assert not lines[start + 2] or set(lines[start + 2][:3]) <= set("-=")
+    assert not lines[start + 2] or set(lines[start + 2][:3]) <= set("-=_")
 
 
 def test_the_section_keeps_to_the_line_width(recorded):

@@ -25,7 +25,7 @@ def test_a_model_and_a_group_are_judged_together(grouped):
     grouped.behave(small_fgsm="weak", small_pgd="weak")
     result = grouped.run()
     assert result.ret == FAILED
-    result.stdout.re_match_lines_random([r"FAILED: small under 2 attacks: success rate \+\d.* pp \[.*, p = .*"])
+    result.stdout.re_match_lines_random([r"FAILED: small under 2 attacks: success rate \+\d.* pp \[.*, joint p = .*"])
     result.stdout.re_match_lines_random([r".*both, 2 models under 2 attacks: success rate \+\d.*"])
     assert "large under 2 attacks" not in result.stdout.str()
 

@@ -20,7 +20,8 @@ from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.suite import Suite
 
-#: What is said of a test by itself that was not sure, and is not true among all.
+#: What is said of a test by itself: its p value, and what would settle it.
+P_VALUE = re.compile(r"\bp = [-+.0-9e]+")
 SETTLED = re.compile(r", about \d+ images would settle it")
 
 
@@ -44,7 +45,7 @@ def judge_models(
         if verdict is not None:
             rated = {CaseId(one.now.case).attack for one in members if one.now.has_success_rate}
             attacks = f"{len(rated)} attack{'' if len(rated) == 1 else 's'}"
-            found[f"{group}, {len(models)} models under {attacks}"] = _believed(members[0], verdict, rules)
+            found[f"{group}, {len(models)} models under {attacks}"] = _believed(members, verdict, rules)
     return found
 
 
@@ -63,11 +64,11 @@ def _of_model(suite: Suite, model: str, pairs: Sequence[Pair], lists: Lists) -> 
     made = statements(suite, model, pairs, lists)
     rules = replace(Rules.pooled(suite), level=suite.alpha_of(model))
     found = joint_p_values([Hypothesis(one.name, one.weight, one.differences) for one in made])
-    judged = {one.name: (one, _believed(pairs[0], _decided(one, found[one.name], rules, model), rules)) for one in made}
+    judged = {one.name: (one, _believed(pairs, _decided(one, found[one.name], rules), rules)) for one in made}
     return dict(_shown(judged, found))
 
 
-def _decided(one: Statement, p_values: Directions, rules: Rules, model: str) -> MetricVerdict:
+def _decided(one: Statement, p_values: Directions, rules: Rules) -> MetricVerdict:
     """A statement's verdict by its rank among all of the model's."""
     verdict = one.verdict
     if not verdict.moved:
@@ -78,14 +79,15 @@ def _decided(one: Statement, p_values: Directions, rules: Rules, model: str) -> 
         outcome = "inconclusive"
     fails = outcome == "regressed" or (outcome == "inconclusive" and rules.inconclusive_fails and verdict.worse)
     own = verdict.text if outcome == "inconclusive" else SETTLED.sub("", verdict.text)
-    told = f", {family:.2g} among all of {model}'s"
-    text = f"{own[:-1]}{told})" if own.endswith(")") else f"{own}{told}"
+    text = P_VALUE.sub(f"joint p = {family:.2g}", own)
     return verdict.model_copy(update={"outcome": outcome, "fails": fails, "text": text, "family_p_value": family})
 
 
-def _believed(first: Pair, verdict: MetricVerdict, rules: Rules) -> MetricVerdict:
-    (found,) = doubted(first.then, first.now, [verdict], rules)
-    return found
+def _believed(pairs: Sequence[Pair], verdict: MetricVerdict, rules: Rules) -> MetricVerdict:
+    """The verdict, doubted where the model of any of the pairs fails a masking check; of two doubts the graver one."""
+    found = [doubted(one.then, one.now, [verdict], rules)[0] for one in pairs]
+    suspicious = [one for one in found if one.outcome == "suspicious"]
+    return next(iter(suspicious or [one for one in found if one != verdict]), verdict)
 
 
 def _shown(
@@ -99,7 +101,8 @@ def _shown(
     slices = [name for name, (one, verdict) in judged.items() if one.kind == "slice" and verdict.worse]
     changed = [name for name in slices if any(judged[name][0].differences.values())]
     if changed:
-        worst = min(changed, key=lambda name: found[name].worse.own)
+        gravity = {"regressed": 0, "inconclusive": 1}  # what is within its tolerance hides nothing, however sure it is
+        worst = min(changed, key=lambda name: (gravity.get(judged[name][1].outcome, 2), found[name].worse.own))
         verdict = judged[worst][1]
         more = sum(judged[name][1].outcome == "regressed" for name in changed if name != worst)
         text = f"{verdict.text}; {more} more slice{'' if more == 1 else 's'} regressed" if more else verdict.text

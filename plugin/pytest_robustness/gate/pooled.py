@@ -26,18 +26,24 @@ def discordant(pairs: Sequence[Pair]) -> list[Pair]:
     An attack that always succeeds says nothing of a change, and would only dilute what the others say. Whether an image
     changed does not depend on which of the two runs comes first, so this does not choose cases by their outcome.
     """
-    rated = [one for one in pairs if one.then.has_success_rate and one.now.has_success_rate]
+    rated = _rated(pairs)
     changed = [one for one in rated if any(success_differences(one.then, one.now).values())]
     return changed or rated
 
 
-def pool(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
+def _rated(pairs: Sequence[Pair]) -> list[Pair]:
+    return [one for one in pairs if one.then.has_success_rate and one.now.has_success_rate]
+
+
+def pool(pairs: Sequence[Pair], rules: Rules, *, every: bool = False) -> MetricVerdict | None:
     """The same of pairs that are known to be comparable, however each model wants its images prepared.
 
+    Of ``every`` case, also of those in which no image changed: then averages of several comparisons are of the same
+    cases, and can be compared.
     Cases that have no success rate are left out. Returns None also for pairs of different runs: only in one set does
     a place tell which image it is.
     """
-    rated = discordant(pairs)
+    rated = _rated(pairs) if every else discordant(pairs)
     if len({one.images.digest for one in rated}) > 1:
         return None
     sums: dict[int, int] = {}

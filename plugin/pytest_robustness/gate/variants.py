@@ -48,7 +48,7 @@ def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator
 
 
 def _averaged(suite: Suite, name: str, pairs: Sequence[Pair], group: str) -> Iterator[Contrast]:
-    verdict = pool(pairs, Rules.pooled(suite))
+    verdict = pool(pairs, Rules.pooled(suite), every=True)
     if verdict is not None:
         yield Contrast(name, "mean", {verdict.metric: verdict}, group)
 

@@ -136,8 +136,7 @@ def blind_spots(results: Mapping[str, Result]) -> Iterator[str]:
     changed = [one for one in results.values() if one.verdict.changes]
     if changed and all(one.measurement.unselected is None for one in changed):
         yield (
-            "the suite has no unselected images, so nobody looked whether a changed model is right as often as before; "
-            "of the attacked images only robust accuracy tells"
+            "no unselected images: whether a changed model is right as often as before shows in robust accuracy only"
         )
 
 

@@ -93,13 +93,17 @@ class Classifier(Frozen):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        changed = None if error else self._changed_parameter() or self._changed_buffer()
+        changed = None if error else self.changed()
         self._give_back()
         if changed:
             raise RobustnessError(
                 f"the model changed its {changed} while it was attacked: a model that remembers in eval mode cannot be "
                 "measured"
             )
+
+    def changed(self) -> str | None:
+        """Which parameter or buffer is no longer bit-equal to what it was; None where all are."""
+        return self._changed_parameter() or self._changed_buffer()
 
     def _changed_parameter(self) -> str | None:
         for name, parameter in self.model.named_parameters():

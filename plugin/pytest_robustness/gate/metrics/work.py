@@ -31,6 +31,8 @@ def compare_work(then: Measurement, now: Measurement, rules: Rules, efforts: Met
             twin, and its verdict is taken.
     """
     name, before, after = "time", _work(then), _work(now)
+    if not now.aggregates.attempts:
+        return not_judged(name, "nothing was attacked")
     if before is None or after is None:
         return not_judged(name, f"the attack is only counted as a whole, {_totals(then)} -> {_totals(now)} an attempt")
     told = f"{_each(now)} an attempt"
