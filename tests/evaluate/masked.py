@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robustness_tests import zoo
+from tests.evaluate import zoo as shipped
 
 MEAN, STD = (torch.tensor(values).view(1, 3, 1, 1) for values in (zoo.MEAN, zoo.STD))
 #: The suites of the tests attack in this ball.
@@ -41,6 +42,11 @@ class Behind(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.after(self.model((self.before(images * STD + MEAN) - MEAN) / STD))
+
+
+def resisting() -> nn.Module:
+    """The zoo's model that really resists, by adversarial training."""
+    return shipped.resisting()
 
 
 def logits_times_30() -> nn.Module:

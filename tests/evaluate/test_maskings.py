@@ -50,6 +50,7 @@ HONEST = {
     "detector": {"regressed"},
     "dead_zone_mild": {"inconclusive"},
     "ensemble_of_log_means": {"improved"},
+    "resisting": {"improved"},
 }
 REFUSED = {
     "gradient_of_nan": "the model's logits or gradients under attack are not finite",
@@ -111,6 +112,12 @@ def test_what_is_no_attack_or_no_function_is_an_error(
 ) -> None:
     with pytest.raises(RobustnessError, match=said):
         verdicts(suite, baselines, name)
+
+
+def test_a_model_that_really_resists_passes_every_check(suite: Suite) -> None:
+    candidate = suite.with_candidate("net=tests.evaluate.masked:resisting", Path())
+    findings = examine(candidate, "net", level="cheap")
+    assert [str(one) for one in findings if not one.passed] == []
 
 
 @pytest.mark.parametrize("name", zoo.ARCHITECTURES)
