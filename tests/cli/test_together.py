@@ -1,5 +1,7 @@
 """What only several cases tell: pooled verdicts and variants."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
@@ -67,3 +69,24 @@ def test_a_variant_regresses_nothing(grouped):
     result = grouped.run()
     assert result.ret == OK
     assert len(contrasts(result)) == 3
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_what_fails_a_run_is_a_test_case_of_junit(grouped, workers):
+    """Also where a case has failed already: there the terminal counts the tests that there are."""
+    grouped.behave(small_fgsm="weak", small_pgd="weak")
+    result = grouped.run(workers, "--junitxml", "junit.xml")
+    result.assert_outcomes(passed=2, failed=2)
+    cases = ElementTree.parse(grouped.path / "junit.xml").getroot().iter("testcase")
+    failed = {case.get("name"): case.find("failure") for case in cases if case.find("failure") is not None}
+    assert {"test_robustness[small/fgsm]", "small under 2 attacks", "small, worst case"} <= failed.keys()
+    assert "success rate +" in failed["small under 2 attacks"].text
+
+
+def test_a_failure_that_no_test_has_is_no_test_to_run_again(grouped):
+    grouped.edit("tiny.toml", "batch_size", "alpha = 2e-5\nbatch_size")
+    grouped.edit("tiny.toml", "[tolerances]", "[tolerances]\neffort = 10.0\nnoise_rate = 10.0")
+    grouped.behave(small_fgsm="weak", small_pgd="weak")
+    assert grouped.run("-n0").ret == FAILED
+    again = grouped.run("-n0", "--lf")
+    again.stdout.fnmatch_lines("run-last-failure: no previously failed tests, *")

@@ -31,6 +31,7 @@ attacks.pgd = {{ attack = "PGD", eps = 0.01, alpha = 0.0025, steps = 10 }}
 #: What becomes of FGSM and PGD, and the check that says why.
 SUSPICIOUS = {
     "temperature_1000": "margin loss",
+    "temperature_10": "flat logits",
     "rounded_to_16_levels": "gradients",
     "rounded_to_64_levels": "gradients",
     "rounded_to_256_levels": "transfer",

@@ -102,7 +102,7 @@ class Controller:
         if judged and self.settings.candidate is None and exitstatus != pytest.ExitCode.USAGE_ERROR:
             self._check_obsolete()
         if self.failures:
-            session_failures.report(self.config, self.failures)
+            session_failures.report(self.config, self.failures, alone=exitstatus == pytest.ExitCode.OK)
             if exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if recording == "missing" and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._all_recorded():

@@ -10,16 +10,25 @@ import pytest
 PLACE = "robustness"
 #: Remembers the tests that failed, to run them again: these cannot be.
 LAST_FAILED = "lfplugin"
+#: Writes JUnit's XML; it has no name.
+JUNIT = "LogXML"
 
 
-def report(config: pytest.Config, failures: Iterable[str]) -> None:
-    """Tell every plugin of a test that failed for each of the failures, which are lines.
+def report(config: pytest.Config, failures: Iterable[str], *, alone: bool) -> None:
+    """Tell plugins of a test that failed for each of the failures, which are lines.
 
-    A line's beginning, up to its first colon, names the test.
+    A line's beginning, up to its first colon, names the test. Where no test failed (``alone``) everybody is told, so
+    that no count says that all passed; else JUnit's XML only: a terminal has the lines, and counts the tests there are.
     """
     plugins = config.pluginmanager
-    unwanted = [plugin for plugin in [plugins.get_plugin(LAST_FAILED)] if plugin is not None]
-    tell = plugins.subset_hook_caller("pytest_runtest_logreport", unwanted)
+    tell = plugins.subset_hook_caller(
+        "pytest_runtest_logreport",
+        [
+            plugin
+            for plugin in plugins.get_plugins()
+            if plugin is plugins.get_plugin(LAST_FAILED) or not (alone or type(plugin).__name__ == JUNIT)
+        ],
+    )
     for name, text in _named(failures):
         for when in ("setup", "call", "teardown"):
             failed = when == "call"

@@ -78,6 +78,7 @@ PLANTS: dict[str, tuple[Check, Callable[[], Subject], str]] = {
         lambda: subject(Flat()),
         "looks at all classes alike",
     ),
+    "logits flat at all": (masking.flat_logits, lambda: subject(Flat()), "logits so flat that cross-entropy"),
     "only another model's images fool it": (
         masking.transfer,
         lambda: dataclasses.replace(subject(Bright(lambda t: 0.5 * t)), transferred=torch.ones(40).bool()),
@@ -139,6 +140,7 @@ EVERY = [*CHECKS["cheap"], *CHECKS["heavy"]]
 ALONE = set(PLANTS) - {
     "dropout left on", "noise inside", "batch norm in train mode", "softmax head", "quantised input", "no way back",
     "gradient of NaN", "logits times 10,000", "misleading gradients", "nothing in reach", "logits too flat",
+    "logits flat at all",
     "logits that lose their digits",
 }  # fmt: skip
 
