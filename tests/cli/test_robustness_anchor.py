@@ -240,9 +240,9 @@ def test_of_a_tag_the_rules_count_too(tagged):
     assert failures(result) == ["FAILED: since the anchor: tolerances.success_rate rose from 0.01 to 0.5"]
 
 
-@pytest.mark.parametrize(("name", "said"), [("v2", "Needed a single revision"), ("--help", "Needed a single revision")])
-def test_a_tag_that_is_none(tagged, name, said):
+@pytest.mark.parametrize("name", ["v2", "--help", ""])
+def test_a_tag_that_is_none(tagged, name):
     result = tagged.run("--robustness-anchor", f"git:{name}")
     assert result.ret != OK
-    assert said in result.stdout.str() + result.stderr.str()
+    assert "no tag, branch or commit of this name here" in result.stdout.str() + result.stderr.str()
     assert "Traceback" not in result.stdout.str()

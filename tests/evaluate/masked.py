@@ -119,6 +119,50 @@ def decoy_gradient() -> nn.Module:
     return Behind(Mirrored.apply)
 
 
+class HalfDetached(nn.Module):
+    """A layer of whose channels the second half leads back to nothing."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, values: Tensor) -> Tensor:
+        first, second = self.layer(values).chunk(2, 1)
+        return torch.cat([first, second.detach()], 1)
+
+
+def half_of_the_channels_detached() -> nn.Module:
+    model = sound()
+    module, name = next(
+        (module, name)
+        for module in model.modules()
+        for name, child in module.named_children()
+        if isinstance(child, nn.Conv2d)
+    )
+    setattr(module, name, HalfDetached(getattr(module, name)))
+    return model
+
+
+def all_but_a_band_detached() -> nn.Module:
+    return Behind(lambda pixels: torch.cat([pixels[:, :, :15].detach(), pixels[:, :, 15:]], 2))
+
+
+class Blurred(torch.autograd.Function):
+    """Forward the identity; backward the mean of the gradients around."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        return values.clone()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return functional.avg_pool2d(gradient, 5, 1, 2)
+
+
+def blurred_gradient() -> nn.Module:
+    return Behind(Blurred.apply)
+
+
 def softmax_head() -> nn.Module:
     return Behind(after=lambda logits: logits.softmax(1))
 

@@ -42,6 +42,9 @@ SUSPICIOUS = {
     "k_winners_15": "gradient agreement",
     "dead_zone_wide": "gradient agreement",
     "saturating_tanh": "gradient agreement",
+    "half_of_the_channels_detached": "random directions",
+    "all_but_a_band_detached": "random directions",
+    "blurred_gradient": "random directions",
 }
 #: Honest: about as easy to fool, or harder, or easier, and said to be so.
 HONEST = {
@@ -49,7 +52,7 @@ HONEST = {
     "softmax_head": {"same"},
     "log_softmax_head": {"same"},
     "detector": {"regressed"},
-    "dead_zone_mild": {"inconclusive"},
+    "dead_zone_mild": {"inconclusive", "suspicious"},
     "ensemble_of_log_means": {"improved"},
     "resisting": {"improved"},
 }

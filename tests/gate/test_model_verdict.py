@@ -293,6 +293,16 @@ def test_clean_accuracy_is_judged_once_for_all_cases(two: Suite) -> None:
     assert [name for name, each in verdicts.items() if each.fails] == ["small, clean", "large, clean"]
 
 
+def test_without_unselected_images_a_model_that_was_wrong_about_some_is_judged_on_the_attacked(two: Suite) -> None:
+    """Where the baseline's model is right about all, they were chosen by it: then any other looks worse."""
+    right, wrong = FOOLED * 90, "-" * 10
+    blind = {each.id: case(each.id, right + wrong, FOOLED * 70 + "-" * 20 + wrong) for each in two.cases()}
+    clean = judge_models(two, blind, Lists())["small, clean"]
+    assert (clean.metric, clean.outcome, clean.lost) == ("clean accuracy", "regressed", 20)
+    chosen = {each.id: case(each.id, FOOLED * 100, FOOLED * 80 + "-" * 20) for each in two.cases()}
+    assert "small, clean" not in judge_models(two, chosen, Lists())
+
+
 def test_of_the_worst_case_an_image_is_lost_by_any_attack(two: Suite) -> None:
     """Each attack loses ten images and wins ten; of what withstands all attacks twenty are gone."""
     before = FOOLED * 20 + WITHSTOOD * 80

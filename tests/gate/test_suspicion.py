@@ -84,9 +84,18 @@ def test_a_baseline_that_was_masked_is_recorded_anew(after: int) -> None:
 def test_a_changed_model_that_nobody_looked_at_is_not_believed() -> None:
     verdict = verdict_of(90, 10, [SOUND], None)
     assert verdict.status == Status.SUSPICIOUS
-    assert "masking checks: not made, though the model changed" in verdict.reason
+    assert "masking checks: not all of them were made, though the model changed" in verdict.reason
     assert verdict_of(90, 10, None, None).status == Status.IMPROVED  # nor at the baseline's: an old one
     assert verdict_of(10, 90, [SOUND], None).status == Status.REGRESSED
+
+
+def test_nor_is_one_whose_failed_checks_were_taken_out() -> None:
+    other = Finding(check="unbounded", passed=True, numbers="0 of 40 images")
+    assert verdict_of(90, 10, [SOUND, other], [SOUND]).status == Status.SUSPICIOUS
+    assert verdict_of(90, 10, [SOUND], []).status == Status.SUSPICIOUS
+    assert verdict_of(90, 10, [SOUND], [SOUND, other]).status == Status.IMPROVED  # a later version looks at more
+    away = Finding(check="transfer", passed=True, numbers="0 of 40 images")
+    assert verdict_of(90, 10, [SOUND, away], [SOUND]).status == Status.IMPROVED  # there is no other model now
 
 
 def test_clean_accuracy_is_not_what_masking_changes() -> None:

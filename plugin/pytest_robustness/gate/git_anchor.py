@@ -42,7 +42,13 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
         if not path.is_relative_to(real(top)):
             raise RobustnessError(f"robustness_anchor = {named}: {path} is not in the repository {top}")
     paths = [path.relative_to(real(top)).as_posix() for path in (suite, baselines)]
-    commit = _git(root, named, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    try:
+        commit = (
+            _git(root, named, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+        )
+    except RobustnessError:
+        what = "no tag, branch or commit of this name here; in a shallow clone: git fetch --tags"
+        raise RobustnessError(f"robustness_anchor = {named}: {what}") from None
     archive = _git(top, named, "archive", "--format=tar", commit, "--", *paths)
     folder = tempfile.TemporaryDirectory(prefix="robustness-anchor-")
     there = Path(folder.name)

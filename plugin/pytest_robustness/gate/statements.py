@@ -120,6 +120,18 @@ def _together(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules
 
 
 def _clean(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> Iterator[Statement]:
+    """On the unselected images. Without any, on the attacked ones, if the baseline's model is wrong about some.
+
+    Images that were chosen because the baseline's model is right about them say nothing: there any other looks worse.
+    """
+    first = pairs[0]
+    values = list(zip(first.then.evidence.correct, first.now.evidence.correct, strict=True))
+    if first.unselected is None and not all(before for before, _ in values):
+        verdict = rate("clean accuracy", values, rules.tolerances.clean_accuracy, rules, higher_is_worse=False)
+        differences = {i: a - b for i, (a, b) in enumerate(values)}
+        by_key = _by_key(differences, first.places, keys.keys(first.images))
+        yield Statement(f"{model}, clean", suite.levels.clean, by_key, verdict, "clean")
+        return
     for one in pairs:
         for verdict in compare_clean_accuracy(one.then, one.now, rules):
             before, after = one.then.evidence.unselected_correct or (), one.now.evidence.unselected_correct or ()

@@ -17,11 +17,13 @@ from pytest_robustness.records.verdict import MetricVerdict
 UNAFFECTED = ("clean accuracy", "time", "limit")
 
 
+#: Made only where another model is at hand.
+OPTIONAL = {"transfer"}
 #: Of a changed model that nobody looked at, though somebody looked at the baseline's: a measurement may be made up.
 NOT_LOOKED = Finding(
     check="masking checks",
     passed=False,
-    numbers="not made, though the model changed",
+    numbers="not all of them were made, though the model changed",
     meaning="a run by another version, or one that was tampered with",
     advice="Measure again with this version",
 )
@@ -33,8 +35,10 @@ def failed_checks(one: Measurement) -> list[Finding]:
 
 
 def _failed_now(then: Measurement, now: Measurement) -> list[Finding]:
-    if now.findings is None and then.findings is not None and now.provenance.changes(then.provenance):
-        return [NOT_LOOKED]
+    needed = {finding.check for finding in then.findings or ()} - OPTIONAL
+    missing = needed - {finding.check for finding in now.findings or ()}
+    if (missing or (now.findings is None and then.findings is not None)) and now.provenance.changes(then.provenance):
+        return [NOT_LOOKED, *failed_checks(now)]
     return failed_checks(now)
 
 

@@ -139,3 +139,21 @@ def test_it_is_the_same_in_another_process() -> None:
     program = "from tests.evaluate.models.test_digests import code; print(code())"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert found.strip() == code()
+
+
+class Literal(nn.Module):
+    """Multiplies by a tensor that its forward makes of a number."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images * torch.tensor([self.value, 1.0, 1.0]).view(3, 1, 1)).flatten(1)
+
+
+def test_a_tensor_of_literals_is_code() -> None:
+    first, again, other = (code_digest(Literal(value), (3, 4, 4), torch.float32) for value in (0.2, 0.2, 1.0))
+    assert first == again
+    assert first is not None
+    assert other not in (first, None)

@@ -97,7 +97,7 @@ def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Leve
         return [] if level == "masking" else [accuracy(subject)]
     if level != "heavy":
         subject = replace(subject, transferred=_transferred(case, subject, images))
-    return [check(subject) for check in CHECKS[level]]
+    return [finding for check in CHECKS[level] if (finding := check(subject)) is not None]
 
 
 def _transferred(case: Case, subject: Subject, images: ImageSet) -> Tensor | None:

@@ -93,5 +93,6 @@ class Subject:
         return float(which.float().mean()) if len(which) else 0.0
 
 
-Check = Callable[[Subject], Finding]
+#: None: it cannot be made of this model.
+Check = Callable[[Subject], Finding | None]
 Checks = Sequence[Check]

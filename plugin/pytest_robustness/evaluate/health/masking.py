@@ -24,6 +24,8 @@ UNBOUNDED_STEPS = 24
 HALF_SECANT = 1 / 1024
 #: Observed over predicted change of a gradient that describes its model; and the share of images that may be outside.
 AGREES, DISAGREE = (0.5, 2.0), 0.20
+#: Random directions in which the margin's change is compared, and the share of it that may stay unexplained.
+DIRECTIONS, UNEXPLAINED = 4, 0.20
 #: Of the weight that cross-entropy gives to other classes, what the nearest has at least.
 NEAREST = 0.25
 #: Share of the fooled images that may get the very same logits, though clean they do not.
@@ -71,6 +73,38 @@ def gradient_agreement(subject: Subject) -> Finding:
         f"(median {float(ratio.nan_to_num().median()):.2f} of it)",
         meaning="gradient masking: rounding, JPEG, a detector or another function's gradient between image and logits",
         advice="Attack through a differentiable stand-in (BPDA), or with Square, before believing any success rate",
+    )
+
+
+def random_directions(subject: Subject) -> Finding:
+    """The gradient also predicts changes in directions that it does not choose.
+
+    A gradient of which a part is lost, by a ``detach`` on a branch, some channels or some of the image, describes the
+    model along itself and nowhere else. Over a secant along random signs the residual of its predictions, as a share of
+    what is observed, is 0.01 to 0.04 on the zoo and 0.001 on an adversarially trained model; it is 0.6 where half of
+    the first layer's channels, or two of three colours, are detached, 0.9 and more where the gradient is blurred.
+    """
+    images = subject.images.clamp(HALF_SECANT, 1 - HALF_SECANT)
+    found = gradient(subject.classifier, images, subject.labels, margin)
+    generator = torch.Generator().manual_seed(subject.seed)
+    wrong = seen = 0.0
+    for _ in range(DIRECTIONS):
+        signs = (torch.rand(images.shape, generator=generator).to(images) < 0.5).to(images) * 2 - 1
+        with torch.no_grad():
+            ahead, behind = (
+                margin(subject.classifier(images + way * HALF_SECANT * signs), subject.labels) for way in (1, -1)
+            )
+        observed = ahead - behind
+        predicted = 2 * HALF_SECANT * (found * signs).flatten(1).sum(1)
+        wrong += float((observed - predicted).square().sum())
+        seen += float(observed.square().sum())
+    residual = wrong / max(seen, 1e-30) if wrong or seen else 0.0
+    return Finding(
+        check="random directions",
+        passed=residual <= UNEXPLAINED,
+        numbers=f"the gradient leaves {residual:.0%} of the margin's change in random directions unexplained",
+        meaning="a part of the gradient is lost: a detach on a branch, on some channels or on some of the image",
+        advice="Look for detach, no_grad and data in the forward; attack with Square beside",
     )
 
 
@@ -178,16 +212,16 @@ def flat_logits(subject: Subject) -> Finding:
     )
 
 
-def transfer(subject: Subject) -> Finding:
+def transfer(subject: Subject) -> Finding | None:
     """What fools another model as well is not out of reach of this one's own gradients."""
     moved = subject.transferred
-    missed = torch.zeros_like(subject.pgd) if moved is None else moved & ~subject.pgd
+    if moved is None:  # no other model at hand: a check that was not made has not passed
+        return None
+    missed = moved & ~subject.pgd
     return Finding(
         check="transfer",
         passed=subject.fraction(missed) <= MISSED,
-        numbers="no other model at hand"
-        if moved is None
-        else f"images made on another model fool {int(moved.sum())} of {len(subject)}, PGD on this one "
+        numbers=f"images made on another model fool {int(moved.sum())} of {len(subject)}, PGD on this one "
         f"{int(subject.pgd.sum())}; only the other's {int(missed.sum())}",
         meaning="gradient masking: what fools another model should not be out of reach of the model's own gradients",
         advice="Add attacks without gradients (Square), and do not believe gradient attacks alone",
@@ -213,6 +247,7 @@ def same_answers(subject: Subject) -> Finding:
 MASKING: Checks = (
     gradients,
     gradient_agreement,
+    random_directions,
     fgsm_below_pgd,
     larger_balls,
     unbounded,

@@ -26,9 +26,10 @@ def state_digest(model: nn.Module) -> str:
 def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> str | None:
     """sha256 over the operators of a forward and backward, with their scalars and the shapes of their tensors.
 
-    A patched activation, a hook or a changed epsilon of batch norm shows, a renamed variable does not. Always on the
-    CPU, so that it is the same wherever the model runs; not on the meta device, whose use makes torch import its
-    compiler, for seconds. Operators are ATen's, so digests of different torch versions cannot be compared.
+    A patched activation, a hook, a changed epsilon of batch norm or another ``torch.tensor`` of literals shows, a
+    renamed variable does not. Values of arrays that the code makes on its way, ``from_numpy``, do not show either.
+    Always on the CPU, so that it is the same wherever the model runs; not on the meta device, whose use makes torch
+    import its compiler, for seconds. Operators are ATen's, so digests of different torch versions cannot be compared.
 
     Args:
         model: takes an image batch, returns a tensor.
@@ -84,6 +85,8 @@ class _Trace(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         described = (str(func), *_described(args), *_described(kwargs or {}), "->", *_described(result))
         self.hasher.update("\n".join(described).encode())
+        if func is torch.ops.aten.lift_fresh.default:  # a literal that the code makes a tensor of
+            self.hasher.update(args[0].contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         # a tensor became a number, or chance has a say
         self.unpredictable |= func is torch.ops.aten._local_scalar_dense.default
         self.unpredictable |= torch.Tag.nondeterministic_seeded in func.tags
