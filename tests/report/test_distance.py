@@ -66,10 +66,10 @@ def row(one: Measurement) -> Row:
 def test_the_table_has_a_column_where_a_case_has_distances() -> None:
     crashed = Row("vgg11/cw", "crashed", failed=True)
     lines = [line for line, _ in table([row(found("vgg11/fmn")), row(measurement()), crashed])]
-    assert cells(lines[0])[2:4] == ["success rate", "distance"]
-    assert cells(lines[1])[2:4] == ["-", "-"]  # the one that crashed comes first
-    assert cells(lines[2])[2:4] == ["-", "0.05"]
-    assert cells(lines[3])[3] == "-"
+    assert cells(lines[0])[2:5] == ["baseline", "success rate", "distance"]
+    assert cells(lines[1])[2:5] == ["-", "-", "-"]  # the one that crashed comes first
+    assert cells(lines[2])[2:5] == ["-", "-", "0.05"]
+    assert cells(lines[3])[4] == "-"
     assert "distance" not in table([row(measurement())])[0][0]
 
 

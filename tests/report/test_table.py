@@ -38,7 +38,7 @@ def test_a_case_that_crashed_has_a_row_of_dashes_and_its_word() -> None:
     rows = [judged(measurement(), measurement()), Row("vgg11/cw", "crashed", failed=True)]
     line, failed = table(rows)[1]
     assert failed
-    assert cells(line) == ["vgg11", "cw", "-", "-", "-", "-", "-", "crashed"]
+    assert cells(line) == ["vgg11", "cw", "-", "-", "-", "-", "-", "-", "crashed"]
 
 
 def test_a_row_has_the_case_s_figures() -> None:
@@ -47,16 +47,16 @@ def test_a_row_has_the_case_s_figures() -> None:
     found = cells(line.replace(" %", "%"))
     assert failed
     low, high = (f"{100 * end:.1f}" for end in wilson(60, 100))
-    assert found[:6] == ["vgg11", "pgd", f"60.0% [{low}, {high}]", "0.00500", "6.80", "5.00"]
+    assert found[:7] == ["vgg11", "pgd", "30.0%", f"60.0% [{low}, {high}]", "0.00500", "6.80", "5.00"]
     low, high = (f"{100 * end:+.1f}" for end in paired_rates(30, 30, 0, 40))
-    assert f"+30.0 pp [{low}, {high}]" in found[6]
+    assert f"+30.0 pp [{low}, {high}]" in found[7]
     assert found[-1] == "regressed"
 
 
 def test_a_metric_that_moved_is_in_the_change_and_one_that_did_not_is_not() -> None:
     then = measurement("!!..", digest="before", unselected="+" * 100)
     now = measurement("!!..", efforts=[2, 2, 5, 5], units=5.1, unselected="+" * 100)
-    change = cells(table([judged(now, then)])[1][0])[6]
+    change = cells(table([judged(now, then)])[1][0])[7]
     assert "effort -53" in change
     for unmoved in ("time", "noise", "accuracy"):
         assert unmoved not in change
@@ -67,7 +67,7 @@ def test_of_several_metrics_that_moved_beside_the_success_rate_the_first_is_show
     now = measurement("!!..", efforts=[2, 2, 5, 5], unselected="-" * 100)
     row = judged(now, then)
     assert {metric.metric for metric in row.verdict.moved} == {"effort", "clean accuracy"}
-    change = cells(table([row])[1][0])[6]
+    change = cells(table([row])[1][0])[7]
     assert change.startswith("+0.0 pp")
     assert "effort" in change
     assert "accuracy" not in change
@@ -111,7 +111,10 @@ def test_columns_are_aligned_whatever_the_rows(data: st.DataObject) -> None:
     assert len(lines) == 1 + len(rows)
     header = lines[0]
     distances = any(row.measurement and row.measurement.evidence.distance is not None for row in rows)
-    names = [*HEADER[:3], *(["distance"] if distances else []), *HEADER[3:]]
+    successes = [row.verdict.metric("success rate") for row in rows if row.verdict is not None]
+    compared = any(metric is not None and metric.before is not None for metric in successes)
+    more = [["baseline"] if compared else [], ["distance"] if distances else []]
+    names = [*HEADER[:2], *more[0], HEADER[2], *more[1], *HEADER[3:]]
     assert cells(header) == names
     starts = {name: header.index(name) for name in names}
     # rightmost columns of the numbers, which are aligned at their end
