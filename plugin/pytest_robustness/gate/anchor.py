@@ -17,8 +17,8 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import write_whole
 from pytest_robustness.gate.judge import judge_pair
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.gate.model_verdict import judge_models
 from pytest_robustness.gate.pairing import Lists, digests, pair
+from pytest_robustness.gate.run_verdict import judge_together
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.image_list import ImageList
@@ -158,20 +158,11 @@ class Anchor:
     ) -> list[str]:
         """What several cases of a run say together that fails by the anchor, each in one line.
 
-        Raises RobustnessError for a damaged file.
+        A case whose file is damaged has said so itself, and is left out.
         """
         lists = Lists(own, self.store.image_list)
-        pairs = {}
-        for case, now in measurements.items():
-            if (then := self.store.read(case)) is not None:
-                pairs[case] = pair(then, now, lists)
-        accepted = removed > 0
-        verdicts = judge_models(self.suite, pairs, lists, accept_removed_images=accepted)
-        return [
-            f"since the anchor: {name.removesuffix(f': {one.metric}')}: {one.text}"
-            for name, one in verdicts.items()
-            if one.fails
-        ]
+        found = judge_together(self.suite, measurements, self.store.read, lists, accept_removed_images=removed > 0)
+        return [f"since the anchor: {line}" for line in found.failures]
 
     def judge(
         self, now: Measurement, verdict: Verdict, rules: Rules, own: Iterable[ImageList] = (), removed: int = 0

@@ -74,13 +74,13 @@ def _decided(one: Statement, p_values: Directions, rules: Rules) -> MetricVerdic
     if not verdict.moved:
         return verdict
     family = (p_values.worse if verdict.worse else p_values.better).family
-    outcome = "regressed" if verdict.worse else "improved"
-    if family > rules.level and not rules.tolerance_only:
-        outcome = "inconclusive"
-    fails = outcome == "regressed" or (outcome == "inconclusive" and rules.inconclusive_fails and verdict.worse)
+    beyond = 1.0 if verdict.worse else -1.0  # its tolerance, as it moved
+    outcome = rules.outcome(beyond, 0.0, family)
     own = verdict.text if outcome == "inconclusive" else SETTLED.sub("", verdict.text)
     text = P_VALUE.sub(f"joint p = {family:.2g}", own)
-    return verdict.model_copy(update={"outcome": outcome, "fails": fails, "text": text, "family_p_value": family})
+    return verdict.model_copy(
+        update={"outcome": outcome, "fails": rules.fails(outcome, beyond), "text": text, "family_p_value": family}
+    )
 
 
 def _believed(pairs: Sequence[Pair], verdict: MetricVerdict, rules: Rules) -> MetricVerdict:

@@ -66,7 +66,10 @@ def judge_together(
         lists: where the lists of images come from; only needed where a case's sets differ.
         accept_removed_images: images of the baselines may be missing; the others are judged.
     """
-    pairs = _pairs(measurements, stored, lists)
+    return _together(suite, _pairs(measurements, stored, lists), lists, accept_removed_images)
+
+
+def _together(suite: Suite, pairs: Mapping[str, Pair], lists: Lists, accept_removed_images: bool) -> Together:
     together = Together(judge_models(suite, pairs, lists, accept_removed_images=accept_removed_images))
     for name, verdict in together.verdicts.items():
         if verdict.moved:
@@ -146,8 +149,9 @@ def judge_run(
     known = {case: one for case, one in measurements.items() if case in verdicts}
     if strange := [case for case in measurements if case not in {one.id for one in suite.cases()}]:
         notes.append(f"no cases of the suite, and not judged: {', '.join(strange)}")
-    together = judge_together(suite, known, stored, lists, accept_removed_images=accept_removed_images)
-    notes += [*together.notes, *_unmoved(_pairs(known, stored, lists))]
+    pairs = _pairs(known, stored, lists)
+    together = _together(suite, pairs, lists, accept_removed_images)
+    notes += [*together.notes, *_unmoved(pairs)]
     return RunVerdict(verdicts, together.verdicts, together.failures, notes)
 
 

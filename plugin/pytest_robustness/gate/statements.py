@@ -19,7 +19,7 @@ from pytest_robustness.gate.metrics.paired import rate
 from pytest_robustness.gate.pairing import Lists, Pair
 from pytest_robustness.gate.pooled import discordant, pool
 from pytest_robustness.records.case_id import CaseId
-from pytest_robustness.records.image_list import ImageSetId
+from pytest_robustness.records.image_list import ImageList, ImageSetId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.suite import Suite
@@ -56,14 +56,16 @@ class Keys:
         self._lists = lists
 
     def keys(self, images: ImageSetId) -> Sequence[str]:
-        try:
-            return self._lists[images.digest].keys
-        except RobustnessError:
-            return [f"{images.digest}/{place}" for place in range(images.count)]
+        known = self._list(images)
+        return [f"{images.digest}/{place}" for place in range(images.count)] if known is None else known.keys
 
     def labels(self, images: ImageSetId) -> Sequence[int] | None:
+        known = self._list(images)
+        return None if known is None else known.labels
+
+    def _list(self, images: ImageSetId) -> ImageList | None:
         try:
-            return self._lists[images.digest].labels
+            return self._lists[images.digest]
         except RobustnessError:
             return None
 

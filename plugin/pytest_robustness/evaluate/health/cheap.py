@@ -11,12 +11,11 @@ from torch import Tensor
 
 from pytest_robustness.evaluate.health.finding import Checks, Subject
 from pytest_robustness.evaluate.health.masking import MASKING
+from pytest_robustness.evaluate.models.function import ROUNDING
 from pytest_robustness.records.finding import Finding
 
 #: Of the images of a suite a model should get right at least so many; wrong preprocessing costs more than age.
 LEAST_ACCURACY = 0.5
-#: By so much, as a share of the logits' spread, rounding may move a logit when its image has other batch mates.
-ROUNDING = 1e-3
 #: How near to 1 the sum of probabilities is.
 NORMALISED = 1e-3
 #: Share of images that uniform noise of size eps may fool.

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
-from pytest_robustness.evaluate.health.pgd import Logits, Loss, ascent, cross_entropy, reference_pgd
+from pytest_robustness.evaluate.health.pgd import Logits, Loss, ascent, cross_entropy, gradient, margin, reference_pgd
 from pytest_robustness.records.finding import Finding
+
+#: Half of the secant along which a gradient is compared with what it predicts; of a pixel's range.
+HALF_SECANT = 1 / 1024
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,27 @@ class Subject:
         """(N, K), of the clean images."""
         with torch.no_grad():
             return self.classifier(self.images)
+
+    @cached_property
+    def inner(self) -> Tensor:
+        """(N, C, H, W): the images, moved inwards as far as a secant reaches: its ends are images too."""
+        return self.images.clamp(HALF_SECANT, 1 - HALF_SECANT)
+
+    @cached_property
+    def margin_gradient(self) -> Tensor:
+        """(N, C, H, W): of the margin, there."""
+        return gradient(self.classifier, self.inner, self.labels, margin)
+
+    def secant(self, signs: Tensor) -> tuple[Tensor, Tensor]:
+        """(N,) each: the margin's change from one end of a secant along signs to the other; what its gradient predicts.
+
+        ``signs``, (N, C, H, W), are -1, 0 or 1; the secant is ``2 * HALF_SECANT`` long in each pixel.
+        """
+        with torch.no_grad():
+            ahead, behind = (
+                margin(self.classifier(self.inner + way * HALF_SECANT * signs), self.labels) for way in (1, -1)
+            )
+        return ahead - behind, 2 * HALF_SECANT * (self.margin_gradient * signs).flatten(1).sum(1)
 
     @cached_property
     def fgsm(self) -> Tensor:

@@ -20,8 +20,6 @@ MISSED = 0.10
 MARGIN = 5.0
 #: Steps of the unbounded attack, each of an eighth of the range of a pixel.
 UNBOUNDED_STEPS = 24
-#: Half of the secant along which a gradient is compared with what it predicts; of a pixel's range.
-HALF_SECANT = 1 / 1024
 #: Observed over predicted change of a gradient that describes its model; and the share of images that may be outside.
 AGREES, DISAGREE = (0.5, 2.0), 0.20
 #: Random directions in which the margin's change is compared, and the share of it that may stay unexplained.
@@ -57,13 +55,8 @@ def gradient_agreement(subject: Subject) -> Finding:
     Over a secant of two thousandths of the range: where the input is rounded, where a JPEG or a detector sits inside or
     the gradient is another function's, it does not change at all, or not so.
     """
-    images = subject.images.clamp(HALF_SECANT, 1 - HALF_SECANT)
-    found = gradient(subject.classifier, images, subject.labels, margin)
-    step = HALF_SECANT * found.sign()
-    with torch.no_grad():
-        ahead, behind = (margin(subject.classifier(images + way * step), subject.labels) for way in (1, -1))
-    predicted = 2 * HALF_SECANT * found.abs().flatten(1).sum(1)
-    ratio = (ahead - behind) / predicted.clamp_min(1e-12)
+    observed, predicted = subject.secant(subject.margin_gradient.sign())
+    ratio = observed / predicted.clamp_min(1e-12)
     ratio = torch.where(predicted > 0, ratio, 0.0)
     outside = ~((ratio >= AGREES[0]) & (ratio <= AGREES[1]))  # also of NaN
     return Finding(
@@ -84,18 +77,11 @@ def random_directions(subject: Subject) -> Finding:
     what is observed, is 0.01 to 0.04 on the zoo and 0.001 on an adversarially trained model; it is 0.6 where half of
     the first layer's channels, or two of three colours, are detached, 0.9 and more where the gradient is blurred.
     """
-    images = subject.images.clamp(HALF_SECANT, 1 - HALF_SECANT)
-    found = gradient(subject.classifier, images, subject.labels, margin)
     generator = torch.Generator().manual_seed(subject.seed)
     wrong = seen = 0.0
     for _ in range(DIRECTIONS):
-        signs = (torch.rand(images.shape, generator=generator).to(images) < 0.5).to(images) * 2 - 1
-        with torch.no_grad():
-            ahead, behind = (
-                margin(subject.classifier(images + way * HALF_SECANT * signs), subject.labels) for way in (1, -1)
-            )
-        observed = ahead - behind
-        predicted = 2 * HALF_SECANT * (found * signs).flatten(1).sum(1)
+        drawn = torch.rand(subject.images.shape, generator=generator).to(subject.images)
+        observed, predicted = subject.secant((drawn < 0.5).to(drawn) * 2 - 1)
         wrong += float((observed - predicted).square().sum())
         seen += float(observed.square().sum())
     residual = wrong / max(seen, 1e-30) if wrong or seen else 0.0
