@@ -44,6 +44,24 @@ class Behind(nn.Module):
         return self.after(self.model((self.before(images * STD + MEAN) - MEAN) / STD))
 
 
+class Backwards(torch.autograd.Function):
+    """Forward the identity; backward whatever is made of the gradient."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+        context.change = change
+        return values.clone()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return context.change(gradient), None
+
+
+def with_gradient(change: Callable[[Tensor], Tensor]) -> nn.Module:
+    """The sound model, whose gradient to the pixels is changed."""
+    return Behind(lambda pixels: Backwards.apply(pixels, change))
+
+
 def resisting() -> nn.Module:
     """The zoo's model that really resists, by adversarial training."""
     return shipped.resisting()
@@ -87,36 +105,14 @@ def jpeg_inside() -> nn.Module:
     return Behind(compressed)
 
 
-class Nowhere(torch.autograd.Function):
-    """Forward the identity; backward NaN, as the square root of zero in a branch of value 0 has it."""
-
-    @staticmethod
-    def forward(context: Any, values: Tensor) -> Tensor:
-        return values.clone()
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return gradient * torch.nan
-
-
 def gradient_of_nan() -> nn.Module:
-    return Behind(Nowhere.apply)
-
-
-class Mirrored(torch.autograd.Function):
-    """Forward the identity; backward the gradient of the mirrored image."""
-
-    @staticmethod
-    def forward(context: Any, values: Tensor) -> Tensor:
-        return values.clone()
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return gradient.flip(3)
+    """As the square root of zero in a branch of value 0 has it."""
+    return with_gradient(lambda gradient: gradient * torch.nan)
 
 
 def decoy_gradient() -> nn.Module:
-    return Behind(Mirrored.apply)
+    """The gradient of the mirrored image."""
+    return with_gradient(lambda gradient: gradient.flip(3))
 
 
 class HalfDetached(nn.Module):
@@ -147,20 +143,9 @@ def all_but_a_band_detached() -> nn.Module:
     return Behind(lambda pixels: torch.cat([pixels[:, :, :15].detach(), pixels[:, :, 15:]], 2))
 
 
-class Blurred(torch.autograd.Function):
-    """Forward the identity; backward the mean of the gradients around."""
-
-    @staticmethod
-    def forward(context: Any, values: Tensor) -> Tensor:
-        return values.clone()
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return functional.avg_pool2d(gradient, 5, 1, 2)
-
-
 def blurred_gradient() -> nn.Module:
-    return Behind(Blurred.apply)
+    """The mean of the gradients around."""
+    return with_gradient(lambda gradient: functional.avg_pool2d(gradient, 5, 1, 2))
 
 
 def softmax_head() -> nn.Module:
