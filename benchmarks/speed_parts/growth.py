@@ -42,7 +42,7 @@ def main(path: Path) -> None:
         started = time.process_time()
         found = evaluate(changed.case(case), stopwatch=Stopwatch(count))
         spent = time.process_time() - started
-        row = {"what": what, "to": to, "cpu": spent, "images": count, "units": found.timing.gradient_units}
+        row = {"what": what, "to": to, "cpu": spent, "images": count, "units": found.gradient_units}
         print(json.dumps(row), flush=True)
 
 

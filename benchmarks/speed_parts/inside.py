@@ -37,7 +37,6 @@ PARTS = (
     ("clean images", "evaluate.measure", "answers"),
     (ATTACKS, "evaluate.row_rounds", "RowRound.__call__"),
     (ATTACKS, "evaluate.batch_rounds", "BatchRound.__call__"),
-    ("gradient units beside them", "evaluate.rounds", "Timed.time_unit"),
     (AFTER, "evaluate.row_rounds", "RowRound.after"),
     (AFTER, "evaluate.batch_rounds", "BatchRound.after"),
     ("noise rates", "evaluate.rounds", "noise_rate"),

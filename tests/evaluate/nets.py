@@ -153,10 +153,10 @@ def counts_its_calls() -> nn.Module:
     return Before(noisy)
 
 
-def tires_after_thirty_calls() -> nn.Module:
+def tires_after_twenty_calls() -> nn.Module:
     """Right as long as anybody looks at it before the attack."""
     calls = iter(range(10**9))
-    return Before(lambda images: images if next(calls) < 30 else images * 0.9)
+    return Before(lambda images: images if next(calls) < 20 else images * 0.9)
 
 
 def batch_statistics() -> nn.Module:

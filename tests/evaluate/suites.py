@@ -91,13 +91,14 @@ def case_of(
     row_floor: int | None = None,
     seed: int = 0,
     memory_format: str = "contiguous",
+    time: str = "work",
 ) -> Case:
     """The one case of a suite written to ``folder``."""
     images = pictures() if images is None else images
     write_images(folder / "images.npz", images, labels_of(images) if labels is None else labels)
     lines = [f"batch_size = {batch_size}", f"seed = {seed}"]
     lines += [] if row_floor is None else [f"row_floor = {row_floor}"]
-    lines += [f'memory_format = "{memory_format}"']
+    lines += [f'memory_format = "{memory_format}"', f'time = "{time}"']
     lines += ["[images]", 'file = "images.npz"', *([f'unselected = "{unselected}"'] if unselected else [])]
     lines += ["[normalisation]", f"mean = {[MEAN] * nets.CHANNELS}", f"std = {[STD] * nets.CHANNELS}"]
     lines += ["[models.net]", f'source = "{source}"', *([f'weights = "{weights}"'] if weights else [])]

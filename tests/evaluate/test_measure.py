@@ -372,7 +372,7 @@ def test_a_model_that_breaks_its_contract_is_an_error_in_one_line(source: str, t
         ("noise_by_position", "looks at the other images of its batch"),
         ("batch_statistics", "looks at the other images of its batch"),
         ("counts_its_calls", "remembers what it saw before"),
-        ("tires_after_thirty_calls", "remembers what it saw before"),
+        ("tires_after_twenty_calls", "remembers what it saw before"),
     ],
 )
 @pytest.mark.parametrize("attack", [PGD, ATTACKS["ta-pgd"], ATTACKS["square"]], ids=["rows", "batches", "forwards"])
@@ -480,16 +480,19 @@ def test_the_spread_is_of_units_or_rounds_whichever_is_larger(
     assert timing.unit_spread == pytest.approx(spread / NormalDist().inv_cdf(0.75), abs=1e-4)
 
 
+@pytest.mark.parametrize(("time", "expected"), [("clock", [1, 0, 1, 0, 1]), ("work", [0] * 5)])
 @pytest.mark.parametrize("name", ["pgd", "ta-pgd"])
-def test_a_unit_is_timed_before_the_first_round_in_the_middle_and_after_the_last(name: str, tmp_path: Path) -> None:
+def test_a_unit_is_timed_at_the_start_in_the_middle_and_at_the_end_where_the_clock_judges(
+    name: str, time: str, expected: list[int], tmp_path: Path
+) -> None:
     seen: list[Round] = []
 
     def run(rounds: Sequence[Round]) -> None:
         run_in_order(rounds)
         seen.extend(rounds)
 
-    evaluate(case_of(tmp_path, ATTACKS[name], batch_size=12), device=CPU, run_rounds=run)
-    assert [len(one.units) for one in seen] == [1, 0, 1, 0, 1]
+    evaluate(case_of(tmp_path, ATTACKS[name], batch_size=12, time=time), device=CPU, run_rounds=run)
+    assert [len(one.units) for one in seen] == expected
     assert all(seconds > 0 for one in seen for seconds in (one.attack_seconds, *[unit for unit, _ in one.units]))
 
 

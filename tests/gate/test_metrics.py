@@ -291,6 +291,25 @@ def test_time_is_not_judged_where_it_means_little_and_says_why(
     assert "5.00 -> 1.00" in found.text
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "anew"),
+    [
+        ({"spread": 0.5}, {}, True),
+        ({"spread": 0.5}, {"spread": 0.5}, False),
+        ({}, {"spread": 0.5}, False),
+        ({"spread": 0.5, "device": "a GPU"}, {}, False),
+        ({"units": None}, {}, True),
+        ({"units": None}, {"units": None}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_baseline_no_time_can_be_held_against_is_named_and_recorded_anew(
+    before: dict[str, object], after: dict[str, object], anew: bool
+) -> None:
+    found = timed({"units": 5.0} | before, {"units": 5.0} | after)
+    assert found.record_anew == anew == ("the next update records it anew" in found.text)
+
+
 @pytest.mark.parametrize(("before", "after"), [(None, 5.0), (5.0, None), (None, None)])
 def test_time_that_was_not_taken_is_not_judged(before: float | None, after: float | None) -> None:
     assert timed({"units": before}, {"units": after}).outcome == "not judged"

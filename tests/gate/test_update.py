@@ -42,6 +42,8 @@ DUE: dict[str, Update] = {
     "noise rate": update(changed(noises=[0.1] * 50 + [None] * 50)),
     "clean accuracy": update(changed(unselected="+" * 50 + "-" * 50)),
     "time that fell": update(changed(units=1.0)),
+    "a baseline that was not timed": update(changed(), changed(units=None)),
+    "a baseline of unsure time": update(changed(), changed(spread=0.5)),
 }
 NOT_DUE: dict[str, Update] = {
     "nothing": update(changed()),
@@ -51,6 +53,7 @@ NOT_DUE: dict[str, Update] = {
     "time within tolerance": update(changed(units=5.5)),
     "time on another device": update(changed(units=1.0, device="a GPU")),
     "time that rose": update(changed(units=50.0)),
+    "unsure time": update(changed(spread=0.5)),
     "doubtful time": update(changed(units=1.0, doubt="several workers share a GPU")),
     "another version of a library": update(changed(torch="2.15.0")),
 }

@@ -225,6 +225,25 @@ def test_seconds_are_those_of_all_attempts() -> None:
     assert SMALL.model_copy(update={"timing": timing}).seconds is None
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "of_images", "timing", "units"),
+    [
+        ("!.", {"forwards": [3, 6], "gradients": [3, 6]}, {"gradient_units": 7.0}, 7),
+        ("!.", {"forwards": [3, 6], "gradients": [3, 6]}, {"rows": 99, "gradient_rows": 99}, 4.5),
+        ("!.", {"forwards": [3, 6], "gradients": [0, 0]}, {}, 1.5),
+        ("!.-", {}, {"rows": 40, "gradient_rows": 10}, 10),
+        ("!.", {}, {}, None),
+        ("--", {}, {"rows": 40}, None),
+    ],
+)
+def test_time_is_in_gradient_units_as_timed_else_as_counted(
+    outcomes: str, of_images: dict[str, list[int]], timing: dict[str, float], units: float | None
+) -> None:
+    """A backward costs two forwards."""
+    one = measurement(outcomes, units=None, **of_images)
+    assert one.model_copy(update={"timing": one.timing.model_copy(update=timing)}).gradient_units == units
+
+
 Edit = Callable[[dict[str, list], int], None]
 
 

@@ -43,16 +43,17 @@ def plan(case: Case, subject: Subject, attempts: Tensor, finished: Finished) -> 
     """The rounds in which a case's attack goes through its attempts, (N,) bool; none where there are none."""
     if not bool(attempts.any()):
         return []
+    judged_by_clock = case.suite.time == "clock"  # elsewhere units would be gradients that nobody asks for
     if case.ensemble is None:
-        return list(_attack(case, subject, attempts, finished, timed=True))
+        return list(_attack(case, subject, attempts, finished, timed=judged_by_clock))
     standing = Standing(attempts.clone())
-    units = _first(attempts, case.batch_size)
+    units = _first(attempts, case.batch_size) if judged_by_clock else ()
     members = case.members()
     return [
         MemberRound(
             context_of(member, subject),
             finished,
-            unit_before=units if number == 0 else (),
+            unit_before=() if number else units,
             member=number,
             standing=standing,
             plan=_planning(member, subject),

@@ -1,4 +1,4 @@
-"""Attack time: what the rounds of a case cost, in seconds and in gradient units."""
+"""Attack time: what the rounds of a case cost, in seconds and, where units were timed, in gradient units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_robustness.records.measurement import Timing
 
 
 def timing_of(rounds: Sequence[Round], attempts: int, images: int, time_unreliable_because: str | None) -> Timing:
-    """Attack time in seconds per attempt and in gradient units.
+    """Attack time in seconds per attempt and, where units were timed beside it, in gradient units.
 
     What a round's attack cost per image computed, in units, is nearly the same in all rounds; its median, times the
     images computed, is the time of an undisturbed run.

@@ -62,7 +62,7 @@ class Update:
 def to_write(results: Iterable[Update]) -> Iterator[Update]:
     """Those whose baseline is missing, of another model, protocol or image set, or whose values left their tolerance.
 
-    Also those whose baseline does not say what the masking checks found.
+    Also those whose baseline does not say what the masking checks found, or has a time that no run can be held against.
 
     The others keep their file, also one whose time rose: a diff should mean something. A set in another order is the
     same set.
@@ -74,6 +74,7 @@ def to_write(results: Iterable[Update]) -> Iterator[Update]:
             or result.then.protocol != result.now.protocol
             or result.now.provenance.changes(result.then.provenance)
             or (result.then.findings is None and result.now.findings is not None)
+            or any(metric.record_anew for metric in result.verdict.metrics)
             or change.grown
             or change.removed
             or change.other_pixels

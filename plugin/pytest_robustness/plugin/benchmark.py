@@ -106,7 +106,7 @@ class BenchmarkedRounds:
             effort=aggregates.effort,
             forwards=aggregates.forwards,
             gradients=aggregates.gradients,
-            gradient_units=timing.gradient_units,
+            gradient_units=measurement.gradient_units,
             seconds_per_attempt=timing.seconds_per_attempt,
             device=measurement.provenance.device,
         )

@@ -25,7 +25,7 @@ def properties(result: Result) -> list[tuple[str, object]]:
         "effort": rates.effort,
         "forwards": rates.forwards,
         "gradients": rates.gradients,
-        "gradient_units": result.measurement.timing.gradient_units,
+        "gradient_units": result.measurement.gradient_units,
         "clean_accuracy": rates.clean_accuracy,
     }
     return [(f"robustness_{name}", value) for name, value in values.items() if value is not None]

@@ -17,6 +17,8 @@ from pytest_robustness.records.protocol import Protocol, from_version_1
 from pytest_robustness.records.provenance import Provenance
 
 SCHEMA: Literal[2] = 2
+#: What a backward costs, in forwards: nearly the same for all convolutional networks.
+BACKWARD = 2
 #: Of a stored measurement, after its head: what is longest comes last.
 SECTIONS = ("images", "unselected", "timing", "protocol", "provenance", "findings", "evidence")
 
@@ -24,7 +26,8 @@ SECTIONS = ("images", "unselected", "timing", "protocol", "provenance", "finding
 class Timing(Record):
     """Attack time. Seconds are process CPU time on a CPU and device time on a GPU.
 
-    A gradient unit is one forward and backward to the input of the same batch, timed beside the attack.
+    A gradient unit is one forward and backward to the input of the same batch. Only for a suite that judges time by
+    the clock are some of them timed beside the attack; null elsewhere.
     """
 
     seconds_per_attempt: Finite | None
@@ -107,6 +110,23 @@ class Measurement(Record):
         """
         protocol = self.protocol
         return protocol.distance is None or "eps" in protocol.parameters or protocol.attack == "CW"
+
+    @property
+    def gradient_units(self) -> float | None:
+        """Attack time of an attempt, in gradient units: as it was timed, else as its rows were counted.
+
+        None where nothing was attacked, and where neither is known.
+        """
+        if self.timing.gradient_units is not None:
+            return self.timing.gradient_units
+        counted, totals = self.aggregates, self.timing
+        if not counted.attempts:
+            return None
+        if counted.forwards is not None and counted.gradients is not None:
+            forwards = counted.forwards + BACKWARD * counted.gradients
+        else:
+            forwards = (totals.rows + BACKWARD * totals.gradient_rows) / counted.attempts
+        return round(forwards / (1 + BACKWARD), 4) or None
 
     @property
     def seconds(self) -> float | None:

@@ -40,7 +40,8 @@ class MetricVerdict(Record):
     ``change`` is in points for rates and accuracies (after - before), relative for the others (after / before - 1), and
     so is its 95 % ``interval``. ``p_value`` is one-sided, in the direction of the change, which ``worse`` tells;
     ``family_p_value`` is its rank among all that is said of the model, to be compared with the model's alpha. ``fails``
-    says whether it fails the case, ``text`` says all with the numbers, without the case's name.
+    says whether it fails the case, ``text`` says all with the numbers, without the case's name. ``record_anew``: the
+    baseline's own value is too unsure for any run to be held against it, so an update replaces it.
     """
 
     metric: str
@@ -57,6 +58,7 @@ class MetricVerdict(Record):
     lost: int | None = None
     won: int | None = None
     worse: bool = False
+    record_anew: bool = False
 
     @property
     def moved(self) -> bool:

@@ -37,7 +37,7 @@ class Averages:
             success_rate=_mean(one.aggregates.success_rate for one in measured if one.has_success_rate),
             noise_rate=_mean(one.noise_rate for one in aggregates),
             seconds=_mean(one.timing.seconds_per_attempt for one in measured),
-            units=_mean(one.timing.gradient_units for one in measured),
+            units=_mean(one.gradient_units for one in measured),
             top_1=aggregates[0].clean_accuracy,
             top_5=aggregates[0].top_5_accuracy,
         )

@@ -260,9 +260,9 @@ def _fooled_by(found: Measurement) -> dict[str, int]:
 
 
 def _time(found: Measurement) -> data.Value | None:
-    units = found.timing.gradient_units
-    if units is None:
-        return None
+    units = found.gradient_units
+    if units is None or found.timing.gradient_units is None:
+        return None if units is None else data.Value(value=units, interval=None)
     reach = time_reach(found.timing)
     sure = found.timing.rounds > 1
     return data.Value(value=units, interval=(units * max(0.0, 1 - reach), units * (1 + reach)) if sure else None)

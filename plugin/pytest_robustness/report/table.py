@@ -18,7 +18,7 @@ HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "ch
 #: Columns of their own only where a case has one: before the success rate what it was, on the same images; behind it.
 BASELINE, DISTANCE = "baseline", "distance"
 LEGEND = (
-    "[95 % intervals]; effort: gradient evaluations until fooled; time: in forward + backward passes of the same batch"
+    "[95 % intervals]; effort: gradient evaluations until fooled; time: of an attempt, in forward + backward passes"
 )
 #: Metrics whose changes are points.
 RATES = ("success rate", "robust accuracy", "clean accuracy")
@@ -100,7 +100,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     model, attack = CaseId(row.case).model, CaseId(row.case).attack
     if row.measurement is None:
         return (model, attack, "-", "-", "-", "-", "-", row.status)
-    aggregates, timing = row.measurement.aggregates, row.measurement.timing
+    aggregates = row.measurement.aggregates
     one_step = row.measurement.budget == 1
     return (
         model,
@@ -108,7 +108,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _rate(aggregates) if row.measurement.has_success_rate else "-",
         _shown(aggregates.noise_rate, "{:.5f}"),
         _shown(None if one_step else aggregates.effort, "{:.2f}"),
-        _shown(timing.gradient_units, "{:.2f}"),
+        _shown(row.measurement.gradient_units, "{:.2f}"),
         _change(row.verdict),
         row.status,
     )

@@ -125,5 +125,6 @@ def percent(change: float, interval: Interval | None) -> str:
     return f"{change:+.1%}{known}"
 
 
-def not_judged(name: str, reason: str) -> MetricVerdict:
-    return MetricVerdict(metric=name, outcome="not judged", text=f"{name} not judged: {reason}")
+def not_judged(name: str, reason: str, *, record_anew: bool = False) -> MetricVerdict:
+    text = f"{name} not judged: {reason}"
+    return MetricVerdict(metric=name, outcome="not judged", text=text, record_anew=record_anew)

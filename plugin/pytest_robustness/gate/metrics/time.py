@@ -16,19 +16,28 @@ LEAST_ROUNDS = 4
 ALLOWED_REACH = 0.5
 #: Standard error of a median, in standard errors of a mean, for a normal distribution.
 MEDIAN_ERROR = math.sqrt(math.pi / 2)
+#: Of a baseline that no run can be held against.
+ANEW = "the next update records it anew"
 
 
 def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
     """Of whole runs: a time cannot be told apart by images, so both have to be of the same ones."""
     before, after = then.timing.gradient_units, now.timing.gradient_units
-    if not before or not after:
+    if not after:
         yield not_judged("time", "nothing was timed")
         return
-    values = f"{before:.2f} -> {after:.2f} gradient units"
+    if not before:
+        yield not_judged("time", f"the baseline was not timed: {ANEW}", record_anew=True)
+        return
+    values, allowed = f"{before:.2f} -> {after:.2f} gradient units", ALLOWED_REACH * rules.tolerances.time
     reach = time_reach(then.timing, now.timing)
-    doubt = _doubt(then, now, reach, ALLOWED_REACH * rules.tolerances.time)
-    if doubt is not None:
+    if doubt := _doubt(then, now):
         yield not_judged("time", f"{values}, {doubt}")
+        return
+    if reach > allowed:
+        anew = time_reach(then.timing) > allowed >= time_reach(now.timing)
+        doubt = f"known to {reach:.0%} only, not to {allowed:.0%}"
+        yield not_judged("time", f"{values}, {doubt}{f', for the baseline: {ANEW}' if anew else ''}", record_anew=anew)
         return
     change = after / before - 1
     outcome = rules.outcome(-change, rules.tolerances.time, 0.0)  # the reach is what makes it sure
@@ -45,7 +54,7 @@ def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[
     )
 
 
-def _doubt(then: Measurement, now: Measurement, reach: float, allowed: float) -> str | None:
+def _doubt(then: Measurement, now: Measurement) -> str | None:
     """Why two times should not be compared; None where they can be."""
     if then.provenance.device != now.provenance.device:
         return f"recorded on {then.provenance.device}"
@@ -57,7 +66,7 @@ def _doubt(then: Measurement, now: Measurement, reach: float, allowed: float) ->
         return doubt
     if min(then.timing.rounds, now.timing.rounds) < LEAST_ROUNDS:
         return f"fewer than {LEAST_ROUNDS} rounds"
-    return f"known to {reach:.0%} only, not to {allowed:.0%}" if reach > allowed else None
+    return None
 
 
 def _threads(one: Measurement) -> str:

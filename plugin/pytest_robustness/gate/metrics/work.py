@@ -10,11 +10,8 @@ from collections.abc import Sequence
 from pytest_robustness.gate.metrics.effort import effort_differences
 from pytest_robustness.gate.metrics.paired import fallen, mean, not_judged
 from pytest_robustness.gate.metrics.rules import Rules
-from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.records.measurement import BACKWARD, Measurement
 from pytest_robustness.records.verdict import MetricVerdict
-
-#: A forward with a backward costs about three forwards.
-BACKWARD = 2
 
 
 def work_differences(then: Measurement, now: Measurement) -> dict[int, int]:
