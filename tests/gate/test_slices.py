@@ -1,4 +1,4 @@
-"""Classes under each attack: the worst one is named, and nothing that others did hides it."""
+"""Parts of the images under each attack: the worst one is named, and nothing that others did hides it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,8 @@ from pytest_robustness.gate.judge import judge_pair
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.model_verdict import judge_models
 from pytest_robustness.gate.pairing import Lists, pair
+from pytest_robustness.gate.run_verdict import judge_together
+from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.suite.suite import Suite
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, images, measurement
@@ -113,3 +115,50 @@ def test_without_slices_none_are_judged(tmp_path: Path, text: str) -> None:
     assert list(verdicts) == ["small under 1 attack"]
     twenty = judge_models(suite_of(tmp_path, ONE), of_fgsm(before + "." * 10, after + "." * 10), Lists([images(200)]))
     assert text or "small, class 3 under fgsm: success rate" in twenty
+
+
+CAMERAS = 'slices = ["camera", "class"]\n' + ONE
+
+
+def taken_by(*cameras: str) -> ImageList:
+    """A thousand images, the k-th tenth of them of the k-th camera."""
+    return ImageList(keys=MANY.keys, labels=MANY.labels, columns={"camera": [cameras[i // 100] for i in range(1000)]})
+
+
+def test_a_value_of_a_column_is_a_slice_like_a_class(tmp_path: Path) -> None:
+    """Twenty images more of one camera are two more of each class."""
+    suite = suite_of(tmp_path, CAMERAS)
+    listed = taken_by(*"abcdefghij")
+    before = "".join(FOOLED if i % 100 < 40 else WITHSTOOD for i in range(1000))
+    after = "".join(FOOLED if i % 100 < (60 if i // 100 == 3 else 40) else WITHSTOOD for i in range(1000))
+    pairs = of_fgsm(before, after)
+    verdicts = judge_models(suite, pairs, Lists([listed]))
+    (named,) = (name for name in verdicts if " under fgsm: " in name)
+    assert named == "small, camera d under fgsm: success rate"
+    assert (verdicts[named].outcome, verdicts[named].images, verdicts[named].lost) == ("regressed", 100, 20)
+    assert not [name for name in judge_models(suite, pairs, Lists([taken_by(*"a" * 10)])) if "camera d" in name]
+
+
+@pytest.mark.parametrize(("each", "said"), [(19, True), (20, False)])
+def test_a_column_whose_values_have_too_few_images_is_told(tmp_path: Path, each: int, said: bool) -> None:
+    suite = suite_of(tmp_path, CAMERAS)
+    names = [str(i % 20) for i in range(20 * each)]
+    some = images(len(names))
+    listed = ImageList(keys=some.keys, labels=some.labels, columns={"camera": names})
+    pairs = of_fgsm(WITHSTOOD * len(names), FOOLED + WITHSTOOD * (len(names) - 1))
+    stored = {case: one.then for case, one in pairs.items()}
+    run = {case: one.now for case, one in pairs.items()}
+    notes = judge_together(suite, run, stored.get, Lists([listed])).notes
+    assert ("slices: no camera has 20 images, so none is judged" in notes) == said
+    assert not [note for note in notes if "no class" in note]
+
+
+@pytest.mark.parametrize("after", [WITHSTOOD * 1000, FOOLED + WITHSTOOD * 999], ids=["nothing changed", "changed"])
+def test_a_run_without_the_column_cannot_pass_where_anything_changed(tmp_path: Path, after: str) -> None:
+    suite = suite_of(tmp_path, CAMERAS)
+    pairs = of_fgsm(WITHSTOOD * 1000, after)
+    stored = {case: one.then for case, one in pairs.items()}
+    run = {case: one.now for case, one in pairs.items()}
+    failures = judge_together(suite, run, stored.get, Lists([MANY])).failures
+    said = "slices: the run's list of images has no column 'camera', so nothing is known of its slices"
+    assert failures == [said] * (FOOLED in after)

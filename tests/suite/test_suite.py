@@ -155,6 +155,20 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a seed in words": ('seed = "0"\n' + SOUND, "seed", "not '0'"),
     "a mean that is a number": (SOUND + "[normalisation]\nmean = 0.5\n", "normalisation.mean", "not 0.5"),
     "a mean in words": (SOUND + '[normalisation]\nmean = ["0.5"]\n', "normalisation.mean.0", "not '0.5'"),
+    # slices
+    "slices by a label": ('slices = ["label"]\n' + SOUND, "slices", "'label' is no column to slice by"),
+    "slices twice": ('slices = ["camera", "camera"]\n' + SOUND, "slices", "'camera' is named twice"),
+    "a slice without a name": ('slices = [""]\n' + SOUND, "slices.0", "at least 1 character"),
+    "classes of predicted labels": (
+        'slices = ["class"]\n' + SOUND.replace("[images]\n", '[images]\nlabels = "predicted"\n'),
+        "slices",
+        "class needs labels",
+    ),
+    "a column of a whole folder": (
+        'slices = ["camera"]\n[images]\nfolder = "photographs"\n' + MODEL + ATTACK,
+        "slices",
+        "'camera' should be a column of images.selected",
+    ),
     # values out of range
     "alpha of 0": ("alpha = 0\n" + SOUND, "alpha", "greater than 0, not 0"),
     "alpha of 1": ("alpha = 1\n" + SOUND, "alpha", "less than 1, not 1"),
@@ -379,7 +393,7 @@ def test_shares_of_alpha_are_declared_and_add_up_to_one_at_most(folder: Path) ->
 
 @pytest.mark.parametrize(
     ("key", "usual", "other"),
-    [("time", "work", "clock"), ("slices", ["class"], []), ("suspicious", "fail", "warn")],
+    [("time", "work", "clock"), ("slices", None, []), ("suspicious", "fail", "warn")],
 )
 def test_what_time_slices_and_suspicion_mean_is_the_file_s(
     folder: Path, key: str, usual: object, other: object
@@ -388,6 +402,25 @@ def test_what_time_slices_and_suspicion_mean_is_the_file_s(
     assert getattr(loaded(folder, f"{key} = {json.dumps(other)}\n" + SOUND), key) == other
     path = written(folder, f'{key} = "else"\n' + SOUND)
     assert key in refusal(lambda: load_suite(path))
+
+
+@pytest.mark.parametrize(
+    ("slices", "labels", "by", "columns"),
+    [
+        (None, "given", ["class"], ()),
+        (None, "predicted", [], ()),
+        ([], "given", [], ()),
+        (["camera", "class"], "given", ["camera", "class"], ("camera",)),
+        (["camera"], "predicted", ["camera"], ("camera",)),
+    ],
+)
+def test_images_are_sliced_by_class_where_labels_are_given_and_by_columns(
+    folder: Path, slices: list[str] | None, labels: str, by: list[str], columns: tuple[str, ...]
+) -> None:
+    line = "" if slices is None else f"slices = {json.dumps(slices)}\n"
+    suite = loaded(folder, (line + SOUND).replace("[images]\n", f'[images]\nlabels = "{labels}"\n'))
+    assert suite.sliced_by == by
+    assert suite.columns == columns
 
 
 def test_a_candidate_takes_its_input_like_the_model_whose_place_it_takes(folder: Path) -> None:

@@ -34,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Choose the images, write the lists and say what was chosen and what was left out."""
-    from pytest_robustness.evaluate.images.folders import write_list
+    from pytest_robustness.evaluate.images.folders import check_replaceable, write_list
     from pytest_robustness.evaluate.images.load import scan_images
     from pytest_robustness.evaluate.images.selection import draw, select, with_digests
     from pytest_robustness.evaluate.images.selection_pool import ClassifierPool
@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
         raise RobustnessError(f"{suite.path}: images.labels: without labels nothing is correct: nothing to select")
     if not images.folder.is_dir():
         raise RobustnessError(f"{images.folder}: no such folder; give --images DIR")
+    for path in filter(None, (images.selected, images.unselected)):
+        check_replaceable(path)
     models = _models(suite, options.models)
     found = scan_images(images)
     with ClassifierPool(suite, options.workers or _workers()) as pool:

@@ -85,7 +85,7 @@ def run_case(
     stopwatch, model_cache = Stopwatch(request.limit), model_cache or ModelCache()
     rules = replace(Rules.of(case), accept_removed_images=request.accept_removed_images)
     attacked, unselected = image_lists(case)
-    own = [attacked, *([unselected] if unselected else [])]
+    own = [*([unselected] if unselected else []), attacked]  # of one set twice the one with columns
     lists = Lists(own, stored_list) if stored_list else Lists(own)
     if baseline is not None and not request.limit:
         _check_lists(baseline, attacked, unselected, lists)

@@ -53,7 +53,7 @@ class AnchorRules(BaseModel):
             tolerances=suite.tolerances,
             max_success_rate=limits,
             levels=suite.levels,
-            slices=[str(name) for name in suite.slices],
+            slices=suite.sliced_by,
             suspicious=suite.suspicious,
         )
 

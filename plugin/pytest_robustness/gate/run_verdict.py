@@ -11,6 +11,7 @@ from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.model_verdict import judge_models
 from pytest_robustness.gate.pairing import Lists, Pair, pair
+from pytest_robustness.gate.slices import too_small, unsliced
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
@@ -75,6 +76,8 @@ def _together(suite: Suite, pairs: Mapping[str, Pair], lists: Lists, accept_remo
         if verdict.moved:
             lines = together.failures if verdict.fails else together.notes
             lines.append(f"{name.removesuffix(f': {verdict.metric}')}: {verdict.text}")
+    together.failures += unsliced(suite, pairs, lists)
+    together.notes += too_small(suite, pairs, lists)
     return together
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.metrics import (
     DIFFERENCES,
     METRICS,
@@ -18,14 +17,12 @@ from pytest_robustness.gate.metrics import (
 from pytest_robustness.gate.metrics.paired import rate
 from pytest_robustness.gate.pairing import Lists, Pair
 from pytest_robustness.gate.pooled import discordant, pool
+from pytest_robustness.gate.slices import Keys, slices_of
 from pytest_robustness.records.case_id import CaseId
-from pytest_robustness.records.image_list import ImageList, ImageSetId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.suite import Suite
 
-#: Of fewer images a class is no slice: nothing could be said of it.
-LEAST_IN_SLICE = 20
 #: Metrics of a slice.
 OF_SLICES = ("success rate", "robust accuracy", "distance")
 
@@ -47,27 +44,6 @@ class Statement:
     differences: Mapping[str, int]
     verdict: MetricVerdict
     kind: str
-
-
-class Keys:
-    """The images of sets by key and label; where a list cannot be had, by its set and place, without labels."""
-
-    def __init__(self, lists: Lists) -> None:
-        self._lists = lists
-
-    def keys(self, images: ImageSetId) -> Sequence[str]:
-        known = self._list(images)
-        return [f"{images.digest}/{place}" for place in range(images.count)] if known is None else known.keys
-
-    def labels(self, images: ImageSetId) -> Sequence[int] | None:
-        known = self._list(images)
-        return None if known is None else known.labels
-
-    def _list(self, images: ImageSetId) -> ImageList | None:
-        try:
-            return self._lists[images.digest]
-        except RobustnessError:
-            return None
 
 
 def statements(suite: Suite, model: str, pairs: Sequence[Pair], lists: Lists) -> list[Statement]:
@@ -151,18 +127,13 @@ def _clean(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: R
 
 
 def _slices(suite: Suite, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> Iterator[Statement]:
-    """Of each class with enough images, success and distance under each attack."""
+    """Of each slice with enough images, success and distance under each attack."""
     found: list[tuple[str, dict[str, int], MetricVerdict]] = []
-    for one in pairs if "class" in suite.slices and suite.images.labels != "predicted" else ():
-        labels = keys.labels(one.images)
-        for label in sorted(set(labels or ())):
-            assert labels is not None
-            index = [i for i, place in enumerate(one.places) if labels[place] == label]
-            if len(index) < LEAST_IN_SLICE:
-                continue
+    for one in pairs:
+        for called, index in slices_of(suite, one, keys):
             then, now = one.then.at(index), one.now.at(index)
             places = [one.places[i] for i in index]
-            where = f"class {suite.class_name(label)} under {CaseId(one.now.case).attack}"
+            where = f"{called} under {CaseId(one.now.case).attack}"
             for name in OF_SLICES:
                 for verdict in METRICS[name](then, now, rules):
                     if verdict.p_value is not None:

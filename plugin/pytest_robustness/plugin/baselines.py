@@ -54,7 +54,7 @@ class BaselineWriter:
         replaced = {update.now.case for update in written}
         kept = [one.then for one in updates if one.then is not None and one.now.case not in replaced]
         needed = digests([*(update.now for update in written), *kept])
-        lists = [image_lists[digest] for digest in sorted(needed & image_lists.keys())]
+        lists = [image_lists[digest].without_columns() for digest in sorted(needed & image_lists.keys())]
         try:
             self.store.write((update.now for update in written), lists)
         except RobustnessError as error:

@@ -28,11 +28,19 @@ class ImageList(Record):
 
     keys: list[Key]
     labels: list[Annotated[int, Field(ge=0, lt=2**31)]]
+    columns: dict[str, list[str]] = Field(
+        default={},
+        exclude_if=lambda columns: not columns,
+        description="of a run: what else is known of each image, to slice by; not of the digest, and in no baseline",
+    )
 
     @model_validator(mode="after")
     def _paired(self) -> Self:
         if len(self.keys) != len(self.labels):
             raise ValueError(f"{len(self.keys)} keys, but {len(self.labels)} labels")
+        for name, values in self.columns.items():
+            if len(values) != len(self.keys):
+                raise ValueError(f"{len(self.keys)} keys, but {len(values)} values of {name}")
         return self
 
     @property
@@ -46,6 +54,10 @@ class ImageList(Record):
     @property
     def identity(self) -> ImageSetId:
         return ImageSetId(count=len(self.keys), digest=self.digest)
+
+    def without_columns(self) -> Self:
+        """As baselines keep it: another value in a column makes it no other set."""
+        return self.model_copy(update={"columns": {}})
 
     def to_json(self) -> str:
         """The text of its file: one array a line, newline at the end."""

@@ -29,6 +29,7 @@ from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
 from pytest_robustness.suite.levels import GROUPS, METRICS_OF_A_CASE, Levels
 from pytest_robustness.suite.names import distinct_names, portable_name
 from pytest_robustness.suite.problems import explain
+from pytest_robustness.suite.slices import CLASS, Slices
 from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, Reading, SuitePath, Table
 
 #: Names become folder and file names of baselines, and parts of test ids.
@@ -185,8 +186,10 @@ class Suite(Table):
     time: Literal["work", "clock"] = Field(
         default="work", description="what time is judged by: rows computed, which no load changes, or the clock"
     )
-    slices: list[Literal["class"]] = Field(
-        default=["class"], description="parts of the images that are judged too; [] for none"
+    slices: Slices | None = Field(
+        default=None,
+        description="parts of the images that are judged too: by class, or by a column of the list of images; "
+        '[] for none; default: ["class"] where labels are given',
     )
     levels: Levels = Levels()
     suspicious: Literal["fail", "warn"] = Field(
@@ -246,6 +249,18 @@ class Suite(Table):
         for other in dict.fromkeys([name, *(model for pair in pairs for model in pair)]):
             if at_hand[other] != self.models[name]:
                 yield self.model_copy(update={"models": {name: at_hand[other]}})
+
+    @property
+    def sliced_by(self) -> list[str]:
+        """What the images are sliced by: ``class``, or a column of their list."""
+        if self.slices is None:
+            return [] if self.images.labels == "predicted" else [CLASS]
+        return self.slices
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the list of images that it has to have."""
+        return tuple(column for column in self.sliced_by if column != CLASS)
 
     @property
     def regular_attacks(self) -> list[str]:

@@ -146,6 +146,26 @@ def test_a_list_is_read_as_it_was_written(rows: list[Photograph], tmp_path_facto
     assert read_list(path) == rows
 
 
+@given(
+    names=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), min_size=1),
+        unique=True,
+        max_size=3,
+    ).filter(lambda names: not {"path", "label", "sha256"} & set(names)),
+    data=st.data(),
+)
+def test_columns_of_one_s_own_are_read_as_they_were_written(
+    names: list[str], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    values = st.fixed_dictionaries(
+        {name: st.text(st.characters(codec="utf-8", exclude_categories=("Cc",))) for name in names}
+    )
+    rows = [Photograph(f"{i}.png", i, f"{i:064x}", data.draw(values)) for i in range(3)]
+    path = tmp_path_factory.mktemp("lists") / "list.csv"
+    write_list(path, rows)
+    assert read_list(path) == rows
+
+
 SOUND = ["path,label,sha256", f"a/b.png,3,{'0' * 64}"]
 BROKEN: dict[str, tuple[list[str], str]] = {
     "empty": ([], "line 1: should be path,label,sha256"),
@@ -155,6 +175,13 @@ BROKEN: dict[str, tuple[list[str], str]] = {
     "label that is no number": ([*SOUND, f"a,x,{'0' * 64}"], "line 3: should be"),
     "short digest": ([SOUND[0], "a,1,00"], "line 2: should be"),
     "a column too many": ([SOUND[0], SOUND[1] + ",x"], "line 2: should be"),
+    "a column too few": (
+        [SOUND[0] + ",camera", SOUND[1]],
+        "line 2: should be a path inside the folder, a label,",
+    ),
+    "a column without a name": ([SOUND[0] + ",", SOUND[1] + ",x"], "line 1: '': no name of a column"),
+    "a column twice": ([SOUND[0] + ",x,x", SOUND[1] + ",1,2"], "line 1: 'x': no name of a column, or there twice"),
+    "a column of ours twice": ([SOUND[0] + ",label", SOUND[1] + ",1"], "line 1: 'label': no name of a column, or"),
     "a path out of the folder": ([SOUND[0], f"a/../../b,1,{'0' * 64}"], "line 2: should be a path inside the folder"),
     "an absolute path": ([SOUND[0], f"/etc/passwd,1,{'0' * 64}"], "line 2: should be a path inside the folder"),
     "a path with a line end": ([SOUND[0], f'"a\nb",1,{"0" * 64}'], "line 2: should be a path inside the folder"),

@@ -161,3 +161,43 @@ def test_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_error_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(RobustnessError, match=r"nowhere\.npz: not an image set"):
         load_images(tmp_path / "nowhere.npz")
+
+
+CAMERAS = np.array(["a", "b", "a", "", "\u00e9", "a"])
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (CAMERAS, CAMERAS.tolist()),
+        (np.arange(COUNT), ["0", "1", "2", "3", "4", "5"]),
+        (np.arange(COUNT) > 2, ["False"] * 3 + ["True"] * 3),
+    ],
+)
+def test_columns_are_arrays_beside_the_images_and_no_part_of_what_set_it_is(
+    tmp_path: Path, values: np.ndarray, told: list[str]
+) -> None:
+    path = tmp_path / "some.npz"
+    np.savez(path, **ARRAYS, camera=values)
+    found = load_images(path, ["camera"])
+    assert found.columns == {"camera": told} == found.listed.columns
+    assert found.part(range(1, 4)).listed.columns == {"camera": told[1:4]}
+    assert found.identity == load_images(path).identity
+    assert load_images(path).columns == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (None, "camera: no such array, which the suite slices by"),
+        (CAMERAS[:-1], "camera: <U1 of (5,), not (6,) strings or integers"),
+        (np.linspace(0, 1, COUNT), "camera: float64 of (6,), not (6,) strings or integers"),
+        (np.array([b"a"] * COUNT), "camera: |S1 of (6,), not (6,) strings or integers"),
+    ],
+)
+def test_columns_of_another_kind_are_refused(tmp_path: Path, values: np.ndarray | None, said: str) -> None:
+    path = tmp_path / "some.npz"
+    np.savez(path, **ARRAYS, **({} if values is None else {"camera": values}))
+    with pytest.raises(RobustnessError) as error:
+        load_images(path, ["camera"])
+    assert str(error.value).startswith(f"{path}: {said}")

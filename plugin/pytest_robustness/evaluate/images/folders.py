@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -38,11 +38,13 @@ class Photograph:
         path: relative to the folder, with ``/``.
         label: of its class; -1 where there is none.
         sha256: of the file as it was when it was chosen; empty: not known.
+        columns: what else its list says of it, by the column's name.
     """
 
     path: str
     label: int
     sha256: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def read(self, folder: Path) -> bytes:
         """The file's bytes. Raises RobustnessError, naming the file, where it is missing or has changed."""
@@ -161,26 +163,30 @@ def read_list(path: Path) -> list[Photograph]:
         raise RobustnessError(f"{path}: no such list of images") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RobustnessError(f"{path}: cannot be read: {error}") from None
-    if not rows or tuple(rows[0]) != HEADER:
-        raise RobustnessError(f"{path}: line 1: should be {','.join(HEADER)}")
-    photographs = list(_rows(path, rows[1:]))
+    if not rows or tuple(rows[0][: len(HEADER)]) != HEADER:
+        raise RobustnessError(f"{path}: line 1: should be {','.join(HEADER)}, and columns of one's own after them")
+    more = rows[0][len(HEADER) :]
+    for name in more:
+        if not name or UNWRITABLE.search(name) or rows[0].count(name) > 1:
+            raise RobustnessError(f"{path}: line 1: {name!r}: no name of a column, or there twice")
+    photographs = list(_rows(path, rows[1:], more))
     if not photographs:
         raise RobustnessError(f"{path}: lists no image")
     return photographs
 
 
-def _rows(path: Path, rows: Iterable[Sequence[str]]) -> Iterator[Photograph]:
+def _rows(path: Path, rows: Iterable[Sequence[str]], columns: Sequence[str]) -> Iterator[Photograph]:
     seen = set()
     for number, row in enumerate(rows, 2):
-        name, label, digest = row if len(row) == len(HEADER) else ("", "", "")
+        name, label, digest, *more = row if len(row) == len(HEADER) + len(columns) else ("", "", "")
         sound = _inside(name) and re.fullmatch(r"\d{1,9}", label, re.ASCII) and re.fullmatch(r"[0-9a-f]{64}", digest)
         if not sound:
-            said = "should be a path inside the folder, a label and a sha256"
+            said = ", ".join(["should be a path inside the folder", "a label", "a sha256", *columns])
             raise RobustnessError(f"{path}: line {number}: {said}, not {','.join(row)!r}")
         if name in seen:
             raise RobustnessError(f"{path}: line {number}: {name} is listed twice")
         seen.add(name)
-        yield Photograph(name, int(label), digest)
+        yield Photograph(name, int(label), digest, dict(zip(columns, more, strict=True)))
 
 
 def _inside(name: str) -> bool:
@@ -192,16 +198,27 @@ def _inside(name: str) -> bool:
 
 
 def write_list(path: Path, photographs: Iterable[Photograph]) -> None:
-    """Write a list whole, or not at all."""
+    """Write a list whole, or not at all. The columns are those that any of its photographs has."""
+    photographs = list(photographs)
+    columns = list(dict.fromkeys(name for one in photographs for name in one.columns))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         temporary = Path(scratch, path.name)
         with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            writer.writerows((one.path, one.label, one.sha256) for one in photographs)
+            writer.writerow((*HEADER, *columns))
+            for one in photographs:
+                writer.writerow((one.path, one.label, one.sha256, *(one.columns.get(name, "") for name in columns)))
         temporary.chmod(0o644)
         temporary.replace(path)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise RobustnessError, naming the file, where a list has columns that a new selection could not fill."""
+    columns = read_list(path)[0].columns if is_file(path) else {}
+    if columns:
+        named = ", ".join(columns)
+        raise RobustnessError(f"{path}: has columns of one's own ({named}), which would be lost: rename it")
 
 
 def problem(images: Images, select: str) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +28,7 @@ class ImageSet:
         ids: (N,) int64, the images' positions in the data set they come from.
         keys: (N,) what each image is, wherever it lies: sha256 of its pixels, or of its file in a folder.
         names: (N,) of a folder's images, their paths; else none.
+        columns: (N,) each, what else is known of the images, to slice by.
     """
 
     pixels: Tensor
@@ -35,14 +36,16 @@ class ImageSet:
     ids: Tensor
     keys: Sequence[str]
     names: Sequence[str] = ()
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @cached_property
     def listed(self) -> ImageList:
-        """Keys and labels, as they are stored."""
-        return ImageList(keys=list(self.keys), labels=self.labels.tolist())
+        """Keys and labels, as they are stored, and the columns."""
+        columns = {name: list(values) for name, values in self.columns.items()}
+        return ImageList(keys=list(self.keys), labels=self.labels.tolist(), columns=columns)
 
     @cached_property
     def identity(self) -> ImageSetId:
@@ -65,19 +68,23 @@ class ImageSet:
     def part(self, rows: range) -> ImageSet:
         """A stretch of it, as a set of its own."""
         some = slice(rows.start, rows.stop)
-        return ImageSet(self.pixels[some], self.labels[some], self.ids[some], self.keys[some], self.names[some])
+        columns = {name: values[some] for name, values in self.columns.items()}
+        return ImageSet(
+            self.pixels[some], self.labels[some], self.ids[some], self.keys[some], self.names[some], columns
+        )
 
 
-def load_images(path: Path) -> ImageSet:
+def load_images(path: Path, columns: Sequence[str] = ()) -> ImageSet:
     """Read an ``.npz`` with ``images`` (N, H, W, C) uint8, ``labels`` (N,) and ``ids`` (N,) integers.
 
-    Read once as long as the file does not change. Raises RobustnessError, naming the file, for anything else.
+    ``columns`` are further arrays of it, (N,) strings, integers or truth values. Read once as long as the file does not
+    change. Raises RobustnessError, naming the file, for anything else.
     """
     try:
         state = path.stat()
     except OSError as error:
         raise RobustnessError(f"{path}: not an image set: {error.strerror}") from None
-    return _load(path, state.st_mtime_ns, state.st_size)
+    return _load(path, state.st_mtime_ns, state.st_size, tuple(columns))
 
 
 def _array(read: object) -> NDArray[Any]:
@@ -88,10 +95,11 @@ def _array(read: object) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, modified: int, size: int) -> ImageSet:
+def _load(path: Path, modified: int, size: int, columns: tuple[str, ...]) -> ImageSet:
     try:
         with np.load(path, allow_pickle=False) as file:
             images, labels, ids = (_array(file[name]) for name in ("images", "labels", "ids"))
+            more = {name: _array(file[name]) for name in columns if name in file.files}
     except KeyError as error:
         raise RobustnessError(f"{path}: not an image set: {error.args[0]}") from None
     except Exception:  # of numpy, zipfile and zlib, by what is wrong
@@ -109,12 +117,19 @@ def _load(path: Path, modified: int, size: int) -> ImageSet:
     once, counts = np.unique(ids, return_counts=True)
     if len(once) < len(ids):
         raise RobustnessError(f"{path}: ids: {once[counts > 1][0]} is there {counts.max()} times, and should be once")
+    for name in columns:
+        if name not in more:
+            raise RobustnessError(f"{path}: {name}: no such array, which the suite slices by")
+        if more[name].shape != images.shape[:1] or more[name].dtype.kind not in "iubU":
+            found = f"{more[name].dtype} of {more[name].shape}"
+            raise RobustnessError(f"{path}: {name}: {found}, not ({len(images)},) strings or integers")
     pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     return ImageSet(
         torch.from_numpy(pixels),
         torch.from_numpy(labels.astype(np.int64)),
         torch.from_numpy(ids.astype(np.int64)),
         [_key(image) for image in images],
+        columns={name: list(map(str, values.tolist())) for name, values in more.items()},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
@@ -32,8 +33,8 @@ def attacked_images(case: Case) -> ImageSet:
     """The images a case attacks. Raises RobustnessError, naming the file, for what cannot be read or has changed."""
     images = case.suite.images
     if images.file is not None:
-        return load_images(images.file)
-    return _folder_images(case, images.selected)
+        return load_images(images.file, case.suite.columns)
+    return _folder_images(case, images.selected, case.suite.columns)
 
 
 def unselected_images(case: Case) -> ImageSet | None:
@@ -50,19 +51,23 @@ def image_lists(case: Case) -> tuple[ImageList, ImageList | None]:
     return attacked_images(case).listed, None if unselected is None else unselected.listed
 
 
-def _folder_images(case: Case, listed: Path | None) -> ImageSet:
+def _folder_images(case: Case, listed: Path | None, columns: tuple[str, ...] = ()) -> ImageSet:
     images = case.suite.images
     assert images.folder is not None
     modified = listed.stat().st_mtime_ns if listed is not None and listed.is_file() else 0
-    return _load(images, listed, modified, preprocessing_of(case).model_dump_json())
+    return _load(images, listed, modified, preprocessing_of(case).model_dump_json(), columns)
 
 
 @lru_cache(maxsize=KEPT)
-def _load(images: Images, listed: Path | None, modified: int, preprocessing: str) -> ImageSet:
+def _load(images: Images, listed: Path | None, modified: int, preprocessing: str, columns: tuple[str, ...]) -> ImageSet:
     """Once in a process as long as the list stays: the folder's files are read when it is, and not again."""
     assert images.folder is not None
     photographs = read_list(listed) if listed is not None else all_photographs(images)
-    return photograph_set(images.folder, photographs, Preprocessing.model_validate_json(preprocessing))
+    for name in columns:
+        if name not in photographs[0].columns:
+            raise RobustnessError(f"{listed}: line 1: no column {name!r}, which the suite slices by")
+    found = photograph_set(images.folder, photographs, Preprocessing.model_validate_json(preprocessing))
+    return replace(found, columns={name: [one.columns[name] for one in photographs] for name in columns})
 
 
 def all_photographs(images: Images) -> list[Photograph]:
