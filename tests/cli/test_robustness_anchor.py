@@ -246,3 +246,14 @@ def test_a_tag_that_is_none(tagged, name):
     assert result.ret != OK
     assert "no tag, branch or commit of this name here" in result.stdout.str() + result.stderr.str()
     assert "Traceback" not in result.stdout.str()
+
+
+def test_a_tag_that_does_not_have_the_suite(tagged):
+    """Nothing is said of how the suite was found: the anchor is at fault."""
+    (tagged.path / "tiny.toml").rename(tagged.path / "robustness.toml")
+    tagged.edit("pyproject.toml", 'robustness_suite = "tiny.toml"', 'robustness_anchor = "git:v1"')
+    result = tagged.run()
+    assert result.ret == USAGE
+    (line,) = (line for line in result.errlines + result.outlines if "git:v1" in line)
+    assert "robustness_anchor = git:v1: robustness.toml is not in this revision: was the suite renamed" in line
+    assert "found by its name" not in line

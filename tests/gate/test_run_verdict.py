@@ -106,7 +106,7 @@ def test_what_is_sure_only_together_fails_the_run(suite: Suite) -> None:
     assert {one.status for one in verdict.verdicts.values()} == {Status.INCONCLUSIVE}
     assert not verdict.failed
     named = ("{}/fgsm: success rate", "{}/fgsm: effort", "{}/pgd: success rate", "{}/pgd: effort")
-    together = ("{} under 2 attacks", "{}, worst case")
+    together = ("{} under 2 attacks", "{}, worst of 2 attacks")
     expected = [name.format(model) for model in "ab" for name in named + together]
     assert list(verdict.together) == expected
     said = [
@@ -116,6 +116,19 @@ def test_what_is_sure_only_together_fails_the_run(suite: Suite) -> None:
     assert verdict.outcome == "failed"
     stricter = judge_run(suite.model_copy(update={"alpha": 0.0019}), now, then.get, Lists())
     assert not stricter.failures
+
+
+def test_what_moved_and_fails_nothing_is_noted_with_its_outcome(suite: Suite) -> None:
+    then, now = run_of("!" * 60), run_of("!" * 20 + "." * 40, digest="another")
+    verdict = judge_run(suite, now, then.get, Lists())
+    assert not verdict.failures
+    (note,) = (note for note in verdict.notes if note.startswith("a under 2 attacks"))
+    assert note.startswith("a under 2 attacks, improved: success rate -66.7 pp ")
+    slightly = run_of("!" * 57 + "." * 3, digest="another")
+    assert any(
+        note.startswith("a under 2 attacks, inconclusive: success rate -5.0 pp ")
+        for note in judge_run(suite, slightly, then.get, Lists()).notes
+    )
 
 
 @pytest.mark.parametrize("case", REGULAR)
@@ -155,7 +168,7 @@ def test_a_case_without_a_baseline_or_with_a_damaged_one_is_not_judged(suite: Su
     assert verdict.verdicts["a/fgsm"].reason == "a/fgsm: fgsm.json: damaged"
     assert [verdict.verdicts[case].status for case in REGULAR[:2]] == [Status.ERROR, Status.NO_BASELINE]
     assert verdict.outcome == "unjudged"
-    assert list(verdict.together) == ["b under 2 attacks", "b, worst case"]
+    assert list(verdict.together) == ["b under 2 attacks", "b, worst of 2 attacks"]
 
 
 def test_a_list_that_cannot_be_read_leaves_its_cases_unjudged(suite: Suite) -> None:

@@ -34,7 +34,9 @@ def test_what_looks_better_is_suspicious_where_a_check_fails_that_did_not(then: 
     assert verdict.status == Status.SUSPICIOUS
     assert not verdict.passed
     assert "success rate 90.0% -> 10.0%" in verdict.reason
-    assert "suspicious: gradients: 40 of 40 images, usually gradient masking" in verdict.reason
+    assert verdict.reason.endswith("; suspicious: gradients: 40 of 40 images, usually gradient masking")
+    assert "; effort 4.70 -> " in verdict.reason  # which is suspicious for the same reason, told once
+    assert verdict.reason.count("suspicious") == 1
     assert verdict.doubts == ["gradients: 40 of 40 images. Usually gradient masking. BPDA"]
 
 

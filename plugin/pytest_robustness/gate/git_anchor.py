@@ -15,9 +15,6 @@ from pytest_robustness.gate.anchor import Anchor, AnchorRules
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
 
-#: How a revision is named where a folder of anchors could be.
-PREFIX = "git:"
-
 
 def anchor_at(revision: str, suite: Suite, baselines: Path, root: Path) -> Anchor:
     """Read a suite's file and baselines as a revision has them; once a process.
@@ -36,20 +33,23 @@ def anchor_at(revision: str, suite: Suite, baselines: Path, root: Path) -> Ancho
 
 @lru_cache
 def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempfile.TemporaryDirectory[str]:
-    named = f"{PREFIX}{revision}"
-    top = Path(_git(root, named, "rev-parse", "--show-toplevel").decode().strip())
+    top = Path(_git(root, "rev-parse", "--show-toplevel").decode().strip())
     for path in (suite, baselines):
         if not path.is_relative_to(real(top)):
-            raise RobustnessError(f"robustness_anchor = {named}: {path} is not in the repository {top}")
+            raise RobustnessError(f"{path} is not in the repository {top}")
     paths = [path.relative_to(real(top)).as_posix() for path in (suite, baselines)]
     try:
-        commit = (
-            _git(root, named, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
-        )
+        commit = _git(root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
     except RobustnessError:
         what = "no tag, branch or commit of this name here; in a shallow clone: git fetch --tags"
-        raise RobustnessError(f"robustness_anchor = {named}: {what}") from None
-    archive = _git(top, named, "archive", "--format=tar", commit, "--", *paths)
+        raise RobustnessError(what) from None
+    for wanted in paths:
+        try:
+            _git(top, "cat-file", "-e", f"{commit}:{wanted}")
+        except RobustnessError:
+            what = "was the suite renamed since, or are its baselines younger? anchor a revision that has them"
+            raise RobustnessError(f"{wanted} is not in this revision: {what}") from None
+    archive = _git(top, "archive", "--format=tar", commit, "--", *paths)
     folder = tempfile.TemporaryDirectory(prefix="robustness-anchor-")
     there = Path(folder.name)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
@@ -62,12 +62,12 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
     return folder
 
 
-def _git(folder: Path, named: str, *arguments: str) -> bytes:
+def _git(folder: Path, *arguments: str) -> bytes:
     try:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
     except OSError as error:
-        raise RobustnessError(f"robustness_anchor = {named}: git cannot be run: {error}") from None
+        raise RobustnessError(f"git cannot be run: {error}") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise RobustnessError(f"robustness_anchor = {named}: {said[-1] if said else 'git failed'}")
+        raise RobustnessError(said[-1] if said else "git failed")
     return done.stdout

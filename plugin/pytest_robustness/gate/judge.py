@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_robustness.gate.metrics import Rules, compare, exceeded_limit
 from pytest_robustness.gate.pairing import Lists, Pair, pair
-from pytest_robustness.gate.suspicion import doubted, failed_checks, masked_baseline
+from pytest_robustness.gate.suspicion import BECAUSE, doubted, failed_checks, masked_baseline
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
 
@@ -75,10 +75,10 @@ def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
     if drifted and _same_model(then, now):
         failed, shown, status = True, drifted, Status.DRIFTED
         what = "weights are" if then.provenance.torch != now.provenance.torch else "weights and code are"
-        suffix = f"; the model's {what} unchanged, so the environment moved{_environment(then, now)}"
+        suffix = f"; the model's {what} unchanged, so {_environment(then, now)}"
     if not failed:
         shown = [metric for metric in own if metric.moved] or metrics[:1]
-    texts = "; ".join([*(metric.text for metric in shown), *paired.change.notes])
+    texts = "; ".join([*_texts(shown), *paired.change.notes])
     return Verdict(
         case=now.case,
         passed=not failed,
@@ -91,6 +91,13 @@ def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
     )
 
 
+def _texts(metrics: list[MetricVerdict]) -> list[str]:
+    """What is said of each, and of several for the same reason that reason once, behind the last."""
+    parts = [metric.text.partition(BECAUSE) for metric in metrics]
+    later = [{reason for _, _, reason in parts[i + 1 :] if reason} for i in range(len(parts))]
+    return [said if reason in later[i] else f"{said}{mark}{reason}" for i, (said, mark, reason) in enumerate(parts)]
+
+
 def _same_model(then: Measurement, now: Measurement) -> bool:
     """Known to be: of the code nothing is known where it could not be followed."""
     followed = now.provenance.code_digest is not None or then.provenance.torch != now.provenance.torch
@@ -98,6 +105,7 @@ def _same_model(then: Measurement, now: Measurement) -> bool:
 
 
 def _environment(then: Measurement, now: Measurement) -> str:
+    """What else can have moved a value of an unchanged model."""
     before, after = then.provenance.model_dump(), now.provenance.model_dump()
     moved = [
         f"{key} {before.get(key)} -> {after.get(key)}"
@@ -107,4 +115,6 @@ def _environment(then: Measurement, now: Measurement) -> str:
     threads = [one.timing.threads for one in (then, now)]
     if None not in threads and threads[0] != threads[1]:
         moved.append(f"threads {threads[0]} -> {threads[1]}")
-    return f" ({', '.join(moved)})" if moved else ""
+    if not moved:
+        return "the environment moved, or something that no digest sees: an array or a file that its code reads"
+    return f"the environment moved ({', '.join(moved)})"

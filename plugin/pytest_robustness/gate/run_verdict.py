@@ -74,8 +74,11 @@ def _together(suite: Suite, pairs: Mapping[str, Pair], lists: Lists, accept_remo
     together = Together(judge_models(suite, pairs, lists, accept_removed_images=accept_removed_images))
     for name, verdict in together.verdicts.items():
         if verdict.moved:
-            lines = together.failures if verdict.fails else together.notes
-            lines.append(f"{name.removesuffix(f': {verdict.metric}')}: {verdict.text}")
+            of = name.removesuffix(f": {verdict.metric}")
+            if verdict.fails:
+                together.failures.append(f"{of}: {verdict.text}")
+            else:
+                together.notes.append(f"{of}, {verdict.outcome}: {verdict.text}")
     together.failures += unsliced(suite, pairs, lists)
     together.notes += too_small(suite, pairs, lists)
     return together

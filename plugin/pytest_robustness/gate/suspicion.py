@@ -17,6 +17,8 @@ from pytest_robustness.records.verdict import MetricVerdict
 UNAFFECTED = ("clean accuracy", "time", "limit")
 
 
+#: Before the reasons of a suspicion.
+BECAUSE = "; suspicious: "
 #: Made only where another model is at hand.
 OPTIONAL = {"transfer"}
 #: Of a changed model that nobody looked at, though somebody looked at the baseline's: a measurement may be made up.
@@ -68,7 +70,7 @@ def _is_better(one: MetricVerdict) -> bool:
 
 def _doubted(one: MetricVerdict, new: Sequence[Finding], all_failed: Sequence[Finding], rules: Rules) -> MetricVerdict:
     if new:
-        text = f"{one.text}; suspicious: {'; '.join(_told(finding) for finding in new)}"
+        text = f"{one.text}{BECAUSE}{'; '.join(_told(finding) for finding in new)}"
         return one.model_copy(update={"outcome": "suspicious", "fails": rules.suspicious_fails, "text": text})
     text = f"{one.text}; not believed: {all_failed[0].check} fails, as in the baseline"
     return one.model_copy(update={"outcome": "inconclusive", "text": text})

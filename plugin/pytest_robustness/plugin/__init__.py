@@ -91,4 +91,5 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         try:
             session.config.stash[OUTPUTS].check_suite(settings)
         except RobustnessError as error:
-            raise pytest.UsageError(f"{error}{settings.why_read}") from None
+            its_own = str(error).startswith(str(settings.suite_path))
+            raise pytest.UsageError(f"{error}{settings.why_read if its_own else ''}") from None

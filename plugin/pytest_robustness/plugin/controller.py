@@ -186,6 +186,8 @@ class Controller:
             *terminal.changed_models(sound),
             *terminal.doubts(sound),
             *terminal.attempts(sound),
+            *terminal.common_images(sound),
+            *terminal.too_few(self.settings.suite, sound),
             *terminal.blind_spots(sound),
             *terminal.changed_images(sound),
             *terminal.not_judged(self.results),

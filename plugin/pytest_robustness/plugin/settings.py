@@ -207,7 +207,10 @@ class Settings:
         if self.anchor_revision is not None:
             from pytest_robustness.gate.git_anchor import anchor_at
 
-            return anchor_at(self.anchor_revision, suite, self.baselines, self.rootdir)
+            try:
+                return anchor_at(self.anchor_revision, suite, self.baselines, self.rootdir)
+            except RobustnessError as error:
+                raise RobustnessError(f"robustness_anchor = {GIT}{self.anchor_revision}: {error}") from None
         if self.anchors is None:
             return None
         from pytest_robustness.gate.anchor import Anchor

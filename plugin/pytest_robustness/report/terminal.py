@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,7 @@ from pytest_robustness.records.verdict import MetricVerdict, Status
 from pytest_robustness.report.model_table import trial_table
 from pytest_robustness.report.table import LEGEND, Row, table, variants_table
 from pytest_robustness.report.text import printable
+from pytest_robustness.suite.suite import Suite
 
 
 class Terminal(Protocol):
@@ -129,6 +131,29 @@ def attempts(results: Mapping[str, Result]) -> Iterator[str]:
             yield f"WARNING: {model}: {said}: is the suite's normalisation, and the order of its classes, the model's?"
         elif attempts < images:
             yield f"{model}: {said}"
+
+
+def common_images(results: Mapping[str, Result]) -> Iterator[str]:
+    """That a baseline's rate is not of the images that a rate beside it is of, told once."""
+    for case, result in results.items():
+        success, attempts = result.verdict.metric("success rate"), result.measurement.aggregates.attempts
+        if success is not None and success.images is not None and success.images != attempts:
+            both = f"of the images that both runs attacked, {success.images} in {case}"
+            yield f"success rates are of this run's attempts, {attempts} in {case}; baseline and change are {both}"
+            return
+
+
+def too_few(suite: Suite, results: Mapping[str, Result]) -> Iterator[str]:
+    """Of each model, that its images are so few that no change of a rate could ever be significant."""
+    told: dict[str, str] = {}
+    for case, result in results.items() if suite.policy == "significance" else ():
+        attempts = result.measurement.aggregates.attempts
+        needed = math.ceil(-math.log2(suite.case(case).level))  # all of them worse by chance: 2 to the power of -images
+        if attempts < needed:
+            said = f"{attempts} images attacked: even if all of them changed, no case could be sure of it alone"
+            told.setdefault(CaseId(case).model, f"{said}; with fewer than {needed} none ever can")
+    for model, said in told.items():
+        yield f"WARNING: {model}: {said}"
 
 
 def blind_spots(results: Mapping[str, Result]) -> Iterator[str]:
