@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import timm.data
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.images.preprocessing import decode, prepare
 from pytest_robustness.evaluate.models.libraries.base import library
@@ -87,6 +87,28 @@ MODES: dict[str, tuple[bytes, Image.Image]] = {
     "bmp": (encoded(PICTURE, "BMP"), PICTURE),
     "webp": (encoded(PICTURE, "WEBP", lossless=True), PICTURE),
     "gif": (encoded(PICTURE.convert("P"), "GIF"), PICTURE.convert("P").convert("RGB")),
+    "an animated GIF": (
+        encoded(PICTURE.convert("P"), "GIF", save_all=True, append_images=[GREY.convert("P")] * 3),
+        PICTURE.convert("P").convert("RGB"),
+    ),
+    "an animated PNG": (encoded(PICTURE, save_all=True, append_images=[Image.new("RGB", PICTURE.size)]), PICTURE),
+    "a colour that is transparent": (
+        encoded(PICTURE.convert("P"), transparency=3),
+        PICTURE.convert("P").convert("RGB"),
+    ),
+    "a palette with alpha": (
+        encoded(PICTURE.convert("P"), transparency=bytes(range(256))),
+        PICTURE.convert("P").convert("RGB"),
+    ),
+    "CMYK with a profile": (
+        encoded(
+            PICTURE.convert("CMYK"),
+            "TIFF",
+            icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        ),
+        PICTURE,
+    ),
+    "one pixel": (encoded(PICTURE.crop((0, 0, 1, 1))), PICTURE.crop((0, 0, 1, 1))),
 }
 
 
@@ -96,6 +118,37 @@ def test_every_mode_becomes_rgb(mode: str) -> None:
     found = decode(data)
     assert found.mode == "RGB"
     assert np.array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_a_jpeg_of_four_colours_is_what_it_was() -> None:
+    """Adobe stores them inverted."""
+    found = np.asarray(decode(encoded(PICTURE.convert("CMYK"), "JPEG", quality=100))).astype(int)
+    assert np.abs(found - np.asarray(PICTURE)).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (encoded(Image.fromarray(np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)), "TIFF"), "floating-point"),
+        (encoded(Image.fromarray(np.arange(48, dtype=np.int32).reshape(6, 8) + 65500), "TIFF"), "32-bit"),
+        (encoded(Image.fromarray(np.arange(48, dtype=np.int32).reshape(6, 8) - 1), "TIFF"), "32-bit"),
+    ],
+)
+def test_pixels_whose_white_nobody_knows_are_refused(data: bytes, said: str) -> None:
+    with pytest.raises(RobustnessError, match=f"^{said} pixels, of which nothing says what white is"):
+        decode(data)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused_before_it_does() -> None:
+    """Fifty kilobytes that would be 1.2 GB."""
+    data = encoded(Image.new("1", (20_000, 20_000)))
+    with pytest.raises(RobustnessError, match="400000000 pixels"):
+        decode(data)
+
+
+def test_a_drawing_that_is_called_a_photograph_is_none() -> None:
+    with pytest.raises(RobustnessError, match="of no known format"):
+        decode(b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>')
 
 
 @pytest.mark.parametrize(("orientation", "turn"), [(1, 0), (3, 2), (6, -1), (8, 1)])

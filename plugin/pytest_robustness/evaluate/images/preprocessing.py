@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +25,29 @@ LARGEST = 2**28
 def decode(data: bytes) -> Image.Image:
     """An RGB image, upright: grey, palette, CMYK, alpha and 16 bits are converted, EXIF rotation is applied.
 
+    Of an animation the first picture; colour profiles and transparency are ignored, as by torchvision's loader.
+
     Raises RobustnessError, in a few words, for bytes that are no image.
     """
     try:
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-        if image.mode.startswith("I"):  # 16 bits: Pillow would cut them off, not scale them
-            image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).round().astype(np.uint8))
+        if image.mode.startswith(("I", "F")):  # Pillow would cut them off, not scale them
+            image = _scaled(np.asarray(image))
         return image.convert("RGB")
+    except RobustnessError:
+        raise
     except UnidentifiedImageError:  # whose words name an object of ours, not the file
         raise RobustnessError("no image that can be read: of no known format") from None
     except Exception as error:  # of Pillow and its decoders, by what is wrong
         raise RobustnessError(f"no image that can be read: {first_line(error)}") from None
+
+
+def _scaled(values: NDArray[Any]) -> Image.Image:
+    """Grey of 16 bits as grey of 8. Raises RobustnessError for values of which nothing says what white is."""
+    if values.dtype.kind == "f" or values.min() < 0 or values.max() >= 2**16:
+        what = "floating-point" if values.dtype.kind == "f" else "32-bit"
+        raise RobustnessError(f"{what} pixels, of which nothing says what white is: save it with 8 or 16 bits")
+    return Image.fromarray((values / 257).round().astype(np.uint8))
 
 
 @contextmanager
