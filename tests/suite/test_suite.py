@@ -367,6 +367,22 @@ def test_two_fifths_of_alpha_are_shared_by_the_regular_attacks_and_a_case_s_six_
     assert own.case("small/fgsm").level == pytest.approx(0.05 * 0.3 / 6)
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90 s", 90), ("10 min", 600), ("1.5 h", 5400), ("2h", 7200), ("0.5s", 0.5)]
+)
+def test_a_time_limit_is_written_with_its_unit(folder: Path, text: str, seconds: float) -> None:
+    assert loaded(folder, SOUND).timeout is None
+    assert loaded(folder, f'timeout = "{text}"\n' + SOUND).timeout == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ['"10"', "10", '"10 m"', '"-1 s"', '"0 s"', '"1 min 3 s"', '"inf h"', "true", '"99999 h"']
+)
+def test_a_time_limit_without_a_unit_is_refused(folder: Path, text: str) -> None:
+    path = written(folder, f"timeout = {text}\n" + SOUND)
+    assert "timeout" in refusal(lambda: load_suite(path))
+
+
 def test_groups_take_a_tenth_of_their_models_alpha_and_share_it(folder: Path) -> None:
     models = SOUND + "".join(f'[models.{name}]\nsource = "a:b"\n' for name in ("large", "lone"))
     none = loaded(folder, models)

@@ -33,13 +33,23 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.register(NoSuite(settings), "robustness-no-suite")
         return
 
-    from pytest_robustness.plugin import benchmark, collection, fixtures, health, lost_device, progress, recorder
+    from pytest_robustness.plugin import (
+        benchmark,
+        collection,
+        fixtures,
+        health,
+        lost_device,
+        progress,
+        recorder,
+        time_limit,
+    )
 
     manager.register(collection.Collection(settings), "robustness-collection")
     manager.register(fixtures, "robustness-fixtures")
     manager.register(health.HealthChecks(settings), "robustness-health")
     manager.register(lost_device.LostDevice(worker=worker), "robustness-lost-device")
     manager.register(recorder.Recorder(), "robustness-recorder")
+    manager.register(time_limit.TimeLimit(settings), "robustness-time-limit")
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)
     if not worker:

@@ -15,6 +15,7 @@ from pytest_robustness.plugin.baselines import BaselineWriter
 from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.plugin.time_limit import Durations
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.result import Result
@@ -37,6 +38,7 @@ class Controller:
         self.failures: list[str] = []
         self.notes: list[str] = []
         self.selected: dict[str, None] = {}  # in the order they were collected
+        self._durations = Durations()
         self.whole = False  # a run that passed left nothing out
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -51,6 +53,9 @@ class Controller:
     def _select(self, cases: Iterable[str | None]) -> None:
         self.selected |= dict.fromkeys(case for case in cases if case is not None)
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._durations.start(nodeid)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         crashed = report.when not in ("setup", "call", "teardown")  # xdist's report of a dead worker
@@ -58,6 +63,8 @@ class Controller:
         if case is None:
             return
         self.tests[case] = report.nodeid
+        if crashed and (late := self._durations.exceeded(report.nodeid, self.settings)):
+            report.longrepr = f"{case}: {late}"
         text = report.__dict__.pop(RESULT_ATTRIBUTE, None)
         if text is not None:
             result = self.results[case] = Result.model_validate_json(text)

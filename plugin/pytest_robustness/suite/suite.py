@@ -25,6 +25,7 @@ from pydantic import (
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
+from pytest_robustness.suite.durations import Duration
 from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
 from pytest_robustness.suite.levels import GROUPS, METRICS_OF_A_CASE, Levels
 from pytest_robustness.suite.names import distinct_names, portable_name
@@ -196,6 +197,9 @@ class Suite(Table):
         default="fail", description="what an improvement does that a failed masking check makes doubtful"
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    timeout: Duration | None = Field(
+        default=None, description='what a case may take, "10 min" say; then its process is ended'
+    )
     batch_size: PositiveInt = 100
     row_floor: PositiveInt | None = Field(
         default=None,

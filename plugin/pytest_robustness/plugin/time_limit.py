@@ -1,0 +1,68 @@
+"""A case that hangs: where its suite sets a time limit, its process ends itself, and the controller says why."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import time
+from collections.abc import Generator
+
+import pytest
+
+from pytest_robustness.plugin.collection import case_of
+from pytest_robustness.plugin.settings import Settings
+
+
+class TimeLimit:
+    """Ends this process once a case takes longer than the suite allows, and says on stderr where it was.
+
+    From a thread of C's: a call that never returns, and holds Python's lock, cannot hold it up. Where there are workers
+    the others go on; without any, the run ends.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stderr = _duplicate(2)  # now, as it is captured while tests run
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """From the first fixture of a case to its last."""
+        limit = self._settings.suite.timeout if case_of(item) is not None else None
+        if limit is None:
+            return (yield)
+        faulthandler.dump_traceback_later(limit, exit=True, file=self._stderr or 2)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def pytest_unconfigure(self) -> None:
+        """Give back what was opened."""
+        if self._stderr is not None:
+            os.close(self._stderr)
+            self._stderr = None
+
+
+class Durations:
+    """What the controller knows of how long the tests that run take."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+
+    def start(self, nodeid: str) -> None:
+        """Note that a test begins."""
+        self._started[nodeid] = time.monotonic()
+
+    def exceeded(self, nodeid: str, settings: Settings) -> str | None:
+        """Say that a test that never came back had taken longer than its suite allows; None where it had not."""
+        limit, started = settings.suite.timeout, self._started.get(nodeid)
+        if limit is None or started is None or time.monotonic() - started < limit:
+            return None
+        return f"timed out: its suite's timeout is {limit:g} s, so its worker was ended; where it was is on stderr"
+
+
+def _duplicate(descriptor: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.dup(descriptor)
+    return None
