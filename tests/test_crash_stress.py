@@ -27,7 +27,7 @@ def stress():
 
 def test_a_trial_of_each_kind_loses_nothing(stress):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, str(SCRIPT), str(len(stress.KINDS))]
+    command = [sys.executable, str(SCRIPT), str(len(stress.KINDS)), "--stopped", "5"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     said = json.loads(done.stdout.splitlines()[-1])
     assert (said["trials"], said["bad"]) == (len(stress.KINDS), 0), done.stdout
@@ -39,7 +39,9 @@ def trial(stress, tmp_path):
     """After a run that lost nothing."""
     store = BaselineStore(tmp_path / "baselines", "stress")
     store.write(measurement(FOOLED, case=case) for case in stress.CASES)
-    return stress.Trial(tmp_path, random.Random(0), 0)
+    made = stress.Trial(tmp_path, random.Random(0), 0)
+    stress.place_strangers(made)
+    return made
 
 
 def test_what_is_whole_is_no_problem(stress, trial):
@@ -51,6 +53,8 @@ def test_what_is_whole_is_no_problem(stress, trial):
     [
         (lambda file: file.write_text(file.read_text()[:200]), "m0/a0 is damaged: "),
         (lambda file: file.unlink(), "m0/a0 is gone"),
+        (lambda file: file.with_name("data.csv").unlink(), "somebody else's m0/data.csv was touched"),
+        (lambda file: file.with_name("data.csv").write_text("ours"), "somebody else's m0/data.csv was touched"),
         (lambda file: file.with_name("more.json").write_text(file.read_text()), "other cases are believed: "),
     ],
 )

@@ -199,3 +199,25 @@ def test_workers_record_and_mark_the_same(recorded):
     assert "not recorded: large/pgd (error)" in result.outlines
     after = recorded.files()
     assert {name for name in after if after[name] != before[name]} == {"tiny/small/fgsm.json"}
+
+
+def test_a_baseline_that_is_damaged_during_the_run_costs_no_other_case_its_result(recorded):
+    """After the last test, so after every case was judged."""
+    recorded.behave(small_fgsm="weak", small_pgd="weak", large_fgsm="weak", large_pgd="weak")
+    (recorded.path / "conftest.py").write_text(
+        "from pathlib import Path\n\n\n"
+        "def pytest_runtest_logfinish(nodeid):\n"
+        "    if nodeid.endswith('[large/pgd]'):\n"
+        "        Path('baselines/tiny/small/fgsm.json').write_text('{}')\n"
+    )
+    before = recorded.files()
+    result = recorded.run("--update-baselines", "-p", "no:benchmark")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    (line,) = (line for line in result.outlines if line.startswith("FAILED: "))
+    assert "small/fgsm.json" in line
+    assert line.endswith("; not recorded: small/fgsm")
+    assert "baselines in baselines/tiny: 3 written, 0 unchanged" in result.outlines
+    after = recorded.files()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {f"tiny/{case}.json" for case in recorded.cases}
+    assert after["tiny/small/fgsm.json"] in ("{}", b"{}")

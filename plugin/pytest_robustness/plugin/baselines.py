@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
@@ -40,12 +40,7 @@ class BaselineWriter:
 
         ``image_lists`` has the lists of their images, by digest.
         """
-        sound = [result for case, result in results.items() if case not in troubles]
-        try:
-            updates = [Update(one.measurement, self.store.read(one.measurement.case), one.verdict) for one in sound]
-        except RobustnessError as error:  # damaged since its case was judged
-            self.failures.append(f"{error}; nothing was recorded")
-            return
+        updates = list(self._updates(result for case, result in results.items() if case not in troubles))
         commit = commit_of(self.rootdir)
         refused = self._refused(updates, accept_removed_images, accept_suspicious)
         allowed = [update for update in updates if update.now.case not in refused]
@@ -67,6 +62,15 @@ class BaselineWriter:
         if troubles:
             named = ", ".join(f"{case} ({trouble})" for case, trouble in troubles.items())
             self.notes.append(f"not recorded: {named}")
+
+    def _updates(self, sound: Iterable[Result]) -> Iterator[Update]:
+        """Each with the baseline it would replace; one whose baseline was damaged since it was judged is named."""
+        for one in sound:
+            case = one.measurement.case
+            try:
+                yield Update(one.measurement, self.store.read(case), one.verdict)
+            except RobustnessError as error:
+                self.failures.append(f"{error}; not recorded: {case}")
 
     def _refused(self, updates: Sequence[Update], removed_images: bool, suspicious: bool) -> set[str]:
         """The cases whose baselines must not be written, each named with the reason."""
