@@ -53,12 +53,13 @@ def pytest_configure(config: pytest.Config) -> None:
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)
     if not worker:
-        from pytest_robustness.plugin import controller, preflight, reporter, termination
+        from pytest_robustness.plugin import controller, preflight, reporter, reruns, termination
 
         gathered = controller.Controller(config, settings)
         manager.register(gathered, "robustness-controller")
         manager.register(reporter.Reporter(config, wanted, gathered), "robustness-reporter")
         manager.register(preflight.Preflight(settings), "robustness-prerequisites")
+        manager.register(reruns.Reruns(), "robustness-reruns")
         manager.register(termination.Termination(config), "robustness-termination")
         if wanted.run is not None:
             from pytest_robustness.plugin import run_output

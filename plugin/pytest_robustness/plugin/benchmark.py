@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_robustness.plugin import reruns
 from pytest_robustness.plugin.collection import case_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def register(config: pytest.Config, *, worker: bool) -> None:
         return
     if worker:
         manager.register(Worker(config), "robustness-benchmark-worker")
-    elif config.getoption("dist", "no") != "no":
+        return
+    manager.register(reruns.BenchmarkReruns(), "robustness-benchmark-reruns")
+    if config.getoption("dist", "no") != "no":
         manager.register(Controller(config), "robustness-benchmark-controller")
 
 

@@ -11,7 +11,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin.lost_device import failing
 from pytest_robustness.plugin.outputs import OutputOptions
 from pytest_robustness.plugin.progress import Progress
-from pytest_robustness.plugin.recorder import properties
+from pytest_robustness.plugin.recorder import properties, without_properties
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.stash import LISTS, OUTPUTS, RESULT, SETTINGS, SHARED_DEVICE
 from pytest_robustness.records.result import Result
@@ -63,7 +63,7 @@ class Robustness:
             result = self._result()
         self._item.stash[RESULT] = result.model_dump_json()
         self._item.stash[LISTS] = {one.digest for one in result.image_lists}
-        self._item.user_properties += properties(result)
+        self._item.user_properties[:] = [*without_properties(self._item.user_properties), *properties(result)]
         if not result.verdict.passed and self._settings.recording == "none":
             pytest.fail(printable(result.verdict.reason) + self._advice(result.verdict), pytrace=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 import pytest
 
@@ -12,6 +12,10 @@ from pytest_robustness.records.result import Result
 
 #: Of a TestReport: strings, so that they can be sent from any worker. The result is JSON.
 CASE_ATTRIBUTE, RESULT_ATTRIBUTE = "_robustness_case", "_robustness_result"
+
+
+#: Of properties in JUnit's XML.
+PREFIX = "robustness_"
 
 
 def properties(result: Result) -> list[tuple[str, object]]:
@@ -28,7 +32,12 @@ def properties(result: Result) -> list[tuple[str, object]]:
         "gradient_units": result.measurement.gradient_units,
         "clean_accuracy": rates.clean_accuracy,
     }
-    return [(f"robustness_{name}", value) for name, value in values.items() if value is not None]
+    return [(f"{PREFIX}{name}", value) for name, value in values.items() if value is not None]
+
+
+def without_properties(properties: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
+    """Return those that are not of a case."""
+    return [one for one in properties if not one[0].startswith(PREFIX)]
 
 
 #: The fixture of a test that is to check its case.
