@@ -257,3 +257,28 @@ def test_a_tag_that_does_not_have_the_suite(tagged):
     (line,) = (line for line in result.errlines + result.outlines if "git:v1" in line)
     assert "robustness_anchor = git:v1: robustness.toml is not in this revision: was the suite renamed" in line
     assert "found by its name" not in line
+
+
+def test_a_tag_is_read_whole_whatever_an_archive_of_it_would_leave_out(tagged):
+    (tagged.path / ".gitattributes").write_text("baselines/tiny/small/fgsm.json export-ignore\n")
+    git(tagged, "add", ".gitattributes")
+    git(tagged, "commit", "-q", "-m", "smaller archives")
+    git(tagged, "tag", "v2")
+    tagged.behave(small_fgsm="weak", small_pgd="weak")
+    tagged.record()
+    result = tagged.run("--robustness-anchor", "git:v2")
+    assert result.ret == FAILED
+    assert [row.split()[-1] for row in tagged.table(result)] == ["eroded", "eroded", "same", "same"]
+
+
+def test_a_tag_whose_suite_is_none_says_so_by_its_own_name(tagged):
+    sound = (tagged.path / "tiny.toml").read_text()
+    tagged.edit("tiny.toml", "batch_size = 20", "batch_size = 0")
+    git(tagged, "add", "tiny.toml")
+    git(tagged, "commit", "-q", "-m", "a broken suite")
+    git(tagged, "tag", "v2")
+    (tagged.path / "tiny.toml").write_text(sound)
+    result = tagged.run("--robustness-anchor", "git:v2")
+    assert result.ret == USAGE
+    (line,) = (line for line in result.errlines + result.outlines if "git:v2" in line)
+    assert "git:v2: tiny.toml as this revision has it: batch_size: " in line

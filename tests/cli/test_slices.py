@@ -54,15 +54,27 @@ def test_a_camera_that_got_worse_is_named(sliced):
 
 def test_that_a_run_lost_its_columns_is_said(sliced, capsys):
     sliced.record()
+    sliced.edit("tiny.toml", "time = 1e6", "time = 1e6\nsuccess_rate = 1.0\nrobust_accuracy = 1.0\nnoise_rate = 9.0")
     sliced.behave(small_fgsm="weak")
-    sliced.run("--robustness-run", "run")
+    assert sliced.run("--robustness-run", "run").ret == OK
+    assert main(["judge", "run", "--suite", "tiny.toml", "--baselines", "baselines"]) == 0
     (found,) = (sliced.path / "run").rglob("images-*.json")
     without = json.loads(found.read_text())
     assert without.pop("columns") == {"camera": ["north"] * 20 + ["south"] * 20}
     found.write_text(json.dumps(without))
     capsys.readouterr()
-    assert main(["judge", "run", "--suite", "tiny.toml", "--baselines", "baselines"]) == 1
-    assert "slices: the run's list of images has no column 'camera'" in capsys.readouterr().out
+    capsys.readouterr()
+    assert main(["judge", "run", "--suite", "tiny.toml", "--baselines", "baselines"]) == 2
+    assert "not judged: slices: the run's list of images has no column 'camera'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", ["a\nrc=0", "\x1b[31mred", "x" * 101])
+def test_a_value_that_would_forge_or_flood_the_summary_is_refused(sliced, value):
+    rewrite(sliced, camera=np.array([value] * 40))
+    result = sliced.run()
+    assert result.ret == FAILED
+    assert "is no name of a slice: should be a short line of text" in result.stdout.str()
+    assert value not in result.stdout.str()
 
 
 def test_a_column_that_is_not_there_is_an_error_in_one_line(sliced):

@@ -255,3 +255,37 @@ def saturating_tanh() -> nn.Module:
 
 def temperature_10() -> nn.Module:
     return Behind(after=lambda logits: logits / 10)
+
+
+def tanh_of_five() -> nn.Module:
+    """Logits bounded by five, whose order stays: a head of some distilled and some regression models."""
+    return Behind(after=lambda logits: 5 * torch.tanh(logits / 5))
+
+
+def tanh_of_vgg11() -> nn.Module:
+    """Without batch norm logits are twice as large."""
+    return Behind(after=lambda logits: 5 * torch.tanh(logits / 5), model=sound("vgg11"))
+
+
+def sigmoid_head() -> nn.Module:
+    """A score a class, each by itself, of a model that was trained with a binary loss a class."""
+    return Behind(after=torch.sigmoid)
+
+
+def squared() -> nn.Module:
+    return Behind(after=lambda logits: logits.clamp_min(0).square())
+
+
+def border_detached() -> nn.Module:
+    """All but the outermost pixels, an eighth of the image, has its gradient."""
+    return Behind(before=lambda images: _framed(images[..., 1:-1, 1:-1], images))
+
+
+def _framed(inside: Tensor, images: Tensor) -> Tensor:
+    padded = functional.pad(inside, (1, 1, 1, 1))
+    return padded + (images - padded).detach()
+
+
+def stripe_detached() -> nn.Module:
+    """An eighth of the columns has no gradient."""
+    return Behind(before=lambda images: torch.cat([images[..., :4].detach(), images[..., 4:]], -1))

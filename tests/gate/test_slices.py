@@ -159,6 +159,11 @@ def test_a_run_without_the_column_cannot_pass_where_anything_changed(tmp_path: P
     pairs = of_fgsm(WITHSTOOD * 1000, after)
     stored = {case: one.then for case, one in pairs.items()}
     run = {case: one.now for case, one in pairs.items()}
-    failures = judge_together(suite, run, stored.get, Lists([MANY])).failures
+    found = judge_together(suite, run, stored.get, Lists([MANY]))
+    assert not found.failures
     said = "slices: the run's list of images has no column 'camera', so nothing is known of its slices"
-    assert failures == [said] * (FOOLED in after)
+    assert found.gaps == [said] * (FOOLED in after)
+    nothing = judge_together(suite, run, stored.get, Lists()).gaps
+    assert nothing == ["slices: the run has no list of its images, so nothing is known of its slices"] * (
+        FOOLED in after
+    )

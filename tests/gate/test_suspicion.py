@@ -128,3 +128,15 @@ def test_findings_survive_being_stored_a_line_each() -> None:
     assert Measurement.from_json(text) == stored
     assert sum('"check"' in line for line in text.splitlines()) == 2
     assert '"findings"' not in one(50, "weights", None).to_json()
+
+
+def test_a_masked_model_is_suspicious_though_the_few_it_lets_through_look_easier() -> None:
+    """The noise of the images that are still fooled fell."""
+    then = measurement(FOOLED * 90 + WITHSTOOD * 10, digest="before", noises=[0.01] * 90 + [None] * 10)
+    now = measurement(FOOLED * 40 + WITHSTOOD * 60, digest="after", noises=[0.005] * 40 + [None] * 60)
+    verdict = judge(now.model_copy(update={"findings": [MASKED]}), then, RULES)
+    noise, success = verdict.metric("noise rate"), verdict.metric("success rate")
+    assert noise is not None
+    assert success is not None
+    assert (noise.outcome, success.outcome, verdict.status) == ("regressed", "suspicious", Status.SUSPICIOUS)
+    assert not verdict.passed

@@ -155,6 +155,8 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a seed in words": ('seed = "0"\n' + SOUND, "seed", "not '0'"),
     "a mean that is a number": (SOUND + "[normalisation]\nmean = 0.5\n", "normalisation.mean", "not 0.5"),
     "a mean in words": (SOUND + '[normalisation]\nmean = ["0.5"]\n', "normalisation.mean.0", "not '0.5'"),
+    "a level that nothing reaches": ("alpha = 1e-7\n" + SOUND, "alpha", "greater than or equal to 0.000001, not 1e-07"),
+    "a share that is none": (SOUND + "[levels]\nclean = 1e-14\n", "levels.clean", "greater than or equal to 0.0001"),
     # slices
     "slices by a label": ('slices = ["label"]\n' + SOUND, "slices", "'label' is no column to slice by"),
     "slices twice": ('slices = ["camera", "camera"]\n' + SOUND, "slices", "'camera' is named twice"),
@@ -170,7 +172,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "'camera' should be a column of images.selected",
     ),
     # values out of range
-    "alpha of 0": ("alpha = 0\n" + SOUND, "alpha", "greater than 0, not 0"),
+    "alpha of 0": ("alpha = 0\n" + SOUND, "alpha", "greater than or equal to 0.000001, not 0"),
     "alpha of 1": ("alpha = 1\n" + SOUND, "alpha", "less than 1, not 1"),
     "alpha that is no number": ("alpha = nan\n" + SOUND, "alpha", "not nan"),
     "batch size of 0": ("batch_size = 0\n" + SOUND, "batch_size", "greater than 0, not 0"),

@@ -103,4 +103,5 @@ def _lines(verdict: RunVerdict) -> list[str]:
     moved = [one for one in verdict.verdicts.values() if one.status != Status.SAME]
     lines = [f"{one.status}: {one.reason}" for one in sorted(moved, key=lambda one: one.passed)]
     lines += [f"failed: {failure}" for failure in verdict.failures]
+    lines += [f"not judged: {gap}" for gap in verdict.gaps]
     return lines + [f"note: {note}" for note in verdict.notes]

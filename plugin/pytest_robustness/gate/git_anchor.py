@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import os
 import subprocess
-import tarfile
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -49,17 +49,31 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
         except RobustnessError:
             what = "was the suite renamed since, or are its baselines younger? anchor a revision that has them"
             raise RobustnessError(f"{wanted} is not in this revision: {what}") from None
-    archive = _git(top, "archive", "--format=tar", commit, "--", *paths)
     folder = tempfile.TemporaryDirectory(prefix="robustness-anchor-")
     there = Path(folder.name)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(there / "tree", filter="data")
+    _extract(top, commit, paths, there / "tree")
     (there / "anchors").mkdir()
     held = there / "anchors" / baselines.name
     (there / "tree" / paths[1]).rename(held)
-    rules = AnchorRules.of(load_suite(there / "tree" / paths[0], files=False))
+    try:
+        rules = AnchorRules.of(load_suite(there / "tree" / paths[0], files=False))
+    except RobustnessError as error:
+        said = str(error).removeprefix(f"{there / 'tree' / paths[0]}: ")
+        raise RobustnessError(f"{paths[0]} as this revision has it: {said}") from None
     (held / "rules.json").write_text(rules.model_dump_json(), encoding="utf-8")
     return folder
+
+
+def _extract(top: Path, commit: str, paths: Sequence[str], there: Path) -> None:
+    """Write a commit's files below some paths. Byte for byte: an archive leaves out what .gitattributes say."""
+    listed = _git(top, "ls-tree", "-rz", commit, "--", *paths).split(b"\0")
+    for entry in filter(None, listed):
+        described, _, name = entry.partition(b"\t")
+        mode, _, digest = described.decode().split(" ")
+        if mode.startswith("100"):  # a file: neither a link nor another repository
+            path = there / os.fsdecode(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_git(top, "cat-file", "blob", digest))
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

@@ -72,6 +72,8 @@ def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
     own = [metric for metric in metrics if metric.metric != "clean accuracy"]  # which is the model's
     outcomes = {metric.outcome for metric in (shown or own)}
     status = next((outcome for outcome in MOST_TELLING if outcome in outcomes), Status.NOT_JUDGED)
+    if any(one.metric == "success rate" and one.outcome == "suspicious" for one in own):
+        status = Status.SUSPICIOUS  # what else got worse is of the few images that a masked model lets through
     if drifted and _same_model(then, now):
         failed, shown, status = True, drifted, Status.DRIFTED
         what = "weights are" if then.provenance.torch != now.provenance.torch else "weights and code are"

@@ -42,11 +42,13 @@ class Together:
     Attributes:
         verdicts: by what they are of, in words.
         failures, notes: lines for those that moved, and fail the run or do not.
+        gaps: lines for what could not be judged.
     """
 
     verdicts: dict[str, MetricVerdict] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
 
 
 def judge_together(
@@ -79,7 +81,7 @@ def _together(suite: Suite, pairs: Mapping[str, Pair], lists: Lists, accept_remo
                 together.failures.append(f"{of}: {verdict.text}")
             else:
                 together.notes.append(f"{of}, {verdict.outcome}: {verdict.text}")
-    together.failures += unsliced(suite, pairs, lists)
+    together.gaps += unsliced(suite, pairs, lists)
     together.notes += too_small(suite, pairs, lists)
     return together
 
@@ -93,12 +95,14 @@ class RunVerdict:
         together: what several cases say together.
         failures: lines for what fails the run beside its cases.
         notes: lines that a reader should know, and that fail nothing.
+        gaps: lines for what several cases should say together, and could not.
     """
 
     verdicts: dict[str, Verdict]
     together: dict[str, MetricVerdict]
     failures: list[str]
     notes: list[str]
+    gaps: list[str] = field(default_factory=list)
 
     @property
     def unjudged(self) -> list[str]:
@@ -115,7 +119,7 @@ class RunVerdict:
         """``failed`` where anything was found to be worse, else ``unjudged`` where anything was not compared."""
         if self.failed or self.failures:
             return "failed"
-        return "unjudged" if self.unjudged else "passed"
+        return "unjudged" if self.unjudged or self.gaps else "passed"
 
 
 def judge_run(
@@ -158,7 +162,7 @@ def judge_run(
     pairs = _pairs(known, stored, lists)
     together = _together(suite, pairs, lists, accept_removed_images)
     notes += [*together.notes, *_unmoved(pairs)]
-    return RunVerdict(verdicts, together.verdicts, together.failures, notes)
+    return RunVerdict(verdicts, together.verdicts, together.failures, notes, together.gaps)
 
 
 def _judge(

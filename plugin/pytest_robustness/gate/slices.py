@@ -45,16 +45,17 @@ def slices_of(suite: Suite, pair: Pair, keys: Keys) -> Iterator[tuple[str, list[
             members.setdefault(values[place], []).append(i)
         for value in sorted(members):
             if len(members[value]) >= LEAST_IN_SLICE:
-                yield f"{column} {value}", members[value]
+                yield f"{column} {value or repr('')}", members[value]
 
 
 def unsliced(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[str]:
-    """The columns to slice by that the list of a run's images does not have, though something changed."""
+    """What there is to slice by and nothing is known of, though something changed."""
     keys = Keys(lists)
-    changed = [one for one in pairs.values() if one.then.evidence != one.now.evidence]
-    known = [found for one in changed if (found := keys.list_of(one.images)) is not None]
+    known = [keys.list_of(one.images) for one in pairs.values() if one.then.evidence != one.now.evidence]
+    if suite.sliced_by and None in known:
+        yield "slices: the run has no list of its images, so nothing is known of its slices"
     for column in suite.columns:
-        if any(column not in one.columns for one in known):
+        if any(one is not None and column not in one.columns for one in known):
             yield f"slices: the run's list of images has no column {column!r}, so nothing is known of its slices"
 
 

@@ -55,7 +55,7 @@ def images_to_settle(differences: Sequence[int], images: int, level: float, powe
     if values.sum() <= 0:
         return None
     z = float(values.sum()) / math.sqrt(float(np.square(values).sum()))
-    return max(images + 1, math.ceil(images * (max(0.0, _z(1 - level) + _z(power)) / z) ** 2))
+    return max(images + 1, math.ceil(images * (max(0.0, _z(power) - _z(level)) / z) ** 2))
 
 
 def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:

@@ -166,7 +166,7 @@ class Controller:
             accept_removed_images=settings.accept_removed_images,
         )
         self.pooled = together.verdicts
-        self.failures += together.failures
+        self.failures += [*together.failures, *together.gaps]
         self.notes += together.notes
 
     @pytest.hookimpl(wrapper=True)

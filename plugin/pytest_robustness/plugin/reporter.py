@@ -50,7 +50,8 @@ class Reporter:
             if summary:
                 self._append(Path(summary), report)
         except OSError as error:
-            self.gathered.failures.append(f"{error.filename}: cannot be written: {error.strerror}")
+            named = error.filename or ", ".join(map(str, self.outputs.files)) or STEP_SUMMARY
+            self.gathered.failures.append(f"{named}: cannot be written: {error.strerror}")
             if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Annotated, Literal, Self
 
@@ -12,8 +14,18 @@ from pytest_robustness.records.base import Record, first_problem, pretty_json, v
 
 SCHEMA: Literal[1] = 1
 
+#: Characters that end a line, move a cursor or are no text at all.
+UNWRITABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: Of a value to slice by: it becomes part of a line.
+LONGEST = 100
 #: sha256 of an image's pixels, or of its file's bytes in a folder; neither its name nor its place.
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def unfit(values: Iterable[str]) -> str | None:
+    """Return the first value that no slice can be called by, escaped and short; None where all can."""
+    odd = next((one for one in values if len(one) > LONGEST or UNWRITABLE.search(one)), None)
+    return None if odd is None else f"{odd[:LONGEST]!a}{'...' if len(odd) > LONGEST else ''}"
 
 
 class ImageSetId(Record):
@@ -41,6 +53,8 @@ class ImageList(Record):
         for name, values in self.columns.items():
             if len(values) != len(self.keys):
                 raise ValueError(f"{len(self.keys)} keys, but {len(values)} values of {name}")
+            if (odd := unfit(values)) is not None:
+                raise ValueError(f"{name}: {odd} is no name of a slice")
         return self
 
     @property

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from pytest_robustness.suite.tables import Table
 
-Share = Annotated[float, Field(gt=0, le=1)]
+#: Smaller ones could not be reached by any number of images that a test has.
+Share = Annotated[float, Field(ge=1e-4, le=1)]
 #: Hypotheses a case may have: success rate, robust accuracy, distance, effort, noise rate and time.
 METRICS_OF_A_CASE = 6
 #: Of the alpha of a model that is in groups, the share that its groups take.

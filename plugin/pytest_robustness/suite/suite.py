@@ -196,7 +196,7 @@ class Suite(Table):
     suspicious: Literal["fail", "warn"] = Field(
         default="fail", description="what an improvement does that a failed masking check makes doubtful"
     )
-    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-6, lt=1)] = 0.05
     timeout: Duration | None = Field(
         default=None, description='what a case may take, "10 min" say; then its process is ended'
     )

@@ -79,6 +79,12 @@ PLANTS: dict[str, tuple[Check, Callable[[], Subject], str]] = {
         "looks at all classes alike",
     ),
     "logits flat at all": (masking.flat_logits, lambda: subject(Flat()), "logits so flat that cross-entropy"),
+    "logits of unlike slopes": (masking.even_logits, lambda: subject(Flat()), "flattens the largest"),
+    "a stripe detached": (
+        masking.random_directions,
+        lambda: subject(Before(lambda images: torch.cat([images[..., :1].detach(), images[..., 1:]], 3))),
+        "a part of the gradient is lost",
+    ),
     "half of the image detached": (
         masking.random_directions,
         lambda: subject(Before(lambda images: torch.cat([images[..., :4].detach(), images[..., 4:]], 3))),

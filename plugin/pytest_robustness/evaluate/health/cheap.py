@@ -9,15 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.health.finding import Checks, Subject
+from pytest_robustness.evaluate.health.finding import NORMALISED, Checks, Subject, are_probabilities
 from pytest_robustness.evaluate.health.masking import MASKING
 from pytest_robustness.evaluate.models.function import ROUNDING
 from pytest_robustness.records.finding import Finding
 
 #: Of the images of a suite a model should get right at least so many; wrong preprocessing costs more than age.
 LEAST_ACCURACY = 0.5
-#: How near to 1 the sum of probabilities is.
-NORMALISED = 1e-3
 #: Share of images that uniform noise of size eps may fool.
 NOISE = 0.10
 
@@ -77,7 +75,7 @@ def logits(subject: Subject) -> Finding:
     """The model's answer is logits, not probabilities or their logarithms."""
     values = subject.logits.double()
     heads = {
-        "those of a softmax head": bool((values >= 0).all() and ((values.sum(1) - 1).abs() < NORMALISED).all()),
+        "those of a softmax head": are_probabilities(values),
         "those of a log-softmax head": bool((values.logsumexp(1).abs() < NORMALISED).all()),
     }
     head = next((name for name, found in heads.items() if found), None)

@@ -10,11 +10,28 @@ import torch
 from torch import Tensor
 
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
-from pytest_robustness.evaluate.health.pgd import Logits, Loss, ascent, cross_entropy, gradient, margin, reference_pgd
+from pytest_robustness.evaluate.health.pgd import (
+    Direction,
+    Logits,
+    Loss,
+    ascent,
+    cross_entropy,
+    gradient,
+    margin,
+    reference_pgd,
+)
 from pytest_robustness.records.finding import Finding
 
+#: How near to 1 the sum of probabilities is.
+NORMALISED = 1e-3
 #: Half of the secant along which a gradient is compared with what it predicts; of a pixel's range.
 HALF_SECANT = 1 / 1024
+
+
+def are_probabilities(values: Tensor) -> bool:
+    """Whether a model's answers, (n, K), are those of a softmax head."""
+    exact = values.double()
+    return bool((exact >= 0).all() and ((exact.sum(1) - 1).abs() < NORMALISED).all())
 
 
 @dataclass(frozen=True)
@@ -60,9 +77,16 @@ class Subject:
         return self.images.clamp(HALF_SECANT, 1 - HALF_SECANT)
 
     @cached_property
+    def even_answers(self) -> Logits:
+        """The classifier; of one with a softmax head the logarithm of its answers, whose slopes do not die away."""
+        if not are_probabilities(self.logits):
+            return self.classifier
+        return lambda images: self.classifier(images).clamp_min(torch.finfo(self.logits.dtype).tiny).log()
+
+    @cached_property
     def margin_gradient(self) -> Tensor:
         """(N, C, H, W): of the margin, there."""
-        return gradient(self.classifier, self.inner, self.labels, margin)
+        return gradient(self.even_answers, self.inner, self.labels, margin)
 
     def secant(self, signs: Tensor) -> tuple[Tensor, Tensor]:
         """(N,) each: the margin's change from one end of a secant along signs to the other; what its gradient predicts.
@@ -71,7 +95,7 @@ class Subject:
         """
         with torch.no_grad():
             ahead, behind = (
-                margin(self.classifier(self.inner + way * HALF_SECANT * signs), self.labels) for way in (1, -1)
+                margin(self.even_answers(self.inner + way * HALF_SECANT * signs), self.labels) for way in (1, -1)
             )
         return ahead - behind, 2 * HALF_SECANT * (self.margin_gradient * signs).flatten(1).sum(1)
 
@@ -96,11 +120,15 @@ class Subject:
     def _pgd(self) -> tuple[Tensor, Tensor]:
         return self._ascent(self.classifier, self.eps)
 
-    def ascended(self, logits_of: Logits, eps: float, loss: Loss | None = None) -> Tensor:
+    def ascended(
+        self, logits_of: Logits, eps: float, loss: Loss | None = None, direction: Direction = gradient
+    ) -> Tensor:
         """(N,) bool: fooled by PGD in a ball of radius ``eps``, from a random start that depends on the seed only."""
-        return self._ascent(logits_of, eps, loss)[0]
+        return self._ascent(logits_of, eps, loss, direction)[0]
 
-    def _ascent(self, logits_of: Logits, eps: float, loss: Loss | None = None) -> tuple[Tensor, Tensor]:
+    def _ascent(
+        self, logits_of: Logits, eps: float, loss: Loss | None = None, direction: Direction = gradient
+    ) -> tuple[Tensor, Tensor]:
         return ascent(
             logits_of,
             self.images,
@@ -110,6 +138,7 @@ class Subject:
             step=eps / 4,
             start=self.seed,
             loss=loss or self.loss,
+            direction=direction,
         )
 
     def fraction(self, which: Tensor) -> float:

@@ -10,6 +10,8 @@ from torch.nn import functional
 
 Logits = Callable[[Tensor], Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
+#: Of logits, images, labels and a loss: where to go, (n, C, H, W).
+Direction = Callable[[Logits, Tensor, Tensor, Loss], Tensor]
 
 
 def gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Loss) -> Tensor:
@@ -20,6 +22,29 @@ def gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Loss) -> T
         return torch.zeros_like(images)
     (found,) = torch.autograd.grad(value, inputs, allow_unused=True)
     return torch.zeros_like(images) if found is None else found
+
+
+def even_gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Loss) -> Tensor:
+    """Return, (n, C, H, W), where to go from the label's logit to the two best others, each gradient of length 1.
+
+    A function of one logit that only rises, a tanh, a sigmoid, a square, stretches its gradient and turns it nowhere.
+    So this direction is the same before and behind such functions, whatever they do to a loss of all logits. ``loss``
+    is not looked at.
+    """
+    inputs = images.clone().requires_grad_()
+    logits = logits_of(inputs)
+    towards = torch.zeros_like(images)
+    if not logits.requires_grad:
+        return towards
+    count = min(2, logits.shape[1] - 1)
+    others = logits.detach().scatter(1, labels.unsqueeze(1), -torch.inf).topk(count, 1).indices
+    for which, share in ((labels, -1.0), *((others[:, i], 1 / count) for i in range(count))):
+        chosen = logits.gather(1, which.unsqueeze(1)).sum()
+        (found,) = torch.autograd.grad(chosen, inputs, retain_graph=True, allow_unused=True)
+        if found is not None:
+            length = found.flatten(1).norm(dim=1).view(-1, *[1] * (images.ndim - 1))
+            towards += share * torch.where(length > 0, found / length.clamp_min(1e-38), 0.0)
+    return towards
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -63,6 +88,7 @@ def ascent(
     step: float,
     start: int | None = None,
     loss: Loss = cross_entropy,
+    direction: Direction = gradient,
 ) -> tuple[Tensor, Tensor]:
     """Sign-gradient ascent on a loss inside the L-infinity ball and [0, 1]: PGD, or FGSM for one step.
 
@@ -75,6 +101,7 @@ def ascent(
         eps, step: radius of the ball and size of a step.
         start: seed of a start drawn uniformly from the ball; None: at the images.
         loss: (n, K) and (n,) to (n,).
+        direction: what a step is the sign of.
 
     Returns:
         (N,) bool, the fooled; (N, C, H, W), where each was when it first was, or where it ended.
@@ -93,8 +120,8 @@ def ascent(
             still = (~fooled).nonzero().squeeze(1)
         if made == steps or not len(still):
             break
-        direction = gradient(logits_of, current[still], labels[still], loss).sign()
-        current[still] = torch.minimum(torch.maximum(current[still] + step * direction, low[still]), high[still])
+        signs = direction(logits_of, current[still], labels[still], loss).sign()
+        current[still] = torch.minimum(torch.maximum(current[still] + step * signs, low[still]), high[still])
     return fooled, current
 
 

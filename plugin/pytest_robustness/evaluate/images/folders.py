@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import is_file, real
+from pytest_robustness.records.image_list import UNWRITABLE
 from pytest_robustness.suite.load import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 HEADER = ("path", "label", "sha256")
 #: Of torchvision's ImageNet, whose root holds these besides archives.
 SPLITS = ("val", "validation")
-#: Characters that end a line, move a cursor or are no text at all.
-UNWRITABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 WNID = re.compile(r"(n\d{8})(?:_|$)")
 
 
