@@ -151,7 +151,7 @@ EVERY = [*CHECKS["cheap"], *CHECKS["heavy"]]
 ALONE = set(PLANTS) - {
     "dropout left on", "noise inside", "batch norm in train mode", "softmax head", "quantised input", "no way back",
     "gradient of NaN", "logits times 10,000", "misleading gradients", "nothing in reach", "logits too flat",
-    "logits flat at all",
+    "logits flat at all", "logits of unlike slopes",
     "logits that lose their digits", "rounding with a gradient of its own",
 }  # fmt: skip
 
