@@ -54,6 +54,30 @@ def model(factory: str, said: str, *, exit: pytest.ExitCode = FAILED, passed: in
     return Row(lambda project: project.edit("tiny.toml", "tinyzoo:small", factory), said, exit, passed)
 
 
+#: What is said of another attack than the baseline's, after it was measured.
+ACCEPTED = "small/fgsm: not comparable, re-record: the baseline's protocol differs in attack: "
+
+
+def attack(name: str, said: str, exit: pytest.ExitCode = FAILED, *, passed: int = 2) -> Row:  # noqa: A002
+    """Of one's own, instead of FGSM; PGD has nothing to do with it."""
+    return Row(
+        lambda project: project.edit("tiny.toml", 'attack = "FGSM"', f'attack = "{name}"\nnorm = "inf"'),
+        said,
+        exit,
+        passed,
+    )
+
+
+def attack_module(text: str, said: str) -> Row:
+    """Of one's own, in a module that cannot be imported."""
+
+    def broken(project: conftest.Project) -> None:
+        (project.path / "unsound.py").write_text(text)
+        project.edit("tiny.toml", 'attack = "FGSM"', 'attack = "unsound:Attack"\nnorm = "inf"')
+
+    return Row(broken, said, FAILED, 2)
+
+
 def weights(name: str, write: Callable[[Any], object], said: str, exit: pytest.ExitCode = FAILED) -> Row:  # noqa: A002
     def broken(project: conftest.Project) -> None:
         write(project.path / name)
@@ -260,6 +284,47 @@ MODELS = {
         'attack = "FGSM"',
         'attack = "badzoo:Raises"',
         "attacks.fgsm.norm: missing: the attack has an eps; say which ball of that radius its answers stay in: norm = ",
+    ),
+    **{
+        f"an attack that answers {what}": attack(f"badzoo:{name}", f"small/fgsm: the attack returned {said}")
+        for what, name, said in [
+            ("nothing", "Nothing", "NoneType, not images of (20, 3, 8, 8)"),
+            ("arrays", "Arrays", "ndarray, not images of (20, 3, 8, 8)"),
+            ("sparse images", "Sparse", "a sparse_coo tensor, not images of (20, 3, 8, 8)"),
+            ("complex images", "Complex", "images of torch.complex64, not of torch.float32"),
+            ("whole numbers", "Whole", "images of torch.int64, not of torch.float32"),
+            ("images without data", "Meta", "a meta tensor, not images of (20, 3, 8, 8)"),
+            ("fewer images", "Fewer", "(19, 3, 8, 8), not images of (20, 3, 8, 8)"),
+            ("grey images", "Grey", "(20, 1, 8, 8), not images of (20, 3, 8, 8)"),
+            ("images out of the box", "Unbounded", "images in [0.5, 1.5], 0.5 outside [0, 1]"),
+            ("no numbers", "NotFinite", "images that are not finite"),
+        ]
+    },
+    "an attack that answers from afar": attack("badzoo:Far", "small/fgsm: the attack left its Linf ball: 0.3 is 0.29 "),
+    "an attack that is beyond the box by rounding": attack("badzoo:Rounded", ACCEPTED),
+    "an attack that answers in double precision": attack("badzoo:Double", ACCEPTED),
+    "an attack that ends the process": attack(
+        "badzoo:Exits", "small/fgsm: the code of the model or of the attack ended the process: 0"
+    ),
+    "an attack that wants names": attack("badzoo:Keywords", "small/fgsm: the attack badzoo:Keywords raised TypeError"),
+    "an attack that cannot be called": attack(
+        "badzoo:no_attack", "tiny.toml: attacks.fgsm.eps: not a parameter of badzoo:no_attack ()"
+    ),
+    "an attack without names": attack(
+        "badzoo:Positional", "small/fgsm: the attack badzoo:Positional raised TypeError: Positional.__init__() got some"
+    ),
+    "an attack that nobody wrote": attack("badzoo:Nobody", "tiny.toml: attacks.fgsm.attack: no 'Nobody' in badzoo"),
+    "an attack whose module divides by zero": attack_module(
+        "1 / 0\n", "attacks.fgsm.attack: importing unsound raised ZeroDivisionError: division by zero (unsound.py:1"
+    ),
+    "an attack whose module is no Python": attack_module(
+        "def Attack(:\n", "attacks.fgsm.attack: importing unsound raised SyntaxError: "
+    ),
+    "an attack whose module needs another": attack_module(
+        "import nowhere\n", "attacks.fgsm.attack: cannot import unsound:Attack: No module named 'nowhere'"
+    ),
+    "an attack whose module ends the process": attack_module(
+        "raise SystemExit(0)\n", "small/fgsm: the code of the model or of the attack ended the process: 0"
     ),
     "train mode": model("badzoo:train_mode", "", exit=OK, passed=4),
     "a frozen batch norm": model("badzoo:frozen_norm", "", exit=OK, passed=4),

@@ -1,5 +1,6 @@
 """Factories of models that are wrong, each in its own way, and of some that only look so. Copied beside a suite."""
 
+import sys
 from pathlib import Path
 
 import tinyzoo
@@ -96,6 +97,54 @@ class Raises:
 
     def __call__(self, images, labels):
         raise KeyError("no such attack step")
+
+
+class Answers:
+    """Answers whatever its subclass makes of the images, asking nobody."""
+
+    def __init__(self, model, eps):
+        self.model, self.eps = model, eps
+
+    def __call__(self, images, labels):
+        return self.made_of(images)
+
+
+ANSWERS = {
+    "Nothing": lambda images: None,
+    "Arrays": lambda images: images.numpy(),
+    "Sparse": lambda images: images.to_sparse(),
+    "Complex": lambda images: images.to(torch.complex64),
+    "Whole": lambda images: (images * 255).long(),
+    "Meta": lambda images: images.to("meta"),
+    "Fewer": lambda images: images[1:],
+    "Grey": lambda images: images[:, :1],
+    "Unbounded": lambda images: images + 0.5,
+    "Far": lambda images: (images + 0.3).clamp(0, 1),
+    "NotFinite": lambda images: images * torch.nan,
+    "Rounded": lambda images: (images + 0.01 * (images > 0.5)).clamp(0, 1) + 2.0**-23 * (images > 0.999),
+    "Double": lambda images: images.double() + 0.01 * (images.double() < 0.5),
+    "Exits": lambda images: sys.exit(0),
+}
+globals().update({name: type(name, (Answers,), {"made_of": staticmethod(made)}) for name, made in ANSWERS.items()})
+
+
+class Keywords(Answers):
+    """Wants its images by name."""
+
+    def __call__(self, *, images, labels):
+        return images
+
+
+class Positional(Answers):
+    """Its radius has no name."""
+
+    def __init__(self, model, eps, /):
+        super().__init__(model, eps)
+
+
+def no_attack(model, eps):
+    """Returns something that cannot be called."""
+    return 7
 
 
 class Evil:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any, Literal
 
 from pytest_robustness.errors import RobustnessError
@@ -60,15 +61,25 @@ class AttackSpec:
         if self.loader is not None:
             return self.loader()
         module_name, _, name = self.path.partition(":")
+        module = _imported(module_name, self.path)
         try:
-            loaded = getattr(import_module(module_name), name)
-        except ImportError as error:
-            raise RobustnessError(f"attack: cannot import {self.path}: {error}") from None
+            loaded = getattr(module, name)
         except AttributeError:
             raise RobustnessError(f"attack: no {name!r} in {module_name}") from None
         if not callable(loaded):
             raise RobustnessError(f"attack: {self.path} is neither a class nor a function")
         return loaded  # type: ignore[no-any-return]
+
+
+def _imported(module: str, path: str) -> ModuleType:
+    """A module of somebody's, whose every error is one line: it is code, and may fail in any way."""
+    from pytest_robustness.evaluate.runtime.errors import user_code  # needs torch, as what is imported mostly does
+
+    with user_code(f"attack: importing {module}"):
+        try:
+            return import_module(module)
+        except ImportError as error:
+            raise RobustnessError(f"attack: cannot import {path}: {error}") from None
 
 
 def norm_named(value: Any) -> Norm | None:
