@@ -76,6 +76,8 @@ def test_robustness(robustness):
 HEADER = re.compile(r"model +attack +(baseline +)?success rate +noise rate +effort +time +change +verdict")
 #: A list of images among baselines.
 LIST = re.compile(r"^[^/]+/images-[0-9a-f]{16}\.json$")
+#: What is no baseline among them: lists, and whose they are.
+OURS = re.compile(r"^[^/]+/(images-[0-9a-f]{16}\.json|suite\.txt)$")
 #: Set by CI, and by the run these tests are part of.
 ENVIRONMENT = ("CI", "BUILD_NUMBER", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "COLUMNS", "FORCE_COLOR", "PY_COLORS")
 
@@ -151,7 +153,7 @@ class Project:
 
     def files(self) -> dict[str, bytes]:
         """Every file below baselines/, hidden ones too, but the lists of images."""
-        return {name: data for name, data in self._all_files().items() if not LIST.search(name)}
+        return {name: data for name, data in self._all_files().items() if not OURS.search(name)}
 
     def images(self) -> dict[str, Any]:
         """The arrays of the image set."""

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from pytest_robustness.cli import anchor, judge, report, schema, select
+from pytest_robustness.cli import anchor, judge, rename, report, schema, select
 from pytest_robustness.errors import RobustnessError
 
 #: By name; the first line of a command's docstring is its help.
 COMMANDS: dict[str, ModuleType] = {
     "anchor": anchor,
     "judge": judge,
+    "rename": rename,
     "report": report,
     "schema": schema,
     "select": select,

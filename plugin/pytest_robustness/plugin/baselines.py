@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.owner import claim
 from pytest_robustness.gate.pairing import digests
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.gate.update import Update, line, to_write
@@ -20,11 +21,12 @@ class BaselineWriter:
 
     Args:
         store: the suite's baselines.
+        suite: its file.
         rootdir: of the repository, whose commit is recorded and relative to which folders are shown.
     """
 
-    def __init__(self, store: BaselineStore, rootdir: Path, notes: list[str], failures: list[str]) -> None:
-        self.store, self.rootdir = store, rootdir
+    def __init__(self, store: BaselineStore, suite: Path, rootdir: Path, notes: list[str], failures: list[str]) -> None:
+        self.store, self.suite, self.rootdir = store, suite, rootdir
         self.notes, self.failures = notes, failures
 
     def record(
@@ -51,6 +53,8 @@ class BaselineWriter:
         needed = digests([*(update.now for update in written), *kept])
         lists = [image_lists[digest].without_columns() for digest in sorted(needed & image_lists.keys())]
         try:
+            if written:
+                claim(self.store.folder, self.suite, self.rootdir)
             self.store.write((update.now for update in written), lists)
         except RobustnessError as error:
             lost = [update.now.case for update in written if not self.store.holds(update.now)]

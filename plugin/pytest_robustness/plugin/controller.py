@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -16,6 +16,7 @@ from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.time_limit import Durations
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.result import Result
@@ -129,7 +130,20 @@ class Controller:
         elif whole:
             named = ", ".join(obsolete)
             text = f"baselines of cases that are not in the suite: {named}; --prune-baselines deletes them"
+            text += "".join(f"; {hint}" for hint in self._renamed(obsolete))
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
+
+    def _renamed(self, obsolete: Iterable[str]) -> Iterator[str]:
+        """Models that were perhaps only renamed: one that is new has the weights of one that is gone."""
+        stored = {CaseId(case).model: self.settings.store.read(case) for case in obsolete}
+        unknown = [one for one in self.results.values() if one.verdict.status == Status.NO_BASELINE]
+        for new, digest in {
+            CaseId(one.measurement.case).model: one.measurement.provenance.weights_digest for one in unknown
+        }.items():
+            old = next((name for name, one in stored.items() if one and one.provenance.weights_digest == digest), None)
+            if old is not None and old not in self.settings.suite.models:
+                command = f"python -m pytest_robustness rename {self.settings.suite_path} {old} {new}"
+                yield f"{new} has the weights of {old}: if it was renamed, keep its baselines by `{command}`"
 
     @property
     def measurements(self) -> dict[str, Measurement]:
@@ -138,7 +152,9 @@ class Controller:
 
     @property
     def _writer(self) -> BaselineWriter:
-        return BaselineWriter(self.settings.store, self.config.rootpath, self.notes, self.failures)
+        return BaselineWriter(
+            self.settings.store, self.settings.suite.path, self.config.rootpath, self.notes, self.failures
+        )
 
     def _check_anchor(self) -> None:
         anchor = self.settings.anchor

@@ -68,6 +68,7 @@ class Robustness:
             pytest.fail(printable(result.verdict.reason) + self._advice(result.verdict), pytrace=False)
 
     def _result(self) -> Result:
+        from pytest_robustness.evaluate.runtime.devices import as_device
         from pytest_robustness.execute.case import Request, run_case
 
         settings, case = self._settings, self._case
@@ -90,7 +91,7 @@ class Robustness:
             baseline,
             request,
             stored_list=settings.store.image_list,
-            device=self._device,
+            device=as_device(self._device),
             time_unreliable_because="several workers share a GPU" if SHARED_DEVICE in os.environ else None,
             run_rounds=self._rounds,
             progress=self._progress.of(case),

@@ -153,10 +153,12 @@ class Settings:
         if self.suite_path is None:
             raise RobustnessError(self.no_suite)
         from pytest_robustness.evaluate.attacks.registry import resolve
+        from pytest_robustness.gate.owner import check_owner
         from pytest_robustness.report.published import load_published
         from pytest_robustness.suite.load import load_suite, with_images
 
         suite = load_suite(self.suite_path)
+        check_owner(self.baselines / suite.name, suite.path, self.rootdir)
         suite = with_images(suite, self.images, self.invocation)
         if self.candidate is not None:
             suite = suite.with_candidate(self.candidate, self.invocation)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.runtime import memory
 
 #: What the rooms above call a device, which do not import torch.
@@ -18,6 +19,21 @@ Device = torch.device
 def pick_device() -> torch.device:
     """The first GPU this process may see, else the CPU. Workers are pinned to theirs by the controller."""
     return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def as_device(named: object) -> torch.device:
+    """Return a device that a fixture of somebody's returned, as torch has it or by its name: ``"cuda:1"``.
+
+    Raises RobustnessError for anything else.
+    """
+    if isinstance(named, torch.device):
+        return named
+    try:
+        return torch.device(named if isinstance(named, int) and not isinstance(named, bool) else str(named))
+    except RuntimeError:
+        raise RobustnessError(
+            f"robustness_device: {named!r} is no device: should be a torch.device, or a name like 'cpu' or 'cuda:0'"
+        ) from None
 
 
 def prepare_device(device: torch.device, workers: int) -> None:

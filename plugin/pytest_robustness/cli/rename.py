@@ -1,0 +1,61 @@
+"""Give a model's or an attack's baselines its new name, after it was renamed in the suite.
+
+Without this a renamed model has no baseline, and what it is held against is lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.records.case_id import CaseId
+
+if TYPE_CHECKING:
+    from pytest_robustness.gate.store import BaselineStore
+    from pytest_robustness.suite.suite import Suite
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("suite", type=Path, help="TOML file, with the new name in it")
+    parser.add_argument("old", help="name that the baselines have, of a model or of an attack")
+    parser.add_argument("new", help="name that the suite has now")
+    parser.add_argument("--baselines", type=Path, default=Path("baselines"), help="(default: %(default)s)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Rename the baselines and say how many there were."""
+    from pytest_robustness.gate.store import BaselineStore
+    from pytest_robustness.suite.load import load_suite
+
+    suite = load_suite(options.suite, files=False)
+    store = BaselineStore(options.baselines, suite.name)
+    renamed = _renamed(suite, store, options.old, options.new)
+    found = {old: store.read(old) for old in renamed}
+    for new in renamed.values():
+        if store.path(new).exists():
+            raise RobustnessError(f"{store.path(new)}: is there already: delete it, if it is not to be kept")
+    store.write(one.model_copy(update={"case": renamed[old]}) for old, one in found.items() if one is not None)
+    store.remove(renamed)  # last: whatever is interrupted, every baseline is there once or twice
+    print(f"{len(renamed)} baselines of {options.old} are now those of {options.new}, in {store.folder}")
+    return 0
+
+
+def _renamed(suite: Suite, store: BaselineStore, old: str, new: str) -> dict[str, str]:
+    """Cases by their old names. Raises RobustnessError for names of nothing, or of what is still in the suite."""
+    for kind, names in (("model", list(suite.models)), ("attack", list(suite.all_attacks))):
+        if new in names:
+            if old in names:
+                raise RobustnessError(f"{suite.path}: {old} is still a {kind} of it: rename it there first")
+            cases = {case: CaseId(case) for case in store.cases()}
+            mine = [case for case, one in cases.items() if (one.model if kind == "model" else one.attack) == old]
+            ours = sorted(case for case in mine if store.is_ours(case))
+            if not ours:
+                raise RobustnessError(f"{store.folder}: no baselines of the {kind} {old!r}")
+            return {
+                case: CaseId.of(*((new, cases[case].attack) if kind == "model" else (cases[case].model, new)))
+                for case in ours
+            }
+    raise RobustnessError(f"{suite.path}: no model and no attack {new!r} in it")

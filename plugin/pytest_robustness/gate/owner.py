@@ -1,0 +1,43 @@
+"""Whose baselines a folder has: two suites of one name in a repository would overwrite each other's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.files import real, write_whole
+
+#: Beside the baselines: where their suite lies in the repository.
+NAME = "suite.txt"
+
+
+def check_owner(folder: Path, suite: Path, root: Path) -> None:
+    """Raise RobustnessError where a folder's baselines are those of another suite that is still there.
+
+    Args:
+        folder: of a suite's baselines.
+        suite: the file of the suite that is to use them.
+        root: of the repository.
+    """
+    try:
+        named = (folder / NAME).read_text(encoding="utf-8").strip()
+        other = root / named
+        taken = bool(named) and other.is_file() and real(other) != real(suite)
+    except (OSError, ValueError):  # there is none, or it is no text and no path
+        return
+    if taken:
+        what = f"{suite} has the same name: rename one of the two, or give each a folder by robustness_baselines"
+        raise RobustnessError(f"{folder}: has the baselines of {other}, and {what}")
+
+
+def claim(folder: Path, suite: Path, root: Path) -> None:
+    """Note whose baselines these are. Nothing is noted of a suite that does not lie in the repository."""
+    if not real(suite).is_relative_to(real(root)):
+        return
+    text = real(suite).relative_to(real(root)).as_posix() + "\n"
+    path = folder / NAME
+    try:
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_whole(path, text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RobustnessError(f"{path}: cannot be written: {error}") from None
