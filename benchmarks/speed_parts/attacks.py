@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_robustness.suite.suite import Attack
+from pytest_robustness.suite.attack import Attack
 
 EPS, ALPHA = 0.01, 0.0025
 STEPS, RESTARTS, DECAY = 10, 5, 1.0

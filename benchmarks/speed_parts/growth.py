@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_robustness.suite.suite import Attack, Suite
+from pytest_robustness.suite.attack import Attack
+from pytest_robustness.suite.suite import Suite
 
 MODELS = ("vgg11", "vgg19", "mobilenet_v3_small")
 IMAGES, STEPS = (250, 500, 1000), (5, 10, 20, 40)

@@ -39,7 +39,8 @@ def test_another_suite_of_the_same_name_is_refused_before_anything_runs(two, opt
 
 
 def test_in_a_folder_of_its_own_it_is_welcome(two):
-    assert two.run("--robustness-suite", "b/tiny.toml", "-o", "robustness_baselines=more", "--update-baselines").ret == OK
+    elsewhere = ("--robustness-suite", "b/tiny.toml", "-o", "robustness_baselines=more")
+    assert two.run(*elsewhere, "--update-baselines").ret == OK
     assert (two.path / "more/tiny/suite.txt").read_text() == "b/tiny.toml\n"
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pytest_robustness.evaluate.measure import measure
 from pytest_robustness.records.part import Part
+from pytest_robustness.suite.attack import Attack
 from pytest_robustness.suite.ensembles import Ensemble
-from pytest_robustness.suite.suite import Attack
 
 from tests.evaluate import zoo
 from tests.evaluate.suites import CPU

@@ -11,7 +11,8 @@ from pytest_robustness.gate.pooled import pool
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
-from pytest_robustness.suite.suite import Suite, Variant
+from pytest_robustness.suite.references import Variant
+from pytest_robustness.suite.suite import Suite
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin.settings import Settings
-from pytest_robustness.suite.suite import ON_REQUEST, Case
+from pytest_robustness.suite.attack import ON_REQUEST
+from pytest_robustness.suite.suite import Case
 
 PARAMETER = "robustness_case"
 

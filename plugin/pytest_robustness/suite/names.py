@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, StringConstraints
 
 Named = TypeVar("Named", bound=Mapping[str, object])
 
@@ -30,3 +32,11 @@ def distinct_names(named: Named) -> Named:
         if other != name:
             raise ValueError(f"{other} and {name} differ in case only, and would share files on macOS and Windows")
     return named
+
+
+#: Names become folder and file names of baselines, and parts of test ids.
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100),
+    AfterValidator(portable_name),
+]

@@ -2,137 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
-    PlainValidator,
     PositiveInt,
     PrivateAttr,
-    StringConstraints,
     ValidationError,
-    ValidationInfo,
 )
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
+from pytest_robustness.suite.attack import Attack
 from pytest_robustness.suite.durations import Duration
 from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
 from pytest_robustness.suite.levels import GROUPS, METRICS_OF_A_CASE, Levels
-from pytest_robustness.suite.names import distinct_names, portable_name
+from pytest_robustness.suite.names import Name, distinct_names
 from pytest_robustness.suite.problems import explain
+from pytest_robustness.suite.references import Group, Models, Variant, known_members, known_variants
 from pytest_robustness.suite.slices import CLASS, Slices
 from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, Reading, SuitePath, Table
 
-#: Names become folder and file names of baselines, and parts of test ids.
-Name = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=100),
-    AfterValidator(portable_name),
-]
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _parameter(value: Any) -> bool | int | float | str:
-    if not isinstance(value, bool | int | float | str):
-        raise ValueError("should be a boolean, a number or a string")
-    return value
-
-
-#: The marker of cases that run only where it is asked for.
-ON_REQUEST = "on_request"
-#: Markers that pytest acts upon: a group of this name would skip its cases, or worse.
-PYTEST_MARKERS = frozenset({ON_REQUEST, "filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail"})
-
-
-def _no_marker_of_pytest(name: str) -> str:
-    if name.startswith("_"):
-        raise ValueError("should not begin with _: pytest refuses such a marker")
-    if name in PYTEST_MARKERS:
-        raise ValueError("should be another name: pytest's own marker, or one of this plugin's")
-    return name
-
-
-def _known(models: Iterable[str], info: ValidationInfo) -> None:
-    for model in models:
-        if model not in info.data.get("models", [model]):  # where models are at fault, that is said
-            raise ValueError(f"no model {model!r} in this suite")
-
-
-def _known_group(group: list[str], info: ValidationInfo) -> list[str]:
-    _known(group, info)
-    if len(set(group)) < len(group):
-        raise ValueError("a model is named twice")
-    return group
-
-
-def _known_variants(variants: list[Variant], info: ValidationInfo) -> list[Variant]:
-    _known((model for variant in variants for model in variant.models), info)
-    for variant in variants:
-        if variant.base == variant.update:
-            raise ValueError(f"{variant.base} is no variant of itself")
-    try:
-        TopologicalSorter(
-            {
-                update: [one.base for one in variants if one.update == update]
-                for update in {variant.update for variant in variants}
-            }
-        ).prepare()
-    except CycleError as error:
-        raise ValueError(f"updates go round in a circle: {' -> '.join(error.args[1])}") from None
-    if len({(variant.base, variant.update) for variant in variants}) < len(variants):
-        raise ValueError("a variant is named twice")
-    return variants
-
-
-def _known_members(ensembles: dict[str, Ensemble], info: ValidationInfo) -> dict[str, Ensemble]:
-    attacks = info.data.get("attacks", {})
-    for name, ensemble in ensembles.items():
-        if name in attacks:
-            raise ValueError(f"{name} is the name of an attack already")
-        for member in ensemble.attacks:
-            if member not in attacks and member not in MEMBERS and attacks:
-                known = ", ".join(dict.fromkeys([*attacks, *MEMBERS]))
-                raise ValueError(f"{name}.attacks: no attack {member!r} (known: {known})")
-            given = attacks[member].parameters if member in attacks else {}
-            if member in attacks and given.get("eps") != ensemble.eps:
-                raise ValueError(f"{name}.eps: {ensemble.eps:g}, but {given.get('eps')} in attacks.{member}")
-    return ensembles
-
-
-Group = Annotated[Name, AfterValidator(_no_marker_of_pytest)]
-Models = Annotated[list[str], Field(min_length=1), AfterValidator(_known_group)]
-
-
-class Attack(BaseModel):
-    """An attack: every other key is a parameter of it."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    __pydantic_extra__: dict[str, Annotated[bool | int | float | str, PlainValidator(_parameter)]]
-
-    attack: str = Field(description="a name of the registry, or package.module:Class")
-    stop: Literal["first-success", "patience", "full"] | None = None
-    batch_size: PositiveInt | None = None
-    max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
-    norm: str | int | float | None = Field(
-        default=None,
-        description='of the ball of radius eps an attack of one\'s own stays in: "inf", "2", or "none" for no ball; '
-        "required where it has an eps. Of an attack of the registry: a parameter like others",
-    )
-    on_request: bool = Field(default=False, description=f"runs only where it is asked for: -m {ON_REQUEST}")
-
-    @property
-    def parameters(self) -> dict[str, bool | int | float | str]:
-        return dict(self.__pydantic_extra__)
 
 
 class Tolerances(Table):
@@ -147,18 +44,6 @@ class Tolerances(Table):
     time: Tolerance = 0.20
 
 
-class Variant(Table):
-    """Two models of the suite that one change tells apart."""
-
-    base: Name
-    update: Name
-    group: str = Field(default="", max_length=100, description="variants of one group are also compared together")
-
-    @property
-    def models(self) -> list[str]:
-        return [self.base, self.update]
-
-
 class Suite(Table):
     """All of one TOML file. ``path`` is the file it came from."""
 
@@ -166,7 +51,7 @@ class Suite(Table):
     images: Images
     models: Annotated[dict[Name, Model], AfterValidator(distinct_names)] = Field(min_length=1)
     attacks: Annotated[dict[Name, Attack], AfterValidator(distinct_names)] = Field(min_length=1)
-    ensembles: Annotated[dict[Name, Ensemble], AfterValidator(distinct_names), AfterValidator(_known_members)] = Field(
+    ensembles: Annotated[dict[Name, Ensemble], AfterValidator(distinct_names), AfterValidator(known_members)] = Field(
         default={}, description="attacks that are made one after the other, each on what the others left standing"
     )
     groups: dict[Group, Models] = Field(default={}, description="models that belong together; also pytest markers")
@@ -179,7 +64,7 @@ class Suite(Table):
         default=None, description="TOML with published values, shown beside measured ones"
     )
     tolerances: Tolerances = Tolerances()
-    variants: Annotated[list[Variant], AfterValidator(_known_variants)] = Field(
+    variants: Annotated[list[Variant], AfterValidator(known_variants)] = Field(
         default=[], description="pairs of models that each run compares"
     )
     policy: Literal["significance", "tolerance"] = "significance"
