@@ -277,3 +277,24 @@ class Trains(Answer):
 class RunsOutOfMemory(Answer):
     def answer(self, images: Tensor, labels: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nSee documentation.")
+
+
+class WithoutGradients(nn.Module):
+    """Its forward is a service's: it computes no gradients, whoever asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = tiny()
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images)
+
+
+def without_gradients() -> nn.Module:
+    return WithoutGradients()
+
+
+def quantised() -> nn.Module:
+    """Linear layers of 8 bits, whose operators have no backward."""
+    return torch.ao.quantization.quantize_dynamic(tiny().eval(), {nn.Linear})

@@ -18,6 +18,11 @@ from pytest_robustness.evaluate.runtime.errors import user_code
 
 #: The step at which an image was first fooled, of one that was not.
 NEVER = -1
+#: What nothing leads back to the images of.
+NO_GRADIENT = (
+    "the model gives no gradient for its input: no_grad, detach, argmax or a quantised operator stands between image "
+    "and logits; attacks that need none can be made: Square, corruptions"
+)
 
 
 @dataclass(frozen=True)
@@ -213,11 +218,12 @@ class ActiveBatch:
             with user_code(self.name):
                 loss = getattr(self.attack, "loss", None)
                 losses = loss(logits, rows) if loss else scale_free_cross_entropy(logits, rows.label)
-            found = None  # where nothing leads back to the images; the masking checks name it
+            found = None
             if losses.requires_grad:
                 (found,) = torch.autograd.grad(losses.sum(), candidates, allow_unused=True)
-            gradient = torch.zeros_like(candidates) if found is None else found
-        gradient = gradient.detach().contiguous()  # as all else is: other layouts are slow
+            if found is None:
+                raise RobustnessError(NO_GRADIENT)
+        gradient = found.detach().contiguous()  # as all else is: other layouts are slow
         candidates.requires_grad_(False)
         logits = logits.detach()
         self._check(logits, gradient)

@@ -21,7 +21,7 @@ class Picture:
     """All of a module that borrowing it could change."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.modes = {name: module.training for name, module in model.named_modules()}
+        self.modes = {name: getattr(module, "training", None) for name, module in model.named_modules()}
         self.tensors = dict(model.named_parameters()) | dict(model.named_buffers())
         self.flags = {name: tensor.requires_grad for name, tensor in self.tensors.items()}
         self.memory = {name: tensor.data_ptr() for name, tensor in self.tensors.items()}

@@ -106,3 +106,18 @@ def test_what_a_models_code_switches_changes_neither_its_case_nor_the_next(
     monkeypatch.setattr(nets, "tiny", factory)
     assert evaluate(case, device=CPU).evidence == expected.evidence
     assert read() == standard
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_older_flag_of_tf32_can_be_read_inside_and_is_given_back(allowed: bool) -> None:
+    """torch.export reads it, and torch raises where it contradicts the newer settings."""
+    before = torch.backends.cudnn.allow_tf32
+    try:
+        torch.backends.cudnn.allow_tf32 = allowed
+        precisions = _precisions()
+        with numerics.standard_numerics():
+            assert torch.backends.cudnn.allow_tf32 is False
+        assert torch.backends.cudnn.allow_tf32 is allowed
+        assert _precisions() == precisions
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.runtime.errors import user_code
@@ -47,7 +49,8 @@ class Classifier(Frozen):
         memory_format: ``torch.channels_last`` lays weights and images out so; else they stay as they are.
 
     Raises:
-        RobustnessError: when the block begins and the model cannot be moved; when the block ends and a parameter or
+        RobustnessError: for a model without values, or of inference mode; when the block begins and the model cannot be
+            moved; when the block ends and a parameter or
             buffer is not bit-equal to what it was; when the model raises, or its output is not an (N, K) tensor of
             ``dtype``.
     """
@@ -63,6 +66,7 @@ class Classifier(Frozen):
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         super().__init__()
+        _check_tensors(model)
         self.model = model
         self.mean: Tensor
         self.std: Tensor
@@ -71,15 +75,19 @@ class Classifier(Frozen):
         self.device = torch.device(device)
         self.dtype = dtype
         self.channels_last = memory_format is torch.channels_last
-        self._modes = {module: module.training for module in model.modules()}
+        self._modes = {module: getattr(module, "training", None) for module in model.modules()}
         self._flags = {parameter: parameter.requires_grad for parameter in model.parameters()}
         self._data = {parameter: parameter.data for parameter in self._flags}
-        self._buffers_of = {module: dict(module._buffers) for module in self._modes}
+        self._buffers_of = {module: _buffers(module) for module in self._modes}
         self._values = {buffer: buffer.clone() for buffer in model.buffers()}
 
     def __enter__(self) -> Self:
         try:
-            self.model.eval().requires_grad_(False)
+            with user_code("the model's eval()"), suppress(NotImplementedError):  # torch.export's are always in it
+                if self._modes[self.model] is not None:
+                    self.model.eval()
+            for parameter in self._flags:
+                parameter.requires_grad_(False)
             with user_code(f"moving the model to {self.device}"):
                 self.model.to(self.device, self.dtype)
                 if self.channels_last:
@@ -114,7 +122,7 @@ class Classifier(Frozen):
     def _changed_buffer(self) -> str | None:
         for module, buffers in self._buffers_of.items():
             for name, before in buffers.items():
-                now = module._buffers.get(name)
+                now = _buffers(module).get(name)
                 if (before is None) != (now is None):
                     return f"buffer {name}"
                 if before is not None and now is not None and not _same(now, self._values[before]):
@@ -124,15 +132,16 @@ class Classifier(Frozen):
     @torch.no_grad()
     def _give_back(self) -> None:
         for buffer, before in self._values.items():
-            buffer.copy_(before)
+            if not _same(buffer, before):  # one that is expanded cannot be written
+                buffer.copy_(before)
         for module, buffers in self._buffers_of.items():
-            module._buffers.clear()
-            module._buffers.update(buffers)
+            _put_buffers(module, buffers)
         for parameter, data in self._data.items():
             parameter.data = data
             parameter.requires_grad_(self._flags[parameter])
         for module, mode in self._modes.items():
-            module.training = mode
+            if mode is not None:  # TorchScript's that are frozen have none
+                module.training = mode
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] -> (N, K) logits."""
@@ -163,6 +172,36 @@ def padded(classifier: Frozen, images: Tensor, row_floor: int) -> Tensor:
         return classifier(images)  # type: ignore[no-any-return]
     repeated = torch.arange(row_floor, device=images.device) % count
     return classifier(images[repeated])[:count]  # type: ignore[no-any-return]
+
+
+def _buffers(module: nn.Module) -> dict[str, Tensor | None]:
+    """Return a module's own buffers; a TorchScript module's are in a mapping that can only be read."""
+    return dict(module._buffers.items())
+
+
+def _put_buffers(module: nn.Module, buffers: dict[str, Tensor | None]) -> None:
+    """Give a module these buffers and no others."""
+    if isinstance(module._buffers, dict):
+        module._buffers.clear()
+        module._buffers.update(buffers)
+        return
+    now = _buffers(module)  # of TorchScript, which can neither lose nor gain one
+    for name, kept in buffers.items():
+        if now.get(name) is not kept:
+            setattr(module, name, kept)
+
+
+def _check_tensors(model: nn.Module) -> None:
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise RobustnessError(
+                f"the model's {name} has no values yet: call the model once in its factory, as lazy modules need it"
+            )
+        if tensor.is_inference():
+            raise RobustnessError(
+                f"the model's {name} was made under torch.inference_mode(), where nothing has gradients: build it "
+                "outside of it"
+            )
 
 
 def _checksum(parameter: Tensor) -> tuple[int, int]:

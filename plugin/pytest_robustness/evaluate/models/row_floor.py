@@ -56,5 +56,5 @@ def _looked(classifier: Classifier, images: Tensor) -> list[Tensor]:
     logits = classifier(images)
     if not logits.requires_grad:
         return [logits]
-    (gradient,) = torch.autograd.grad((logits.amax(1) - logits.mean(1)).sum(), images)
-    return [logits.detach(), gradient]
+    (gradient,) = torch.autograd.grad((logits.amax(1) - logits.mean(1)).sum(), images, allow_unused=True)
+    return [logits.detach()] if gradient is None else [logits.detach(), gradient]

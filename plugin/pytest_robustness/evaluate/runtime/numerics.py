@@ -93,7 +93,25 @@ def _float32_precision() -> list[Switch]:
             _attribute(torch.backends.cuda.matmul, "allow_tf32", False),
             _attribute(torch.backends.cudnn, "allow_tf32", False),
         ]
-    return [Switch(*_precision(path)) for path in PRECISIONS if _backend(path) is not None]
+    older = _older_setting()
+    return [
+        *(Switch(*_precision(path)) for path in PRECISIONS if _backend(path) is not None),
+        # written first: where the older flag says otherwise torch raises at whoever reads it, as torch.export does
+        Switch(lambda: older, _set_older, False),
+    ]
+
+
+def _older_setting() -> bool | None:
+    """What torch's older flag of TF32 in cuDNN is; None where it contradicts the newer settings, and cannot be read."""
+    try:
+        return bool(torch.backends.cudnn.allow_tf32)
+    except RuntimeError:
+        return None
+
+
+def _set_older(allowed: bool | None) -> None:
+    if allowed is not None:
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def _precision(path: str) -> tuple[Callable[[], str], Callable[[str], None], str]:
