@@ -142,7 +142,7 @@ PHOTOGRAPHS = {
 
 HEADER = "selected.csv: line 1: should be path,label,sha256"
 LISTED = {
-    "an empty list": listed(list.clear, HEADER),
+    "an empty list": listed(list.clear, "selected.csv: it is empty"),
     "a list without its header": listed(lambda lines: lines.pop(0), HEADER),
     "another header": listed(lambda lines: lines.__setitem__(0, "file,class,md5"), HEADER),
     "a list of no image": listed(lambda lines: lines.__delitem__(slice(1, None)), "selected.csv: lists no image"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,6 +85,28 @@ def weights(name: str, write: Callable[[Any], object], said: str, exit: pytest.E
         project.edit("tiny.toml", 'source = "tinyzoo:small"', f'source = "tinyzoo:small"\nweights = "{name}"')
 
     return Row(broken, f"tiny.toml: models.small.weights: {said}", exit, 2 if exit == FAILED else 0)
+
+
+def weights_file(name: str, write: Callable[[Any], object], said: str) -> Row:
+    """The same, by what is said of the file."""
+    row = weights(name, write, "")
+    return Row(row.broken, f"/{name}: {said}", FAILED, 2)
+
+
+def weights_taken(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Row:
+    """The model's own, as trainers write them: taken."""
+
+    def broken(project: conftest.Project) -> None:
+        own = runpy.run_path(str(conftest.TINYZOO))["build"]("small").state_dict()
+        torch.save(change(dict(own)), project.path / "a.pth")
+        project.edit("tiny.toml", 'source = "tinyzoo:small"', 'source = "tinyzoo:small"\nweights = "a.pth"')
+
+    return Row(broken, "", OK, 4)
+
+
+#: What git puts in a file's place.
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 4096\n"
+CONFLICT = b"{\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> other\n}\n"
 
 
 def images(change: Callable[[dict[str, Any]], object] | bytes, said: str, *, passed: int = 0) -> Row:
@@ -187,6 +210,16 @@ SUITES = {
     "alpha of 2": suite("batch_size = 20", "alpha = 2.0", "alpha: "),
     "unknown policy": suite("batch_size = 20", 'policy = "lenient"', "policy: "),
     "empty file": whole("", "images: field required"),
+    "a byte order mark": Row(
+        lambda project: (project.path / "tiny.toml").write_bytes(
+            b"\xef\xbb\xbf" + (project.path / "tiny.toml").read_bytes()
+        ),
+        "",
+        OK,
+        4,
+    ),
+    "two bytes a letter": whole("alpha = 0.05".encode("utf-16"), "not TOML: it is UTF-16 text: save it as UTF-8"),
+    "a page for a suite": whole(b"<html>404</html>", "not TOML: it is an HTML page, and not the file itself"),
     "no text": whole(b"\xff\xfe\x00", "not TOML: "),
     "no models": whole('[images]\nfile = "images.npz"\n[models]\n[attacks.a]\nattack = "FGSM"', "models: "),
     "no attacks": whole('[images]\nfile = "images.npz"\n[models.a]\nsource = "a:b"\n[attacks]', "attacks: "),
@@ -226,6 +259,56 @@ WEIGHTS = {
     "pickled code": weights("a.pth", lambda path: torch.save({"a": Evil(path.with_name("ran"))}, path), ""),
     "weights of NaN": weights(
         "a.safetensors", lambda path: save_file(_state() | {"head.bias": torch.full((4,), torch.nan)}, path), ""
+    ),
+    **{
+        f"weights that are {what}": weights_file(
+            name, lambda path, data=data: path.write_bytes(data), f"cannot be read: it {said}"
+        )
+        for what, name, data, said in [
+            ("a Git LFS pointer", "a.safetensors", POINTER, "is a Git LFS pointer"),
+            ("a pointer to .pth", "a.pth", POINTER, "is a Git LFS pointer, and not the file"),
+            (
+                "a page",
+                "a.pth",
+                b"<!DOCTYPE html><html><body>404</body>",
+                "is an HTML page, and",
+            ),
+            ("in conflict", "a.pth", CONFLICT, "has the marks of a merge conflict: take one"),
+            ("nothing at all", "a.pth", b"", "is empty"),
+        ]
+    },
+    "a TorchScript program for weights": weights_file(
+        "a.pth",
+        lambda path: torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path),
+        "cannot be read: it is a TorchScript",
+    ),
+    "a whole model for weights": weights_file(
+        "a.pth", lambda path: torch.save(torch.nn.Linear(2, 2), path), "cannot be read: it holds pickled objects"
+    ),
+    "whole numbers for weights": weights_file(
+        "a.safetensors",
+        lambda path: save_file({name: value.int() for name, value in _state().items()}, path),
+        "blocks.bias: torch.int32, where the model has torch.float32: of a quantised model",
+    ),
+    "a checkpoint without weights": weights_file(
+        "a.pth",
+        lambda path: torch.save({"epoch": 3, "best": 0.9}, path),
+        "not a state dict: it has the entries epoch, best",
+    ),
+    "a checkpoint with two models": weights_file(
+        "a.pth",
+        lambda path: torch.save({"model": _state(), "model_ema": _state(), "epoch": 3}, path),
+        "not a state dict: it has the entries model, model_ema, epoch: of model and model_ema one is meant",
+    ),
+    "weights in a checkpoint": weights_taken(lambda state: {"state_dict": state, "epoch": 3}),
+    "weights of data parallel training": weights_taken(
+        lambda state: {f"module.{name}": one for name, one in state.items()}
+    ),
+    "weights of a compiled model": weights_taken(
+        lambda state: {f"_orig_mod.{name}": one for name, one in state.items()}
+    ),
+    "weights of a trainer's checkpoint": weights_taken(
+        lambda state: {"state_dict": {f"model.{name}": one for name, one in state.items()}, "global_step": 9}
     ),
     "a list for weights": weights("a.pth", lambda path: torch.save([1], path), ""),
 }
@@ -336,6 +419,9 @@ FEW = slice(None, 10)
 IMAGES = {
     "no image": images(lambda data: data.update({name: data[name][:0] for name in data}), "images.npz: images: there "),
     "corrupt images": images(b"PK\x03\x04 but no archive", "images.npz: not an image set: "),
+    "images that are a Git LFS pointer": images(
+        POINTER, "images.npz: not an image set: it is a Git LFS pointer, and not"
+    ),
     "empty images": images(b"", "images.npz: not an image set: "),
     "images that promise too much": images(_bomb(), "images.npz: not an image set: "),
     "pickled images": images(_pickled(), "images.npz: not an image set: "),
@@ -371,7 +457,7 @@ LISTS = {
     "a truncated list of images": listed(lambda path: _halve(path), ": not JSON: "),
     "a list of images that is no text": listed(lambda path: path.write_bytes(b"\xff"), ": cannot be read: "),
     "a list of images in conflict": listed(
-        lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), ": not JSON: "
+        lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), ": it has the marks of a merge conflict: "
     ),
     "an edited list of images": listed(
         edited(lambda data: data["labels"].reverse()), ": keys and labels are not those of its name"
@@ -383,11 +469,12 @@ LISTS = {
 
 BASELINES = {
     "no baseline": baseline(lambda path: path.unlink(), "small/fgsm: no baseline; record it: pytest "),
-    "an empty baseline": baseline(lambda path: path.write_text(""), "small/fgsm.json: not JSON: "),
+    "an empty baseline": baseline(lambda path: path.write_text(""), "small/fgsm.json: it is empty"),
     "a truncated baseline": baseline(lambda path: _halve(path), "small/fgsm.json: not JSON: "),
     "a baseline that is no text": baseline(lambda path: path.write_bytes(b"\xff"), "small/fgsm.json: cannot be read: "),
     "a baseline in conflict": baseline(
-        lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), "small/fgsm.json: not JSON: "
+        lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()),
+        "small/fgsm.json: it has the marks of a merge conflict: take one side, by git checkout --ours or --theirs, or",
     ),
     "a newer schema": baseline(edited(lambda data: data.update(schema=3)), "small/fgsm.json: schema: 3 is not 2"),
     "another protocol": baseline(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import ImageList
 
 #: Of a digest, what a file is named by.
@@ -30,7 +31,7 @@ def read(path: Path, digest: str) -> ImageList:
     except (OSError, UnicodeDecodeError) as error:
         raise RobustnessError(f"{path}: cannot be read: {error}; {REMEDY}") from None
     except RobustnessError as error:
-        raise RobustnessError(f"{path}: {error}; {REMEDY}") from None
+        raise RobustnessError(f"{path}: {mistaken(path) or error}; {REMEDY}") from None
     if listed.digest != digest:
         raise RobustnessError(f"{path}: keys and labels are not those of its name: was it edited by hand? {REMEDY}")
     return listed

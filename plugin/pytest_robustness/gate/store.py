@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real, write_whole
 from pytest_robustness.gate import list_files
+from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 
@@ -70,7 +71,7 @@ class BaselineStore:
         try:
             measurement = Measurement.from_json(text)
         except RobustnessError as error:
-            raise RobustnessError(f"{path}: {error}") from None
+            raise RobustnessError(f"{path}: {mistaken(path) or error}") from None
         if measurement.case != case:
             raise RobustnessError(f"{path}: case: this is the baseline of {measurement.case}, not of {case}")
         return measurement

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.mistaken import mistaken
 
 #: TOML has no larger ones, though Python's reader does; they overflow, or have too many digits to be said.
 WHOLE = range(-(2**63), 2**63)
@@ -15,11 +16,11 @@ WHOLE = range(-(2**63), 2**63)
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a file. Raises RobustnessError, naming it, where it cannot be read or is not TOML."""
     try:
-        tables = tomllib.loads(path.read_bytes().decode())
+        tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise RobustnessError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise RobustnessError(f"{path}: not TOML: {error}") from None
+        raise RobustnessError(f"{path}: not TOML: {mistaken(path) or error}") from None
     waiting: list[Any] = [tables]
     while waiting:
         value = waiting.pop()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import is_file, real
+from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import UNWRITABLE
 from pytest_robustness.suite.load import ENVIRONMENT
 
@@ -163,7 +164,8 @@ def read_list(path: Path) -> list[Photograph]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RobustnessError(f"{path}: cannot be read: {error}") from None
     if not rows or tuple(rows[0][: len(HEADER)]) != HEADER:
-        raise RobustnessError(f"{path}: line 1: should be {','.join(HEADER)}, and columns of one's own after them")
+        what = mistaken(path) or f"line 1: should be {','.join(HEADER)}, and columns of one's own after them"
+        raise RobustnessError(f"{path}: {what}")
     more = rows[0][len(HEADER) :]
     for name in more:
         if not name or UNWRITABLE.search(name) or rows[0].count(name) > 1:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import ImageList, ImageSetId, unfit
 
 
@@ -102,8 +103,11 @@ def _load(path: Path, modified: int, size: int, columns: tuple[str, ...]) -> Ima
             more = {name: _array(file[name]) for name in columns if name in file.files}
     except KeyError as error:
         raise RobustnessError(f"{path}: not an image set: {error.args[0]}") from None
+    except MemoryError:
+        raise RobustnessError(f"{path}: the images do not fit into memory") from None
     except Exception:  # of numpy, zipfile and zlib, by what is wrong
-        raise RobustnessError(f"{path}: not an image set: it cannot be read as .npz, or is damaged") from None
+        what = mistaken(path) or "it cannot be read as .npz, or is damaged"
+        raise RobustnessError(f"{path}: not an image set: {what}") from None
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
         raise RobustnessError(f"{path}: images: {images.dtype} of {images.shape}, not uint8 of (N, H, W, 1 or 3)")
     for name, values in (("labels", labels), ("ids", ids)):

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Collection
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.runtime.errors import first_line
+from pytest_robustness.mistaken import mistaken
+
+#: Where trainers put the weights among other things.
+ENTRIES = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema")
+#: What wrappers put before the names: DataParallel, torch.compile, and trainers that hold the model.
+PREFIXES = ("module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -24,11 +33,39 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise RobustnessError(f"cannot be read: {first_line(error)}") from None
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
-    ):
-        raise RobustnessError("not a state dict")
+        raise RobustnessError(f"cannot be read: {mistaken(path) or first_line(error)}") from None
+    return _state_dict(state)
+
+
+def _state_dict(read: object) -> dict[str, Tensor]:
+    """The weights themselves, of what a trainer has written: often in an entry, beside an epoch and an optimiser."""
+    if _are_weights(read):
+        return read
+    entries = {name: value for name, value in read.items() if _are_weights(value)} if isinstance(read, dict) else {}
+    known = [name for name in ENTRIES if name in entries]
+    if len(known) == 1:
+        warnings.warn(f"weights are taken from the file's entry {known[0]!r}", stacklevel=2)
+        return entries[known[0]]
+    if isinstance(read, dict):
+        has = f"it has the entries {', '.join(map(str, list(read)[:5]))}" if read else "it has no entry"
+        several = f": of {' and '.join(known)} one is meant, save that one alone" if known else ""
+        raise RobustnessError(f"not a state dict: {has}{several}")
+    raise RobustnessError(f"not a state dict, but a {type(read).__name__}")
+
+
+def _are_weights(read: object) -> TypeGuard[dict[str, Tensor]]:
+    return isinstance(read, dict) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in read.items()
+    )
+
+
+def _without_prefix(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
+    """Weights under the model's own names, where a wrapper put the same words before every one of them."""
+    for prefix in PREFIXES:
+        inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        if state.keys() != wanted and inner.keys() == wanted and len(inner) == len(state):
+            warnings.warn(f"{prefix!r} is left out of the names of all weights", stacklevel=3)
+            return inner
     return state
 
 
@@ -44,7 +81,11 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
     Raises RobustnessError for a file that is not this model's.
     """
-    state = read_weights(path)
+    own = model.state_dict()
+    state = _without_prefix(read_weights(path), own.keys())
+    for name, value in state.items():
+        if name in own and own[name].is_floating_point() and not value.is_floating_point():
+            raise RobustnessError(f"{name}: {value.dtype}, where the model has {own[name].dtype}: of a quantised model")
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:

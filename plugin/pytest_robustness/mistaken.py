@@ -1,0 +1,59 @@
+"""Files that are not what their names say, told by how they begin, and what to do about each."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+#: How much of a file tells what it is.
+BEGINNING = 4096
+POINTER = b"version https://git-lfs.github.com/spec/"
+CONFLICT = b"<<<<<<< "
+PAGES = (b"<!doctype html", b"<html")
+#: What to do about a file that has more than weights, or none.
+REMEDY = "save the weights alone, by torch.save(model.state_dict(), ...)"
+#: By a file that its archive has.
+PROGRAMS: dict[str, Callable[[str], bool]] = {
+    "TorchScript": lambda name: name.endswith("/constants.pkl") or "/code/" in name,
+    "torch.export": lambda name: "models/" in name or name.endswith("serialized_exported_program.json"),
+}
+MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def mistaken(path: Path) -> str | None:
+    """Return what a file that could not be read really is, and what to do; None where it is nothing of this kind."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(BEGINNING)
+    except OSError:
+        return None
+    if not beginning:
+        return "it is empty"
+    if beginning.startswith(POINTER):
+        return "it is a Git LFS pointer, and not the file itself: git lfs pull"
+    if beginning.startswith(CONFLICT) or b"\n" + CONFLICT in beginning:
+        return (
+            "it has the marks of a merge conflict: take one side, by git checkout --ours or --theirs, or write it anew"
+        )
+    if beginning.lstrip().lower().startswith(PAGES):
+        return "it is an HTML page, and not the file itself: what was downloaded is perhaps an error message"
+    text = next((name for mark, name in MARKS.items() if beginning.startswith(mark)), None)
+    if text is not None:
+        return f"it is {text} text: save it as UTF-8"
+    return _archive(path)
+
+
+def _archive(path: Path) -> str | None:
+    """Of an archive of torch's, what it holds beside tensors."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+    program = next((kind for kind, told in PROGRAMS.items() if any(map(told, names))), None)
+    if program is not None:
+        return f"it is a {program} program, and no weights: {REMEDY}"
+    if any(name.endswith("/data.pkl") for name in names):
+        return f"it holds pickled objects beside tensors, which could run code and are not read: {REMEDY}"
+    return None
