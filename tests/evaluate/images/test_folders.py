@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import shutil
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from hashlib import sha256
@@ -56,6 +58,52 @@ def labels(folder: Path, classes: Sequence[Sequence[str]] | None = None) -> dict
 def test_class_folders_are_labelled_in_sorted_order(tmp_path: Path) -> None:
     write(tmp_path, ["zebra/1.png", "ape/b.JPEG", "ape/a.png", "ape/deeper/c.webp", "ape/.hidden.png", "ape/notes.txt"])
     assert labels(tmp_path) == {"ape/a.png": 0, "ape/b.JPEG": 0, "ape/deeper/c.webp": 0, "zebra/1.png": 1}
+
+
+def test_numbers_from_0_on_are_the_labels_they_say(tmp_path: Path) -> None:
+    """Sorted as text 10 would come before 2."""
+    write(tmp_path, [f"{number}/a.png" for number in range(12)])
+    assert labels(tmp_path) == {f"{number}/a.png": number for number in range(12)}
+    shutil.rmtree(tmp_path / "3")  # no longer all there: as text, as torchvision has it
+    assert labels(tmp_path)["10/a.png"] == 2
+
+
+@pytest.mark.parametrize(
+    ("paths", "empty", "said"),
+    [
+        (
+            ["cat/1.png", "eel/1.png"],
+            ["dog"],
+            "dog has no image: a class without would give its label to the next: ",
+        ),
+        (["cat/1.png", "eel/1.png"], ["dog/deeper"], "dog has no image"),
+        (["train/cat/1.png", "test/cat/2.png"], [], "has test and train on top, and no classes: name one of these"),
+        (["Train/1.png"], [], "has Train on top, and no classes"),
+    ],
+)
+def test_folders_that_are_no_classes_are_told(paths: list[str], empty: list[str], said: str, tmp_path: Path) -> None:
+    write(tmp_path, paths)
+    for name in empty:
+        (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(RobustnessError) as error:
+        scan(tmp_path, None)
+    assert str(error.value).startswith(f"{tmp_path}: {said}")
+    known = [[name] for name in ("cat", "dog", "eel", "train", "test", "Train")]
+    assert scan(tmp_path, known).photographs  # who says which they are, is believed
+
+
+def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
+    write(tmp_path, ["cat/1.png", ".ipynb_checkpoints/1-checkpoint.png", "dog/.cache/2.png", "dog/1.png"])
+    assert labels(tmp_path) == {"cat/1.png": 0, "dog/1.png": 1}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_is_the_same_however_its_accents_are_written(form: str, tmp_path: Path) -> None:
+    name = unicodedata.normalize(form, "p\u00e9lican")
+    write(tmp_path, [f"{name}/1.png", "ape/1.png"])
+    for other in ("NFC", "NFD"):
+        classes = [["ape"], [unicodedata.normalize(other, "p\u00e9lican")]]
+        assert sorted(labels(tmp_path, classes).values()) == [0, 1]
 
 
 def test_flat_files_are_labelled_by_the_wnid_they_begin_with(tmp_path: Path) -> None:
@@ -168,7 +216,7 @@ def test_columns_of_one_s_own_are_read_as_they_were_written(
 
 SOUND = ["path,label,sha256", f"a/b.png,3,{'0' * 64}"]
 BROKEN: dict[str, tuple[list[str], str]] = {
-    "empty": ([], "line 1: should be path,label,sha256"),
+    "empty": ([], "it is empty"),
     "no header": (SOUND[1:], "line 1: should be path,label,sha256"),
     "no image": (SOUND[:1], "lists no image"),
     "negative label": ([SOUND[0], f"a,-1,{'0' * 64}"], "line 2: should be"),
@@ -275,6 +323,13 @@ def test_without_a_list_every_image_is_attacked(tmp_path: Path) -> None:
     assert list(attacked_images(suite.case("it/fgsm")).names) == ["3.png", "x/1.png", "y/2.png"]
     given = attacked_images(suite_of(tmp_path).case("it/fgsm"))
     assert list(given.names) == ["x/1.png", "y/2.png"]
+
+
+def test_what_is_of_no_class_is_left_out_and_said(tmp_path: Path) -> None:
+    write(tmp_path / "photographs", ["ape/1.png", "cat/1.png", "vase/1.png"])
+    suite = suite_of(tmp_path, 'classes = ["ape", "cat"]')
+    with pytest.warns(UserWarning, match="what is of no class is left out: vase"):
+        assert len(attacked_images(suite.case("it/fgsm"))) == 2
 
 
 def test_no_thread_changes_the_filters_of_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ AGREES, DISAGREE = (0.5, 2.0), 0.20
 DIRECTIONS, UNEXPLAINED = 4, 0.10
 #: The pixels with the least gradient that are looked at alone; what they have of all change to be looked at.
 WEAKEST, NEGLIGIBLE = 0.10, 0.003
+#: Rounding of a margin, in steps of its logits' last digit; how much larger, squared, a change has to be.
+ROUNDED, CLEARLY = 4, 100
 #: Share of images that only an attack may fool for which the sizes of logits are all one.
 ONLY_EVEN = 0.075
 #: Of the weight that cross-entropy gives to other classes, what the nearest has at least.
@@ -89,7 +91,9 @@ def random_directions(subject: Subject) -> Finding:
     weakest[size.flatten().topk(max(1, int(WEAKEST * size.numel())), largest=False).indices] = 1
     everywhere, seen = _unexplained(subject, torch.ones_like(size))
     there, little = _unexplained(subject, weakest.view_as(size))
-    there = there if little >= NEGLIGIBLE * seen else 0.0  # where the model hardly looks there is rounding only
+    rounding = ROUNDED * torch.finfo(subject.logits.dtype).eps * float(subject.logits.abs().max())
+    least = max(NEGLIGIBLE * seen, CLEARLY * rounding**2 * DIRECTIONS * len(subject))
+    there = there if little >= least else 0.0  # where the model hardly looks there is rounding only
     share = min(1.0, max(everywhere, there))
     where = "in random directions" if everywhere >= there else f"in the {WEAKEST:.0%} of pixels where it is smallest"
     return Finding(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import is_file, real
@@ -27,6 +28,8 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 HEADER = ("path", "label", "sha256")
 #: Of torchvision's ImageNet, whose root holds these besides archives.
 SPLITS = ("val", "validation")
+#: Names of parts of data sets that are no classes; of them none is the one to take.
+OTHER_SPLITS = ("test", "train", "training", "testing", "valid", *SPLITS)
 WNID = re.compile(r"(n\d{8})(?:_|$)")
 
 
@@ -104,6 +107,8 @@ def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
+                if entry.name.startswith("."):
+                    continue  # of an editor or a file system, .ipynb_checkpoints say: no class
                 yield from _files(folder / entry.name, above | {place})
             else:
                 yield folder / entry.name
@@ -124,11 +129,13 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "i
     paths = list_images(folder)
     if split is not None:
         paths = [path for path in paths if path.startswith(f"{split}/")]
-    named = [(path, _class_name(PurePosixPath(path), split)) for path in paths]
+    named = [(path, normalize("NFC", _class_name(PurePosixPath(path), split))) for path in paths]
     wanted = f"has a class of {source}"
     if classes is None:
         wanted = "lies in a folder named as its class"
-        classes = [[name] for name in sorted({name for _, name in named if name})]
+        found = {name for _, name in named if name}
+        _check_classes(folder / (split or ""), found)
+        classes = [[name] for name in _in_order(found)]
     labels = _labels(classes)
     photographs = [Photograph(path, labels[name]) for path, name in named if name in labels]
     unknown = sorted({name or path for path, name in named if name not in labels})
@@ -136,6 +143,28 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "i
         shown = ", ".join(unknown[:3])
         raise RobustnessError(f"{folder}: no image {wanted}; found {shown}")
     return Scan(photographs, [next(iter(names)) for names in classes], unknown)
+
+
+def _check_classes(folder: Path, found: set[str]) -> None:
+    """Raise RobustnessError where the folders of a folder are not just its classes: labels are given by their order."""
+    with os.scandir(folder) as entries:
+        tops = {normalize("NFC", one.name) for one in entries if one.is_dir() and not one.name.startswith(".")}
+    name_them = "name the classes by images.classes"
+    if tops and {name.lower() for name in tops} <= set(OTHER_SPLITS):
+        has = " and ".join(sorted(tops))
+        raise RobustnessError(f"{folder}: has {has} on top, and no classes: name one of these folders, or {name_them}")
+    if empty := sorted(tops - found):
+        what = f"{empty[0]} has no image: a class without would give its label to the next"
+        raise RobustnessError(f"{folder}: {what}: add one, remove the folder, or {name_them}")
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Sorted as text, as torchvision has it; numbers from 0 on are the labels that they say."""
+    names = sorted(names)
+    numbers = {name: int(name) for name in names if name.isdecimal() and name.isascii()}
+    if sorted(numbers.values()) == list(range(len(names))):
+        return sorted(names, key=numbers.__getitem__)
+    return names
 
 
 def _class_name(path: PurePosixPath, split: str | None) -> str:
@@ -151,7 +180,7 @@ def _labels(classes: Sequence[Iterable[str]]) -> dict[str, int]:
     labels: dict[str, set[int]] = defaultdict(set)
     for label, names in enumerate(classes):
         for name in names:
-            labels[name].add(label)
+            labels[normalize("NFC", name)].add(label)
     return {name: min(found) for name, found in labels.items() if len(found) == 1}
 
 

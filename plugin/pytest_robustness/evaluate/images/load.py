@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -77,7 +78,11 @@ def all_photographs(images: Images) -> list[Photograph]:
     assert images.folder is not None
     if images.labels == "predicted":
         return [Photograph(path, 0) for path in list_images(images.folder)]
-    return list(scan_images(images).photographs)
+    found = scan_images(images)
+    if found.unknown:
+        some = ", ".join(found.unknown[:3]) + (", ..." if len(found.unknown) > 3 else "")
+        warnings.warn(f"{images.folder}: what is of no class is left out: {some}", stacklevel=2)
+    return list(found.photographs)
 
 
 def class_names(images: Images) -> Sequence[str]:
