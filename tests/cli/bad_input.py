@@ -423,7 +423,7 @@ IMAGES = {
         POINTER, "images.npz: not an image set: it is a Git LFS pointer, and not"
     ),
     "empty images": images(b"", "images.npz: not an image set: "),
-    "images that promise too much": images(_bomb(), "images.npz: not an image set: "),
+    "images that promise too much": images(_bomb(), "images.npz: the images do not fit into memory"),
     "pickled images": images(_pickled(), "images.npz: not an image set: "),
     "images with alpha": images(
         lambda data: data.update(images=np.concatenate([data["images"], data["images"][..., :1]], 3)),

@@ -82,9 +82,9 @@ def test_models_and_groups_are_judged_by_their_own_cases(two: Suite) -> None:
     verdicts = judge_models(two, pairs(two, small=10, large=0), Lists())
     assert list(verdicts) == [
         "small under 2 attacks",
-        "small, worst of 2 attacks",
+        "small under any of 2",
         "large under 2 attacks",
-        "large, worst of 2 attacks",
+        "large under any of 2",
         "both, 2 models under 2 attacks",
     ]
     # of the group the cases have a say in which an image changed
@@ -105,8 +105,8 @@ def test_attacks_without_a_success_rate_are_not_counted(two: Suite) -> None:
     ]
 
 
-SMALL = {"small under 2 attacks", "small, worst of 2 attacks"}
-LARGE = {"large under 2 attacks", "large, worst of 2 attacks"}
+SMALL = {"small under 2 attacks", "small under any of 2"}
+LARGE = {"large under 2 attacks", "large under any of 2"}
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_of_the_worst_case_an_image_is_lost_by_any_attack(two: Suite) -> None:
     found["small/pgd"] = case("small/pgd", before, FOOLED * 10 + WITHSTOOD * 20 + FOOLED * 10 + WITHSTOOD * 60)
     verdicts = judge_models(two, found, Lists())
     assert (verdicts["small under 2 attacks"].outcome, verdicts["small under 2 attacks"].change) == ("same", 0.0)
-    worst = verdicts["small, worst of 2 attacks"]
+    worst = verdicts["small under any of 2"]
     assert (worst.before, worst.after, worst.lost, worst.won) == (0.8, 0.6, 20, 0)
     assert (worst.metric, worst.outcome) == ("robust accuracy", "regressed")
 

@@ -106,7 +106,7 @@ def test_what_is_sure_only_together_fails_the_run(suite: Suite) -> None:
     assert {one.status for one in verdict.verdicts.values()} == {Status.INCONCLUSIVE}
     assert not verdict.failed
     named = ("{}/fgsm: success rate", "{}/fgsm: effort", "{}/pgd: success rate", "{}/pgd: effort")
-    together = ("{} under 2 attacks", "{}, worst of 2 attacks")
+    together = ("{} under 2 attacks", "{} under any of 2")
     expected = [name.format(model) for model in "ab" for name in named + together]
     assert list(verdict.together) == expected
     said = [
@@ -168,7 +168,7 @@ def test_a_case_without_a_baseline_or_with_a_damaged_one_is_not_judged(suite: Su
     assert verdict.verdicts["a/fgsm"].reason == "a/fgsm: fgsm.json: damaged"
     assert [verdict.verdicts[case].status for case in REGULAR[:2]] == [Status.ERROR, Status.NO_BASELINE]
     assert verdict.outcome == "unjudged"
-    assert list(verdict.together) == ["b under 2 attacks", "b, worst of 2 attacks"]
+    assert list(verdict.together) == ["b under 2 attacks", "b under any of 2"]
 
 
 def test_a_list_that_cannot_be_read_leaves_its_cases_unjudged(suite: Suite) -> None:

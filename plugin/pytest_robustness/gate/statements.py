@@ -93,7 +93,7 @@ def _together(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules
         )
         differences = {i: a - b for i, (a, b) in enumerate(zip(then, now, strict=True))}
         first = balls[0]
-        name = f"{model}, worst of {len(balls)} attacks"
+        name = f"{model} under any of {len(balls)}"
         yield Statement(name, weight, _by_key(differences, first.places, keys.keys(first.images)), worst, "worst")
 
 

@@ -153,7 +153,7 @@ def _check_classes(folder: Path, found: set[str]) -> None:
     if tops and {name.lower() for name in tops} <= set(OTHER_SPLITS):
         has = " and ".join(sorted(tops))
         raise RobustnessError(f"{folder}: has {has} on top, and no classes: name one of these folders, or {name_them}")
-    if empty := sorted(tops - found):
+    if found and (empty := sorted(tops - found)):
         what = f"{empty[0]} has no image: a class without would give its label to the next"
         raise RobustnessError(f"{folder}: {what}: add one, remove the folder, or {name_them}")
 
@@ -211,7 +211,8 @@ def _rows(path: Path, rows: Iterable[Sequence[str]], columns: Sequence[str]) -> 
         name, label, digest, *more = row if len(row) == len(HEADER) + len(columns) else ("", "", "")
         sound = _inside(name) and re.fullmatch(r"\d{1,9}", label, re.ASCII) and re.fullmatch(r"[0-9a-f]{64}", digest)
         if not sound:
-            said = ", ".join(["should be a path inside the folder", "a label", "a sha256", *columns])
+            *values, last = "a path inside the folder", "a label", "a sha256", *columns
+            said = f"should be {', '.join(values)} and {last}"
             raise RobustnessError(f"{path}: line {number}: {said}, not {','.join(row)!r}")
         if name in seen:
             raise RobustnessError(f"{path}: line {number}: {name} is listed twice")
