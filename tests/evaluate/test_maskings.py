@@ -36,7 +36,6 @@ SUSPICIOUS = {
     "rounded_to_64_levels": "gradients",
     "rounded_to_256_levels": "transfer",
     "rounded_logits": "unbounded",
-    "jpeg_inside": "gradients",
     "decoy_gradient": "gradient agreement",
     "k_winners_10": "gradient agreement",
     "k_winners_15": "gradient agreement",
@@ -62,6 +61,7 @@ HONEST = {
     "resisting": {"improved"},
 }
 REFUSED = {
+    "jpeg_inside": "the model gives no gradient for its input",
     "gradient_of_nan": "the model's logits or gradients under attack are not finite",
     "dropout_under_gradients": "answers otherwise while gradients are computed",
 }

@@ -77,7 +77,7 @@ def test_a_damaged_list_is_written_anew(store: BaselineStore) -> None:
 LIST_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "gone": (Path.unlink, "missing, the list of the images that baselines are of"),
     "half a file": (lambda path: path.write_text(path.read_text()[:50]), "not JSON"),
-    "a merge conflict": (lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), "not JSON"),
+    "a merge conflict": (lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), "merge conflict"),
     "not UTF-8": (lambda path: path.write_bytes(b"\xff"), "cannot be read"),
     "a newer schema": (replaced('"schema": 1', '"schema": 2'), "schema: 2 is not 1"),
     "another label": (replaced('"labels": [0, 1', '"labels": [0, 2'), "keys and labels are not those of its name"),

@@ -104,8 +104,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a newer schema": (replaced('"schema": 2', '"schema": 3'), "schema"),
     "another case": (replaced(CASE, "vgg11/fgsm"), "vgg11/fgsm"),
     "half a file": (lambda path: path.write_text(path.read_text()[:500]), "not JSON"),
-    "an empty file": (lambda path: path.write_text(""), "not JSON"),
-    "a merge conflict": (lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), "not JSON"),
+    "an empty file": (lambda path: path.write_text(""), "it is empty"),
+    "a merge conflict": (lambda path: path.write_text("<<<<<<< HEAD\n" + path.read_text()), "merge conflict"),
     "not UTF-8": (lambda path: path.write_bytes(b'{"schema": "\xff"}'), "cannot be read"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
 }

@@ -226,7 +226,6 @@ NOT_TOML: dict[str, tuple[str | bytes, str]] = {
     "a key twice": (SOUND + "eps = 0.02\n", f"line {SOUND.count(chr(10)) + 1}"),
     "a table twice": (SOUND + "[models.small]\n", "models"),
     "not UTF-8": (b'alpha = "\xff"\n', "utf-8"),
-    "a byte order mark": (b"\xef\xbb\xbf" + SOUND.encode(), "line 1"),
 }
 
 

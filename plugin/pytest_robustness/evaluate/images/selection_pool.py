@@ -94,7 +94,7 @@ class _Worker:
         return classifier.__enter__()  # it is never given back: the process is its only user
 
     @quietly()
-    @torch.inference_mode()
+    @torch.no_grad()
     def correct(self, model: str, photographs: Sequence[Photograph]) -> list[bool | None]:
         preprocessing = preprocessing_of(self.case(model))
         answers: list[bool | None] = [None] * len(photographs)

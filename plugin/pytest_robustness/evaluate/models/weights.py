@@ -41,7 +41,9 @@ def _state_dict(read: object) -> dict[str, Tensor]:
     """The weights themselves, of what a trainer has written: often in an entry, beside an epoch and an optimiser."""
     if _are_weights(read):
         return read
-    entries = {name: value for name, value in read.items() if _are_weights(value)} if isinstance(read, dict) else {}
+    entries = (
+        {name: value for name, value in read.items() if value and _are_weights(value)} if isinstance(read, dict) else {}
+    )
     known = [name for name in ENTRIES if name in entries]
     if len(known) == 1:
         warnings.warn(f"weights are taken from the file's entry {known[0]!r}", stacklevel=2)
