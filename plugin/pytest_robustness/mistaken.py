@@ -18,7 +18,7 @@ PROGRAMS: dict[str, Callable[[str], bool]] = {
     "TorchScript": lambda name: name.endswith("/constants.pkl") or "/code/" in name,
     "torch.export": lambda name: "models/" in name or name.endswith("serialized_exported_program.json"),
 }
-MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def mistaken(path: Path) -> str | None:
@@ -38,9 +38,8 @@ def mistaken(path: Path) -> str | None:
         )
     if beginning.lstrip().lower().startswith(PAGES):
         return "it is an HTML page, and not the file itself: what was downloaded is perhaps an error message"
-    text = next((name for mark, name in MARKS.items() if beginning.startswith(mark)), None)
-    if text is not None:
-        return f"it is {text} text: save it as UTF-8"
+    if beginning.startswith(UTF_16):
+        return "it is UTF-16 text: save it as UTF-8"
     return _archive(path)
 
 

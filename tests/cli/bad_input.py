@@ -295,6 +295,11 @@ WEIGHTS = {
         lambda path: torch.save({"epoch": 3, "best": 0.9}, path),
         "not a state dict: it has the entries epoch, best",
     ),
+    "a checkpoint whose model is a tensor": weights_file(
+        "a.pth",
+        lambda path: torch.save({"model": torch.ones(3), "epoch": 3}, path),
+        "not a state dict: it has the entries model, epoch",
+    ),
     "a checkpoint with two models": weights_file(
         "a.pth",
         lambda path: torch.save({"model": _state(), "model_ema": _state(), "epoch": 3}, path),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
@@ -43,12 +44,6 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
     except RobustnessError:
         what = "no tag, branch or commit of this name here; in a shallow clone: git fetch --tags"
         raise RobustnessError(what) from None
-    for wanted in paths:
-        try:
-            _git(top, "cat-file", "-e", f"{commit}:{wanted}")
-        except RobustnessError:
-            what = "was the suite renamed since, or are its baselines younger? anchor a revision that has them"
-            raise RobustnessError(f"{wanted} is not in this revision: {what}") from None
     folder = tempfile.TemporaryDirectory(prefix="robustness-anchor-")
     there = Path(folder.name)
     _extract(top, commit, paths, there / "tree")
@@ -65,20 +60,29 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
 
 
 def _extract(top: Path, commit: str, paths: Sequence[str], there: Path) -> None:
-    """Write a commit's files below some paths. Byte for byte: an archive leaves out what .gitattributes say."""
+    """Write a commit's files below some paths, each of which it has to have.
+
+    Byte for byte: an archive leaves out what .gitattributes say.
+    """
     listed = _git(top, "ls-tree", "-rz", commit, "--", *paths).split(b"\0")
-    for entry in filter(None, listed):
-        described, _, name = entry.partition(b"\t")
-        mode, _, digest = described.decode().split(" ")
-        if mode.startswith("100"):  # a file: neither a link nor another repository
-            path = there / os.fsdecode(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_git(top, "cat-file", "blob", digest))
+    found = dict(entry.split(b"\t", 1)[::-1] for entry in listed if entry)  # by name: mode, kind and digest
+    files = {os.fsdecode(name): one.split(b" ")[2] for name, one in found.items() if one.startswith(b"100")}  # no links
+    for wanted in paths:
+        if not any(PurePosixPath(name).is_relative_to(wanted) for name in files):
+            what = "was the suite renamed since, or are its baselines younger? anchor a revision that has them"
+            raise RobustnessError(f"{wanted} is not in this revision: {what}")
+    stream = io.BytesIO(_git(top, "cat-file", "--batch", told=b"\n".join(files.values())))
+    for name in files:
+        size = int(stream.readline().split()[-1])
+        path = there / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(stream.read(size))
+        stream.readline()  # the end of what it says of a file
 
 
-def _git(folder: Path, *arguments: str) -> bytes:
+def _git(folder: Path, *arguments: str, told: bytes = b"") -> bytes:
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=folder, input=told, capture_output=True, check=False)
     except OSError as error:
         raise RobustnessError(f"git cannot be run: {error}") from None
     if done.returncode:

@@ -35,17 +35,19 @@ class Keys:
 
 def slices_of(suite: Suite, pair: Pair, keys: Keys) -> Iterator[tuple[str, list[int]]]:
     """What each slice of a pair is called, and which of the shared images it has, if they are enough."""
-    known = keys.list_of(pair.images)
-    if known is None:
-        return
     for column in suite.sliced_by:
-        values = _values(suite, known, column)
-        members: dict[str, list[int]] = {}
-        for i, place in enumerate(pair.places if values else ()):
-            members.setdefault(values[place], []).append(i)
-        for value in sorted(members):
-            if len(members[value]) >= LEAST_IN_SLICE:
-                yield f"{column} {value or repr('')}", members[value]
+        yield from _of_column(suite, pair, keys, column)
+
+
+def _of_column(suite: Suite, pair: Pair, keys: Keys, column: str) -> Iterator[tuple[str, list[int]]]:
+    known = keys.list_of(pair.images)
+    values = [] if known is None else _values(suite, known, column)
+    members: dict[str, list[int]] = {}
+    for i, place in enumerate(pair.places if values else ()):
+        members.setdefault(values[place], []).append(i)
+    for value in sorted(members):
+        if len(members[value]) >= LEAST_IN_SLICE:
+            yield f"{column} {value or repr('')}", members[value]
 
 
 def unsliced(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[str]:
@@ -62,10 +64,9 @@ def unsliced(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[
 def too_small(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[str]:
     """What the suite's file slices by, where no value has enough images."""
     keys = Keys(lists)
-    for column in suite.slices or () if pairs else ():
-        narrowed = suite.model_copy(update={"slices": [column]})
+    for column in suite.slices or ():
         known = [one for one in pairs.values() if (found := keys.list_of(one.images)) and _values(suite, found, column)]
-        if known and not any(True for one in known for _ in slices_of(narrowed, one, keys)):
+        if known and not any(True for one in known for _ in _of_column(suite, one, keys, column)):
             yield f"slices: no {column} has {LEAST_IN_SLICE} images, so none is judged"
 
 

@@ -28,6 +28,12 @@ def unfit(values: Iterable[str]) -> str | None:
     return None if odd is None else f"{odd[:LONGEST]!a}{'...' if len(odd) > LONGEST else ''}"
 
 
+def check_fit(source: object, column: str, values: Iterable[str]) -> None:
+    """Raise RobustnessError, naming the file they are from, for values that no slice can be called by."""
+    if (odd := unfit(values)) is not None:
+        raise RobustnessError(f"{source}: {column}: {odd} is no name of a slice: should be a short line of text")
+
+
 class ImageSetId(Record):
     """An image set: how many images, and the digest of its list."""
 

@@ -77,7 +77,7 @@ class Subject:
         return self.images.clamp(HALF_SECANT, 1 - HALF_SECANT)
 
     @cached_property
-    def even_answers(self) -> Logits:
+    def unsaturated(self) -> Logits:
         """The classifier; of one with a softmax head the logarithm of its answers, whose slopes do not die away."""
         if not are_probabilities(self.logits):
             return self.classifier
@@ -86,7 +86,7 @@ class Subject:
     @cached_property
     def margin_gradient(self) -> Tensor:
         """(N, C, H, W): of the margin, there."""
-        return gradient(self.even_answers, self.inner, self.labels, margin)
+        return gradient(self.unsaturated, self.inner, self.labels, margin)
 
     def secant(self, signs: Tensor) -> tuple[Tensor, Tensor]:
         """(N,) each: the margin's change from one end of a secant along signs to the other; what its gradient predicts.
@@ -95,7 +95,7 @@ class Subject:
         """
         with torch.no_grad():
             ahead, behind = (
-                margin(self.even_answers(self.inner + way * HALF_SECANT * signs), self.labels) for way in (1, -1)
+                margin(self.unsaturated(self.inner + way * HALF_SECANT * signs), self.labels) for way in (1, -1)
             )
         return ahead - behind, 2 * HALF_SECANT * (self.margin_gradient * signs).flatten(1).sum(1)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.mistaken import mistaken
-from pytest_robustness.records.image_list import ImageList, ImageSetId, unfit
+from pytest_robustness.records.image_list import ImageList, ImageSetId, check_fit
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,7 @@ def _load(path: Path, modified: int, size: int, columns: tuple[str, ...]) -> Ima
         if more[name].shape != images.shape[:1] or more[name].dtype.kind not in "iubU":
             found = f"{more[name].dtype} of {more[name].shape}"
             raise RobustnessError(f"{path}: {name}: {found}, not ({len(images)},) strings or integers")
-        if (odd := unfit(map(str, more[name].tolist()))) is not None:
-            raise RobustnessError(f"{path}: {name}: {odd} is no name of a slice: should be a short line of text")
+        check_fit(path, name, map(str, more[name].tolist()))
     pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     return ImageSet(
         torch.from_numpy(pixels),

@@ -20,7 +20,7 @@ from pytest_robustness.evaluate.images.folders import Photograph, Scan, list_ima
 from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
 from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime.devices import available_cores
-from pytest_robustness.records.image_list import ImageList, unfit
+from pytest_robustness.records.image_list import ImageList, check_fit
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.suite import Case
 from pytest_robustness.suite.tables import IMAGENET, Images
@@ -67,8 +67,7 @@ def _load(images: Images, listed: Path | None, modified: int, preprocessing: str
     for name in columns:
         if name not in photographs[0].columns:
             raise RobustnessError(f"{listed}: line 1: no column {name!r}, which the suite slices by")
-        if (odd := unfit(one.columns[name] for one in photographs)) is not None:
-            raise RobustnessError(f"{listed}: {name}: {odd} is no name of a slice: should be a short line of text")
+        check_fit(listed, name, (one.columns[name] for one in photographs))
     found = photograph_set(images.folder, photographs, Preprocessing.model_validate_json(preprocessing))
     return replace(found, columns={name: [one.columns[name] for one in photographs] for name in columns})
 

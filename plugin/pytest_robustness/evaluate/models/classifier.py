@@ -50,9 +50,8 @@ class Classifier(Frozen):
 
     Raises:
         RobustnessError: for a model without values, or of inference mode; when the block begins and the model cannot be
-            moved; when the block ends and a parameter or
-            buffer is not bit-equal to what it was; when the model raises, or its output is not an (N, K) tensor of
-            ``dtype``.
+            moved; when the block ends and a parameter or buffer is not bit-equal to what it was; when the model raises,
+            or its output is not an (N, K) tensor of ``dtype``.
     """
 
     def __init__(

@@ -41,18 +41,15 @@ def _state_dict(read: object) -> dict[str, Tensor]:
     """The weights themselves, of what a trainer has written: often in an entry, beside an epoch and an optimiser."""
     if _are_weights(read):
         return read
-    entries = (
-        {name: value for name, value in read.items() if value and _are_weights(value)} if isinstance(read, dict) else {}
-    )
-    known = [name for name in ENTRIES if name in entries]
+    if not isinstance(read, dict):
+        raise RobustnessError(f"not a state dict, but a {type(read).__name__}")
+    known = [name for name in ENTRIES if _are_weights(read.get(name)) and read[name]]
     if len(known) == 1:
         warnings.warn(f"weights are taken from the file's entry {known[0]!r}", stacklevel=2)
-        return entries[known[0]]
-    if isinstance(read, dict):
-        has = f"it has the entries {', '.join(map(str, list(read)[:5]))}" if read else "it has no entry"
-        several = f": of {' and '.join(known)} one is meant, save that one alone" if known else ""
-        raise RobustnessError(f"not a state dict: {has}{several}")
-    raise RobustnessError(f"not a state dict, but a {type(read).__name__}")
+        return read[known[0]]  # type: ignore[no-any-return]
+    has = f"it has the entries {', '.join(map(str, list(read)[:5]))}"
+    several = f": of {' and '.join(known)} one is meant, save that one alone" if known else ""
+    raise RobustnessError(f"not a state dict: {has}{several}")
 
 
 def _are_weights(read: object) -> TypeGuard[dict[str, Tensor]]:
@@ -64,10 +61,9 @@ def _are_weights(read: object) -> TypeGuard[dict[str, Tensor]]:
 def _without_prefix(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
     """Weights under the model's own names, where a wrapper put the same words before every one of them."""
     for prefix in PREFIXES:
-        inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        if state.keys() != wanted and inner.keys() == wanted and len(inner) == len(state):
+        if state.keys() == {f"{prefix}{name}" for name in wanted} != wanted:
             warnings.warn(f"{prefix!r} is left out of the names of all weights", stacklevel=3)
-            return inner
+            return {name.removeprefix(prefix): value for name, value in state.items()}
     return state
 
 
