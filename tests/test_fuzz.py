@@ -311,6 +311,10 @@ FOUND: dict[str, tuple[str, bytes]] = {
     "images without height": ("fuzzed.npz", arrays(images=np.zeros((4, 0, 5, 3), np.uint8))),
     "labels that are times": ("fuzzed.npz", arrays(labels=np.arange(4).astype("m8[s]"))),
     "weights without names": ("fuzzed.pth", pickled({1: torch.ones(1)})),
+    "a zip file of another version": (
+        "fuzzed.npz",
+re.sub(rb"(PK\x01\x02..)..", lambda found: found[1] + b"\xff\xff", arrays(), flags=re.DOTALL),
+    ),
     "weights of eight bits": (
         "fuzzed.pth",
         pickled({name: value.to(torch.float8_e4m3fn) for name, value in nets.tiny().state_dict().items()}),

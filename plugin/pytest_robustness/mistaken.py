@@ -48,7 +48,9 @@ def _archive(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (
+        Exception
+    ):  # of zipfile, by what is wrong: besides its own, OSError, ValueError, NotImplementedError and others
         return None
     program = next((kind for kind, told in PROGRAMS.items() if any(map(told, names))), None)
     if program is not None:
