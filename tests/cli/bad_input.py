@@ -55,6 +55,16 @@ def model(factory: str, said: str, *, exit: pytest.ExitCode = FAILED, passed: in
     return Row(lambda project: project.edit("tiny.toml", "tinyzoo:small", factory), said, exit, passed)
 
 
+def keys(text: str, said: str) -> Row:
+    """Of more keys of the model ``small``."""
+    return Row(lambda project: project.edit("tiny.toml", "[models.small]", f"[models.small]\n{text}"), said, FAILED, 2)
+
+
+def suite_keys(text: str, said: str) -> Row:
+    """The same, where the suite cannot be read with them."""
+    return suite("[models.small]", f"[models.small]\n{text}", said)
+
+
 #: What is said of another attack than the baseline's, after it was measured.
 ACCEPTED = "small/fgsm: not comparable, re-record: the baseline's protocol differs in attack: "
 
@@ -342,10 +352,27 @@ MODELS = {
     "a factory of nothing": model("badzoo:nothing", "source: nothing returned a NoneType; it should be a function"),
     "a model too big for memory": model("badzoo:factory_exhausts", "small/fgsm does not fit into memory"),
     "a forward too big for memory": model("badzoo:huge_forward", "small/fgsm does not fit into memory in batches of "),
-    "a tuple of outputs": model("badzoo:tuple_output", "small/fgsm: the model returned a tuple for 20 images"),
-    "a dict of outputs": model("badzoo:dict_output", "small/fgsm: the model returned a dict for 20 images"),
+    "a tuple of outputs": model("badzoo:tuple_output", "small/fgsm: the model returned a tuple of 2 for 20 "),
+    "a dict of outputs": model(
+        "badzoo:dict_output",
+        "small/fgsm: the model returned a dict with logits for 20 images, not (20, K) logits; ",
+    ),
     "logits of NaN": model("badzoo:nan_logits", "models.small: the model's logits are not finite"),
     "a vector of logits": model("badzoo:flat_logits", "small/fgsm: the model returned a tensor of (20,) for 20 images"),
+    "one logit": model("badzoo:one_logit", '(20, K) logits: say head = "sigmoid" in the suite'),
+    "another output than there is": keys("output = 1", "small/fgsm: the model's answer has no output 1: it is a "),
+    "an argument the factory does not know": keys(
+        "arguments = { width = 3 }", "models.small.source: small raised TypeError: small() got an unexpected keyword"
+    ),
+    "a range that descends": suite_keys("range = [255, 0]", "models.small.range: should be [least, most], "),
+    "a mean of another range": suite_keys(
+        "normalisation = { mean = [104, 117, 123] }",
+        "models.small.normalisation: mean: [104, 117, 123] is beyond the range of a pixel, which is [0, 1]: ",
+    ),
+    "a range beside another model's": suite_keys(
+        'range = [0, 255]\nlike = "timm:resnet18"', "models.small: like is of pixels in [0, 1]: with a range, give norm"
+    ),
+    "an order of channels": suite_keys('channels = "GBR"', "models.small.channels: input should be 'RGB' or 'BGR'"),
     "too few classes": model("badzoo:two_classes", "models.small: the model has 2 classes, but an image's label is"),
     "logits of half precision": model("badzoo:half_logits", "small/fgsm: the model returned logits of torch.float16"),
     "whole logits": model("badzoo:whole_logits", "small/fgsm: the model returned logits of torch.int64"),

@@ -73,6 +73,7 @@ FACTORIES = {
     "dict_output": lambda: Around(after=lambda logits: {"logits": logits}),
     "nan_logits": lambda: Around(after=lambda logits: logits * torch.nan),
     "flat_logits": lambda: Around(after=lambda logits: logits[:, 0]),
+    "one_logit": lambda: Around(after=lambda logits: logits[:, :1]),
     "two_classes": lambda: Around(after=lambda logits: logits[:, :2]),
     "half_logits": lambda: Around(after=lambda logits: logits.half()),
     "whole_logits": lambda: Around(after=lambda logits: logits.long()),

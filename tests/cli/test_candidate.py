@@ -84,7 +84,7 @@ def test_baselines_of_other_models_are_not_missed(candidates):
         ("small=", "should be MODEL=OTHER"),
         ("smal=large", "no model 'smal' in *tiny.toml (small, large)"),
         ("small=larg", "'larg' is no model of *tiny.toml and no package.module:factory"),
-        ("small=offer:", "source: string should match pattern *"),
+        ("small=offer:", "source: should be package.module:factory, torchvision:NAME, *"),
         ("small=large@none.pth", "weights: no such file: *none.pth"),
     ],
 )

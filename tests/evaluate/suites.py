@@ -92,8 +92,9 @@ def case_of(
     seed: int = 0,
     memory_format: str = "contiguous",
     time: str = "work",
+    **contract: Any,
 ) -> Case:
-    """The one case of a suite written to ``folder``."""
+    """The one case of a suite written to ``folder``; ``contract`` are further keys of its model."""
     images = pictures() if images is None else images
     write_images(folder / "images.npz", images, labels_of(images) if labels is None else labels)
     lines = [f"batch_size = {batch_size}", f"seed = {seed}"]
@@ -102,6 +103,7 @@ def case_of(
     lines += ["[images]", 'file = "images.npz"', *([f'unselected = "{unselected}"'] if unselected else [])]
     lines += ["[normalisation]", f"mean = {[MEAN] * nets.CHANNELS}", f"std = {[STD] * nets.CHANNELS}"]
     lines += ["[models.net]", f'source = "{source}"', *([f'weights = "{weights}"'] if weights else [])]
+    lines += [f"{key} = {_toml(value)}" for key, value in contract.items()]
     lines += ["[attacks.it]", *(f"{key} = {_toml(value)}" for key, value in attack.items())]
     path = folder / "suite.toml"
     path.write_text("\n".join(lines) + "\n")

@@ -10,7 +10,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack, resolve
 from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.images.load import decoder
-from pytest_robustness.evaluate.loaded import DTYPE
+from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.models.identity import Identity
 from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime import devices
@@ -53,7 +53,7 @@ def protocol_of(case: Case, images: ImageSet) -> Protocol:
         preprocessing=preprocessing_of(case) if suite.images.folder else None,
         labels="predicted" if suite.images.labels == "predicted" else None,
         seed=suite.seed,
-        dtype=str(DTYPE).removeprefix("torch."),
+        dtype=str(Classifier.dtype).removeprefix("torch."),
         memory_format=None if suite.memory_format == "contiguous" else suite.memory_format,
         distance=norm,
         batch=None if by_row else Batch(size=case.batch_size, images=images.identity.digest),
@@ -74,7 +74,7 @@ def provenance_of(case: Case, known: Identity, device: torch.device, row_floor: 
     return Provenance(
         device=devices.device_name(device),
         device_kind=device.type,
-        model=case.model.source + (f"@{case.model.weights}" if isinstance(case.model.weights, str) else ""),
+        model=case.model.name,
         weights_digest=known.weights_digest,
         code_digest=known.code_digest,
         plugin=version("pytest-robustness"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from torch import nn
 
 from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.compiled import eager
+from pytest_robustness.evaluate.models.contract import Contract
 from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.evaluate.models.sources import normalisation_of
 from pytest_robustness.evaluate.runtime.errors import translate_device_errors
@@ -17,7 +20,6 @@ from pytest_robustness.evaluate.runtime.numerics import standard_numerics
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.suite.suite import Case
 
-DTYPE = torch.float32
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -28,8 +30,20 @@ def loaded_classifier(case: Case, images: ImageSet, device: torch.device) -> Ite
         with translate_device_errors(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
             model = load_model(case)
         set_again()  # what the model's code switched
-        with translate_device_errors(case), borrowed(model, case, images, device) as classifier:
+        with (
+            translate_device_errors(case),
+            eager(model, f"{case.suite.path}: models.{case.model_name}"),
+            borrowed(model, case, images, device) as classifier,
+        ):
+            if classifier.precision != classifier.dtype:
+                warnings.warn(_of_precision(case, classifier.precision), stacklevel=3)
             yield classifier
+
+
+def _of_precision(case: Case, precision: torch.dtype) -> str:
+    """Say in which precision a model is measured where it is not the usual one, and what that costs."""
+    half = " (on a CPU several times as slow as float32)" if precision.itemsize < Classifier.dtype.itemsize else ""
+    return f"{case.model_name} computes in {str(precision).removeprefix('torch.')}, and is measured as it is{half}"
 
 
 def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.device) -> Classifier:
@@ -44,8 +58,8 @@ def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.devic
         model,
         mean=normalisation.mean,
         std=normalisation.std,
+        contract=Contract.of(case.model),
         device=device,
-        dtype=DTYPE,
         memory_format=_memory_format(case, device),
     )
 

@@ -24,6 +24,9 @@ class Preprocessing(Record):
     resize: Side = Field(description="of the shorter side; or height and width, whatever the shape was")
     crop: Side = Field(description="of a square; or height and width")
     interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bilinear"
+    mode: Literal["RGB", "L"] = Field(
+        default="RGB", exclude_if=lambda mode: mode == "RGB", description="L: grey, of one channel"
+    )
 
 
 class Batch(Record):

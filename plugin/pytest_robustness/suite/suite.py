@@ -23,11 +23,12 @@ from pytest_robustness.suite.attack import Attack
 from pytest_robustness.suite.durations import Duration
 from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
 from pytest_robustness.suite.levels import GROUPS, METRICS_OF_A_CASE, Levels
+from pytest_robustness.suite.model import Model
 from pytest_robustness.suite.names import Name, distinct_names
 from pytest_robustness.suite.problems import explain
 from pytest_robustness.suite.references import Group, Models, Variant, known_members, known_variants
 from pytest_robustness.suite.slices import CLASS, Slices
-from pytest_robustness.suite.tables import ExistingFile, Images, Model, Normalisation, Reading, SuitePath, Table
+from pytest_robustness.suite.tables import ExistingFile, Images, Normalisation, Reading, SuitePath, Table
 
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -42,6 +43,12 @@ class Tolerances(Table):
     noise_rate: Tolerance = 0.05
     distance: Tolerance = 0.05
     time: Tolerance = 0.20
+
+
+def of_pixels(normalisation: Normalisation) -> Normalisation:
+    """Return what is in the units of [0, 1]; ValueError for anything else."""
+    normalisation.check_scale()
+    return normalisation
 
 
 class Suite(Table):
@@ -59,7 +66,7 @@ class Suite(Table):
         default=Path("weights"), description="folder where weights that a library names are looked for first"
     )
     preprocessing: Preprocessing | None = Field(default=None, description="of a folder's images, for factories")
-    normalisation: Normalisation = Normalisation()
+    normalisation: Annotated[Normalisation, AfterValidator(of_pixels)] = Normalisation()
     published: ExistingFile | None = Field(
         default=None, description="TOML with published values, shown beside measured ones"
     )
@@ -239,7 +246,8 @@ class Case:
     @property
     def normalisation(self) -> Normalisation:
         """What the file says; what a library knows comes before the suite's: ``evaluate.sources``."""
-        return self.model.normalisation or self.suite.normalisation
+        own = Normalisation() if self.model.range is not None else self.suite.normalisation
+        return self.model.normalisation or own
 
     @property
     def batch_size(self) -> int:

@@ -1,4 +1,4 @@
-"""Tables of a suite that say where images and models come from."""
+"""Tables of a suite that say where images come from and how they are normalised."""
 
 from __future__ import annotations
 
@@ -17,20 +17,15 @@ from pydantic import (
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from pytest_robustness.files import is_file
-from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.scales import beyond_pixels
 
-#: Sources that are a library's models and not a module's factory: ``torchvision:vgg11``.
-LIBRARIES = ("torchvision", "timm")
 #: The classes of ImageNet, by wnid or plain name.
 IMAGENET = "imagenet-1k"
-WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 
 
 @dataclass(frozen=True)
@@ -46,24 +41,13 @@ def beside_suite(value: Any, info: ValidationInfo) -> Any:
     return info.context.folder / value if isinstance(value, str | Path) and isinstance(info.context, Reading) else value
 
 
-def _is_missing(path: Path, info: ValidationInfo) -> bool:
+def is_missing(path: Path, info: ValidationInfo) -> bool:
     """Whether a file that must be there is not."""
     return (not isinstance(info.context, Reading) or info.context.files) and not is_file(path)
 
 
 def _existing(path: Path, info: ValidationInfo) -> Path:
-    if _is_missing(path, info):
-        raise PydanticCustomError("path_not_file", "{path}", {"path": str(path)})
-    return path
-
-
-def _weights(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    """A library's own name of weights stays a name, all else is a file that exists."""
-    library = str(info.data.get("source", "")).partition(":")[0] in LIBRARIES
-    if library and isinstance(value, str) and Path(value).suffix not in WEIGHT_FILES:
-        return handler(value)
-    path = handler(beside_suite(value, info))
-    if isinstance(path, str) or (path is not None and _is_missing(path, info)):
+    if is_missing(path, info):
         raise PydanticCustomError("path_not_file", "{path}", {"path": str(path)})
     return path
 
@@ -82,7 +66,6 @@ ExistingFile = Annotated[Path, BeforeValidator(beside_suite), AfterValidator(_ex
 #: One that need not be there when the suite is read.
 SuitePath = Annotated[Path, BeforeValidator(beside_suite)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
-LibraryReference = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(LIBRARIES)}):[A-Za-z_]\w*(@\w[\w.-]*)?$")]
 #: A tuple, because tables of images are keys of what was read of them.
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Channels = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=16)]
@@ -141,42 +124,8 @@ class Normalisation(Table):
     mean: Annotated[Channels, Field(strict=False)] = (0.0,)
     std: Annotated[Deviations, Field(strict=False)] = (1.0,)
 
-    @field_validator("mean", "std")
-    @classmethod
-    def _of_pixels(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if (problem := beyond_pixels(*values)) is not None:
-            raise ValueError(problem)
-        return values
-
-
-class Model(Table):
-    """A model, its weights, and what it expects of an image."""
-
-    source: Reference = Field(description="torchvision:NAME, timm:NAME or package.module:factory, without arguments")
-    weights: Annotated[Path | str | None, WrapValidator(_weights)] = Field(
-        default=None, description=".safetensors or .pth, or a library's own name; none: as the source returns it"
-    )
-    like: LibraryReference | None = Field(
-        default=None, description="LIBRARY:NAME@WEIGHTS whose preprocessing and normalisation are this model's too"
-    )
-    preprocessing: Preprocessing | None = None
-    normalisation: Normalisation | None = None
-
-    @property
-    def library(self) -> str | None:
-        """The library the source names, if it is one."""
-        prefix = self.source.partition(":")[0]
-        return prefix if prefix in LIBRARIES else None
-
-    def candidate_table(self, source: str) -> dict[str, Any]:
-        """The table of another model in this one's place: a library's brings its own preprocessing."""
-        if source.partition(":")[0] in LIBRARIES:
-            return {"source": source}
-        name = f"@{self.weights}" if isinstance(self.weights, str) else ""
-        like = self.like or (f"{self.source}{name}" if self.library else None)
-        return {
-            "source": source,
-            "like": like,
-            "preprocessing": self.preprocessing,
-            "normalisation": self.normalisation,
-        }
+    def check_scale(self, otherwise: str = "") -> None:
+        """Raise ValueError, naming the key, for values that are no shares of a pixel's range in [0, 1]."""
+        for name in ("mean", "std"):
+            if (problem := beyond_pixels(*getattr(self, name))) is not None:
+                raise ValueError(f"{name}: {problem}{otherwise}")

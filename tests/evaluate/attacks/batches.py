@@ -81,7 +81,7 @@ def run(
             labels = model.eval()((clean - MEAN) / STD).argmax(1)
     eps = float(resolved.parameters().get("eps", 0))
     norm = resolved.spec.norm
-    with Classifier(model, mean=[MEAN], std=[STD], dtype=dtype, memory_format=memory_format) as classifier:
+    with Classifier(model, mean=[MEAN], std=[STD], memory_format=memory_format) as classifier:
         meter = Meter(
             classifier,
             clean,

@@ -130,7 +130,7 @@ def test_a_parameter_trained_by_a_forward_is_an_error(
     which = data.draw(st.integers(0, size - 1))
     with (
         pytest.raises(RobustnessError, match="changed its parameter weight"),
-        Classifier(model, dtype=dtype),
+        Classifier(model),
         torch.no_grad(),
     ):
         model.weight[which] *= 1.01
@@ -231,7 +231,7 @@ def test_a_model_that_does_not_fit_onto_its_device_comes_back(monkeypatch: pytes
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(type(model.last), "_apply", too_large)
-    with pytest.raises(torch.OutOfMemoryError), Classifier(model, dtype=torch.float64):
+    with pytest.raises(torch.OutOfMemoryError), Classifier(model):
         pass
     monkeypatch.undo()
     assert before.is_of(model)
@@ -252,8 +252,8 @@ def test_an_exception_is_not_hidden_by_a_changed_buffer() -> None:
         (lambda logits: logits[:, 0], "a tensor of (5,) for 5 images, not (5, K) logits"),
         (lambda logits: logits[:-1], "a tensor of (4, 10) for 5 images"),
         (lambda logits: logits[:, :, None], "a tensor of (5, 10, 1) for 5 images"),
-        (lambda logits: (logits, logits), "a tuple for 5 images"),
-        (lambda logits: logits.double(), "logits of torch.float64, not of torch.float32, as its images are"),
+        (lambda logits: (logits, logits), "a tuple of 2 for 5 images, not (5, K) logits; output = "),
+        (lambda logits: logits.double(), "logits of torch.float64, not of torch.float32, as it is"),
     ],
 )
 def test_anything_but_a_row_of_logits_per_image_is_an_error(answer: object, said: str) -> None:

@@ -129,8 +129,8 @@ def test_weights_by_name_are_found_where_they_are_put(kind: str, place: str, tmp
 def test_an_inception_with_weights_rescales_its_input_also_with_a_file_of_ours(tmp_path: Path) -> None:
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        plain = library("torchvision").entry("inception_v3", None).build(None)
-        trained = library("torchvision").entry("inception_v3", None, "ours.pth").build(plain.state_dict())
+        plain = library("torchvision").entry("inception_v3", None).build(None, {})
+        trained = library("torchvision").entry("inception_v3", None, "ours.pth").build(plain.state_dict(), {})
     assert not plain.transform_input
     assert trained.transform_input
 
@@ -235,3 +235,52 @@ def test_weights_of_another_model_are_refused(kind: str, tmp_path: Path) -> None
         load_model(case_of(tmp_path, source, f'weights = "{name}"'))
     assert f"models.it.weights: {path}: of another architecture" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+#: A model of each library that is built for other classes and channels.
+BUILT = {
+    "torchvision": ("torchvision:mobilenet_v3_small", "arguments = { num_classes = 7 }", 3),
+    "timm": ("timm:test_resnet", "arguments = { num_classes = 7, in_chans = 1 }", 1),
+}
+
+
+@pytest.mark.parametrize("kind", BUILT)
+def test_a_fine_tuned_model_is_named_by_its_arguments(kind: str, tmp_path: Path) -> None:
+    source, arguments, channels = BUILT[kind]
+    torch.manual_seed(0)
+    model = load_model(case_of(tmp_path, source, arguments)).eval()
+    assert model(torch.rand(2, channels, 64, 64)).shape == (2, 7)
+    torch.save({"epoch": 3, "model": {f"module.{k}": v for k, v in model.state_dict().items()}}, tmp_path / "mine.pth")
+    weights = 'weights = "mine.pth"'
+    with pytest.warns(UserWarning, match="taken from the file's entry 'model'"):
+        assert state_digest(load_model(case_of(tmp_path, source, weights, arguments))) == state_digest(model)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_weights_of_other_classes_say_which_arguments_they_need(kind: str, tmp_path: Path) -> None:
+    source = SMALL[kind][0]
+    torch.save(
+        load_model(case_of(tmp_path, source, "arguments = { num_classes = 7 }")).state_dict(), tmp_path / "a.pth"
+    )
+    with pytest.raises(RobustnessError) as error:
+        load_model(case_of(tmp_path, source, 'weights = "a.pth"'))
+    assert str(error.value).endswith("; for its 7 classes say arguments = { num_classes = 7 }")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("source", ["torchvision:squeezenet1_1", "timm:test_resnet"])
+def test_an_argument_the_library_does_not_know_is_told(source: str, tmp_path: Path) -> None:
+    with pytest.raises(RobustnessError, match=r"models\.it\.arguments: .* raised TypeError: .*colour"):
+        load_model(case_of(tmp_path, source, "arguments = { colour = 7 }"))
+
+
+def test_the_libraries_own_weights_in_a_model_of_one_channel(tmp_path: Path) -> None:
+    """timm adds up what its weights do with the three colours."""
+    source, name, file = SMALL["timm"]
+    state = load_model(case_of(tmp_path, source)).state_dict()
+    (tmp_path / "weights").mkdir()
+    save_file(state, tmp_path / "weights" / file)
+    grey = load_model(case_of(tmp_path, source, f'weights = "{name}"', "arguments = { in_chans = 1 }")).eval()
+    image = torch.rand(1, 1, 64, 64)
+    colour = load_model(case_of(tmp_path, source, f'weights = "{name}"')).eval()
+    torch.testing.assert_close(grey(image), colour(image.expand(1, 3, 64, 64)), rtol=1e-4, atol=1e-4)

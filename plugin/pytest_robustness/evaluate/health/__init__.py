@@ -20,7 +20,7 @@ from pytest_robustness.evaluate.health.masking import MASKING
 from pytest_robustness.evaluate.health.pgd import Loss, cross_entropy, transferable
 from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.images.load import attacked_images
-from pytest_robustness.evaluate.loaded import DTYPE, loaded_classifier
+from pytest_robustness.evaluate.loaded import loaded_classifier
 from pytest_robustness.evaluate.models.classifier import Classifier, row_floor
 from pytest_robustness.evaluate.models.identity import model_key
 from pytest_robustness.evaluate.models.sources import preprocessing_of
@@ -75,7 +75,7 @@ def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Leve
     case, device = next(_cases(suite, model_name)), classifier.device
     images = attacked_images(case)
     rows = _spread(len(images), TRIED)
-    inputs = images.pixels[rows].to(device).to(DTYPE) / 255
+    inputs = images.pixels[rows].to(device).to(Classifier.dtype) / 255
     with torch.no_grad():
         said = classifier(inputs).argmax(1)
     labels = said if suite.images.labels == "predicted" else images.labels[rows].to(device)
@@ -92,6 +92,7 @@ def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Leve
         seed=suite.seed,
         row_floor=row_floor(case, device),
         loss=_loss(attacks.values()),
+        head=classifier.contract.head,
     )
     if len(subject) < FEWEST:
         return [] if level == "masking" else [accuracy(subject)]

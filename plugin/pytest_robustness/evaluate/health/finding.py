@@ -47,6 +47,7 @@ class Subject:
         seed: the suite's.
         row_floor: rows of the smallest batch that is bit-equal to larger ones.
         loss: what the suite's attacks climb; the textbook's cross-entropy where one of them does.
+        head: what the suite says the model answers with: logits, softmax or sigmoid.
         transferred: (N,) bool, fooled by what was made on another model; None: none was at hand.
     """
 
@@ -60,6 +61,7 @@ class Subject:
     seed: int = 0
     row_floor: int = 16
     loss: Loss = cross_entropy
+    head: str = "logits"
     transferred: Tensor | None = None
 
     def __len__(self) -> int:

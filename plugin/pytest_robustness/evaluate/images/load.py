@@ -104,13 +104,13 @@ def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: P
     from pytest_robustness.evaluate.images.preprocessing import decode, prepare, quietly, sides  # needs Pillow
 
     height, width = sides(preprocessing.crop)
-    pixels = np.empty((len(photographs), 3, height, width), np.uint8)
+    pixels = np.empty((len(photographs), len(preprocessing.mode), height, width), np.uint8)
 
     def load(index: int) -> str:
         photograph = photographs[index]
         data = photograph.read(folder)
         try:
-            pixels[index] = prepare(decode(data), preprocessing)
+            pixels[index] = prepare(decode(data, preprocessing.mode), preprocessing)
         except RobustnessError as error:
             raise RobustnessError(f"{folder / photograph.path}: {error}") from None
         return photograph.sha256 or sha256(data).hexdigest()

@@ -22,10 +22,11 @@ INTERPOLATIONS = {one.name.lower(): one for one in Image.Resampling}
 LARGEST = 2**28
 
 
-def decode(data: bytes) -> Image.Image:
-    """An RGB image, upright: grey, palette, CMYK, alpha and 16 bits are converted, EXIF rotation is applied.
+def decode(data: bytes, mode: str = "RGB") -> Image.Image:
+    """An image in colours, or grey where the mode is L, upright.
 
-    Of an animation the first picture; colour profiles and transparency are ignored, as by torchvision's loader.
+    Grey, palette, CMYK, alpha and 16 bits are converted, EXIF rotation is applied. Of an animation the first picture;
+    colour profiles and transparency are ignored, as by torchvision's loader.
 
     Raises RobustnessError, in a few words, for bytes that are no image.
     """
@@ -33,7 +34,7 @@ def decode(data: bytes) -> Image.Image:
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
         if image.mode.startswith(("I", "F")):  # Pillow would cut them off, not scale them
             image = _scaled(np.asarray(image))
-        return image.convert("RGB")
+        return image.convert(mode)
     except RobustnessError:
         raise
     except UnidentifiedImageError:  # whose words name an object of ours, not the file
@@ -75,7 +76,7 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     height, width = sides(preprocessing.crop)
     left, top = round((resized.width - width) / 2), round((resized.height - height) / 2)
     cut = resized.crop((left, top, left + width, top + height))  # beyond the edges: black
-    return np.ascontiguousarray(np.asarray(cut).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.asarray(cut).reshape(height, width, -1).transpose(2, 0, 1))
 
 
 def _size(image: Image.Image, side: int | Sequence[int]) -> tuple[int, int]:

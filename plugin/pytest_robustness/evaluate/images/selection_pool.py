@@ -18,6 +18,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.images.folders import Photograph
 from pytest_robustness.evaluate.images.preprocessing import Pixels, decode, prepare, quietly
 from pytest_robustness.evaluate.models.classifier import USUAL_FLOOR, Classifier, padded
+from pytest_robustness.evaluate.models.contract import Contract
 from pytest_robustness.evaluate.models.load import load_model
 from pytest_robustness.evaluate.models.sources import normalisation_of, preprocessing_of
 from pytest_robustness.evaluate.runtime import devices
@@ -90,7 +91,13 @@ class _Worker:
         normalisation = normalisation_of(case)
         with seeded(self.suite.seed, "model"):
             module = load_model(case)
-        classifier = Classifier(module, mean=normalisation.mean, std=normalisation.std, device=self.device)
+        classifier = Classifier(
+            module,
+            mean=normalisation.mean,
+            std=normalisation.std,
+            contract=Contract.of(case.model),
+            device=self.device,
+        )
         return classifier.__enter__()  # it is never given back: the process is its only user
 
     @quietly()
@@ -112,7 +119,7 @@ class _Worker:
 
     def _prepared(self, photograph: Photograph, preprocessing: Preprocessing) -> Pixels | None:
         try:
-            return prepare(decode(photograph.read(self.folder)), preprocessing)
+            return prepare(decode(photograph.read(self.folder), preprocessing.mode), preprocessing)
         except RobustnessError:  # it is counted and named
             return None
 

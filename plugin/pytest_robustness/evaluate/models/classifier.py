@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.models.contract import Contract
 from pytest_robustness.evaluate.runtime.errors import user_code
 from pytest_robustness.suite.suite import Case
 
@@ -19,6 +20,7 @@ from pytest_robustness.suite.suite import Case
 WORD = 8
 #: Enough for the fourteen models of the zoo.
 USUAL_FLOOR = 16
+USUAL = Contract()
 
 
 class Frozen(nn.Module):
@@ -44,15 +46,19 @@ class Classifier(Frozen):
 
     Args:
         model: takes (N, C, H, W) normalised images, returns (N, K) logits.
-        mean, std: per channel, or one for all; applied before the model.
-        device, dtype: where and in what precision the model runs.
+        mean, std: per channel, or one for all; applied before the model, in the units of the contract's range.
+        contract: how the model takes an image and answers.
+        device: where the model runs. It keeps its own precision: images become of it, and logits of the images' again.
         memory_format: ``torch.channels_last`` lays weights and images out so; else they stay as they are.
 
     Raises:
         RobustnessError: for a model without values, or of inference mode; when the block begins and the model cannot be
             moved; when the block ends and a parameter or buffer is not bit-equal to what it was; when the model raises,
-            or its output is not an (N, K) tensor of ``dtype``.
+            or its output is not an (N, K) tensor of the model's precision or float32.
     """
+
+    #: What images, logits and gradients are of.
+    dtype = torch.float32
 
     def __init__(
         self,
@@ -60,8 +66,8 @@ class Classifier(Frozen):
         *,
         mean: Sequence[float] = (0.0,),
         std: Sequence[float] = (1.0,),
+        contract: Contract = USUAL,
         device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         super().__init__()
@@ -69,10 +75,11 @@ class Classifier(Frozen):
         self.model = model
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(mean, dtype=dtype, device=device).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std, dtype=dtype, device=device).view(-1, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean, dtype=self.dtype, device=device).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=self.dtype, device=device).view(-1, 1, 1))
+        self.contract = contract
         self.device = torch.device(device)
-        self.dtype = dtype
+        self.precision = precision_of(model)
         self.channels_last = memory_format is torch.channels_last
         self._modes = {module: getattr(module, "training", None) for module in model.modules()}
         self._flags = {parameter: parameter.requires_grad for parameter in model.parameters()}
@@ -88,7 +95,7 @@ class Classifier(Frozen):
             for parameter in self._flags:
                 parameter.requires_grad_(False)
             with user_code(f"moving the model to {self.device}"):
-                self.model.to(self.device, self.dtype)
+                self.model.to(self.device)
                 if self.channels_last:
                     self.model.to(memory_format=torch.channels_last)
                 self._sums = {parameter: _checksum(parameter) for parameter in self._flags}
@@ -145,18 +152,19 @@ class Classifier(Frozen):
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] -> (N, K) logits."""
         with user_code("the model"):
-            inputs = (images - self.mean) / self.std
+            inputs = (self.contract.scaled(images) - self.mean) / self.std
             if self.channels_last:
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
-            logits = self.model(inputs)
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
-            what = f"a tensor of {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-            raise RobustnessError(f"the model returned {what} for {len(images)} images, not ({len(images)}, K) logits")
-        if logits.dtype != self.dtype:
-            raise RobustnessError(
-                f"the model returned logits of {logits.dtype}, not of {self.dtype}, as its images are"
-            )
-        return logits
+            logits = self.contract.logits(self.model, inputs.to(self.precision))
+        if logits.dtype not in (self.precision, self.dtype):
+            raise RobustnessError(f"the model returned logits of {logits.dtype}, not of {self.precision}, as it is")
+        return logits.to(images.dtype)
+
+
+def precision_of(model: nn.Module) -> torch.dtype:
+    """Return the precision that a model computes in: its first parameter's, or buffer's, that is no integer's."""
+    tensors = (*model.parameters(), *model.buffers())
+    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
 
 def row_floor(case: Case, device: torch.device) -> int:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.models.sources import build_library_model
-from pytest_robustness.evaluate.models.weights import load_weights
+from pytest_robustness.evaluate.models.sources import build_library_model, load_case_weights
 from pytest_robustness.evaluate.runtime.errors import user_code
 from pytest_robustness.suite.suite import Case
 
@@ -33,13 +31,10 @@ def load_model(case: Case) -> nn.Module:
     except AttributeError:
         raise case.error(f"{key}.source", f"no {name!r} in {module_name}") from None
     with user_code(f"{case.suite.path}: {key}.source: {name}"):
-        model = factory() if callable(factory) else factory
+        model = factory(**case.model.arguments) if callable(factory) else factory
     if not isinstance(model, nn.Module) or model is factory:
         what = f"{name} returned a {type(model).__name__}" if callable(factory) else f"{name} cannot be called"
         raise case.error(f"{key}.source", f"{what}; it should be a function that returns an nn.Module")
     if isinstance(case.model.weights, Path):
-        try:
-            load_weights(model, case.model.weights)
-        except RobustnessError as error:
-            raise case.error(f"{key}.weights", f"{case.model.weights}: {error}") from None
+        load_case_weights(model, case)
     return model

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.models.libraries.base import Entry, library
 from pytest_robustness.evaluate.models.libraries.hub import Remote
-from pytest_robustness.evaluate.models.weights import check_finite, read_weights
+from pytest_robustness.evaluate.models.weights import check_finite, load_weights, read_weights
+from pytest_robustness.evaluate.runtime.errors import user_code
 from pytest_robustness.records.protocol import Preprocessing
+from pytest_robustness.suite.model import Model
 from pytest_robustness.suite.suite import Case, Suite
-from pytest_robustness.suite.tables import Model, Normalisation
+from pytest_robustness.suite.tables import Normalisation
 
 
 def build_library_model(case: Case) -> nn.Module:
@@ -24,8 +26,11 @@ def build_library_model(case: Case) -> nn.Module:
     """
     model, key = case.model, f"models.{case.model_name}"
     entry = entry_of(case, "source", *_named(model))
-    if model.weights is None:
-        return entry.build(None)
+    if model.weights is None or (model.arguments and isinstance(model.weights, Path)):
+        built = _built(case, entry)
+        if isinstance(model.weights, Path):  # of the model that the arguments make: as they are
+            load_case_weights(built, case)
+        return built
     try:
         path = model.weights if isinstance(model.weights, Path) else entry.remote().fetch(case.suite.weights)
     except RobustnessError as error:
@@ -33,12 +38,38 @@ def build_library_model(case: Case) -> nn.Module:
     try:
         state = read_weights(path)
         check_finite(state)
-        return entry.build(state)
+        return entry.build(state, model.arguments)
     except RobustnessError as error:
         raise case.error(f"{key}.weights", f"{path}: {error}") from None
     except (RuntimeError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split()[-40:])
+        reason = " ".join(str(error).split()[-40:]) + other_classes(state, entry)
         raise case.error(f"{key}.weights", f"{path}: of another architecture: {reason}") from None
+
+
+def load_case_weights(model: nn.Module, case: Case) -> None:
+    """Load the file of weights that a case's model names. Raises RobustnessError, naming file and key."""
+    assert isinstance(case.model.weights, Path)
+    try:
+        load_weights(model, case.model.weights)
+    except RobustnessError as error:
+        raise case.error(f"models.{case.model_name}.weights", f"{case.model.weights}: {error}") from None
+
+
+def _built(case: Case, entry: Entry) -> nn.Module:
+    with user_code(f"{case.suite.path}: models.{case.model_name}.arguments: {case.model.source}"):
+        return entry.build(None, case.model.arguments)
+
+
+def other_classes(state: Mapping[str, Tensor], entry: Entry) -> str:
+    """Say how a model of the weights' number of classes is made, where they are of another number."""
+    try:
+        own = entry.build(None, {}).state_dict()
+    except Exception:  # the library's, which has been told already
+        return ""
+    last = next((name for name in reversed(list(state)) if name in own and state[name].ndim in (1, 2)), None)
+    if last is None or len(state[last]) == len(own[last]):
+        return ""
+    return f"; for its {len(state[last])} classes say arguments = {{ num_classes = {len(state[last])} }}"
 
 
 def preprocessing_of(case: Case) -> Preprocessing:
@@ -46,8 +77,12 @@ def preprocessing_of(case: Case) -> Preprocessing:
 
     Raises RobustnessError where nobody says.
     """
-    model = case.model
-    found = model.preprocessing
+    found = _preprocessing_of(case)
+    return found if case.model.mode is None else found.model_copy(update={"mode": case.model.mode})
+
+
+def _preprocessing_of(case: Case) -> Preprocessing:
+    found = case.model.preprocessing
     if found is None and (like := _like(case)) is not None:
         try:
             found = like.expected().preprocessing
@@ -64,8 +99,8 @@ def preprocessing_of(case: Case) -> Preprocessing:
 
 def normalisation_of(case: Case) -> Normalisation:
     """What is taken off and divided by: the model's own table, its library's, or the suite's."""
-    if case.model.normalisation is not None:
-        return case.model.normalisation
+    if case.model.normalisation is not None or case.model.range is not None:
+        return case.normalisation
     like = _like(case)
     try:
         return like.expected().normalisation if like is not None else case.normalisation

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -35,8 +36,11 @@ class Entry(Protocol):
         """Where the library keeps the weights. Raises RobustnessError where it has none."""
         ...
 
-    def build(self, state: dict[str, Tensor] | None) -> nn.Module:
-        """The model as the library builds it, with these weights, or with random ones."""
+    def build(self, state: dict[str, Tensor] | None, arguments: Mapping[str, Any]) -> nn.Module:
+        """Return the model as the library builds it with these arguments, with the library's weights, or with none.
+
+        Raises whatever the library does for arguments it does not know and weights that are not the model's.
+        """
         ...
 
 

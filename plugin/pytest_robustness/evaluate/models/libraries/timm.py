@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 import torch
@@ -61,10 +63,11 @@ class TimmEntry:
             return Remote(filename, config.url, checksum.group(1) if checksum else None)
         raise RobustnessError(f"timm has no weights for {self.full_name}")
 
-    def build(self, state: dict[str, Tensor] | None) -> nn.Module:
+    def build(self, state: dict[str, Tensor] | None, arguments: Mapping[str, Any]) -> nn.Module:
         if state is None:
-            return timm.create_model(self.name, pretrained=False)
-        model = timm.create_model(self.full_name, pretrained=True, pretrained_cfg_overlay={"state_dict": state})
+            return timm.create_model(self.name, pretrained=False, **arguments)
+        served: dict[str, Any] = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state}}
+        model = timm.create_model(self.full_name, **served, **arguments)
         config = getattr(model, "pretrained_cfg", None)
         if isinstance(config, dict):
             config.pop("state_dict", None)  # the model would keep its weights twice

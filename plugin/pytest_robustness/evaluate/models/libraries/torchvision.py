@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -42,11 +42,11 @@ class TorchvisionEntry:
         checksum = torch.hub.HASH_REGEX.search(filename)
         return Remote(filename, self.weights.url, checksum.group(1) if checksum else None)
 
-    def build(self, state: dict[str, Tensor] | None) -> nn.Module:
+    def build(self, state: dict[str, Tensor] | None, arguments: Mapping[str, Any]) -> nn.Module:
         """With weights, as torchvision's builder does for its own: an Inception then also rescales its input."""
         builder = models.get_model_builder(self.name)
         with nullcontext() if state is None else _served(self.weights, state):
-            model: nn.Module = builder(weights=None if state is None else self.weights)
+            model: nn.Module = builder(weights=None if state is None else self.weights, **arguments)
         return model
 
 
