@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from pytest_robustness.report.data import Report
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 WIDTH = 132  # columns
@@ -143,3 +144,27 @@ def test_on_a_terminal_a_line_says_which_case_is_how_far(recorded):
     assert "small/fgsm 20/40" in text
     # and it is wiped before the summary
     assert text.rindex("small/fgsm 20/40") < text.rindex("\r\x1b[K") < text.index("robustness: tiny")
+
+
+def test_a_terminal_and_a_file_system_of_ascii(project, monkeypatch):
+    """Where names have letters beyond it, in files, classes and arguments: nothing is lost, and nothing raises."""
+    project.edit("tiny.toml", 'file = "images.npz"', 'file = "images.npz"\nclasses = ["caf\u00e9", "b", "\u65e5", "d"]')
+    place = project.path / "\u00e9"
+    place.mkdir()
+    for path in [path for path in project.path.iterdir() if path != place]:
+        path.rename(place / path.name)
+    monkeypatch.chdir(place)
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}.items():
+        monkeypatch.setenv(name, value)
+    few = ("-p", "no:cacheprovider", "-k", "small-fgsm or small/fgsm")
+    for arguments in (
+        ["--update-baselines"],
+        ["--robustness-json", "\u00f6.json", "--robustness-report", "\u00fc.html"],
+    ):
+        result = project.pytester.runpytest_subprocess(*few, *arguments)
+        assert result.ret == pytest.ExitCode.OK, result.stdout.str()
+    assert Report.from_json((place / "\u00f6.json").read_text(encoding="utf-8")).cases
+    assert (place / "\u00fc.html").is_file()
+    wrong = project.pytester.runpytest_subprocess(*few, "--robustness-suite", "\u00e4.toml")
+    assert wrong.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Traceback" not in wrong.stderr.str() + wrong.stdout.str()

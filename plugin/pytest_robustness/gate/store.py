@@ -180,6 +180,6 @@ class BaselineStore:
 
     def _lock_file(self) -> FileLock:
         """Outside the tree, so that no file of ours needs to be ignored there."""
-        digest = sha256(str(real(self.folder)).encode()).hexdigest()[:16]
+        digest = sha256(os.fsencode(real(self.folder))).hexdigest()[:16]
         user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
         return FileLock(Path(tempfile.gettempdir(), f"pytest-robustness-{user}-{digest}.lock"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_robustness.errors import encodable
 from pytest_robustness.files import write_whole
 from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.plugin.outputs import OutputOptions
@@ -73,8 +74,8 @@ class Reporter:
             title=settings.title,
             recording=settings.recording,
             candidate=settings.candidate,
-            command=shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
-            rerun=self._rerun(),
+            command=encodable(shlex.join(["pytest", *map(str, self.config.invocation_params.args)])),
+            rerun=encodable(self._rerun()),
             commit=commit_of(self.config.rootpath),
             measurements={case: result.measurement for case, result in results.items()},
             verdicts={case: result.verdict for case, result in results.items()},

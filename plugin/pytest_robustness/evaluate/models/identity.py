@@ -23,7 +23,7 @@ def model_key(case: Case, device: torch.device) -> Hashable:
         case.suite.path,
         case.suite.memory_format,
         case.model_name,
-        case.model.model_dump_json(),
+        repr(case.model),
         state and (state.st_mtime_ns, state.st_size),
         str(device),
     )
