@@ -17,9 +17,8 @@ from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.images.load import attacked_images, unselected_images
 from pytest_robustness.evaluate.loaded import loaded_classifier
 from pytest_robustness.evaluate.models.classifier import Classifier
-from pytest_robustness.evaluate.models.digests import state_digest
 from pytest_robustness.evaluate.models.function import Repeats
-from pytest_robustness.evaluate.models.identity import Identity, identity, model_key
+from pytest_robustness.evaluate.models.identity import Identity, identity, model_key, weights_digest_of
 from pytest_robustness.evaluate.models.row_floor import find_row_floor
 from pytest_robustness.evaluate.plan import Subject, plan
 from pytest_robustness.evaluate.rounds import Look, RunRounds, run_in_order
@@ -171,7 +170,7 @@ def _at_work(
         images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
     protocol = protocol_of(case, images)
     with loaded_classifier(case, images, device) as classifier:
-        weights_digest = state_digest(classifier)
+        weights_digest = weights_digest_of(classifier)
         key = model_key(case, device), weights_digest
         inputs, _ = images.batch(slice(0, case.batch_size), classifier.device, classifier.dtype)
         floor = case.suite.row_floor or cache.once(

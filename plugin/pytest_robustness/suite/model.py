@@ -111,6 +111,13 @@ class Model(Table):
         "second of two classes, or its probability",
     )
 
+    black_box: bool = Field(
+        default=False,
+        description="without gradients: a function from a batch of images to scores or labels, or a file of ONNX; "
+        "for Square and corruptions",
+    )
+    version: str | None = Field(default=None, description="of a black box that is a function: its identity")
+
     @field_validator("normalisation")
     @classmethod
     def _in_the_model_s_units(cls, value: Normalisation | None, info: ValidationInfo) -> Normalisation | None:
@@ -124,7 +131,19 @@ class Model(Table):
             raise ValueError("like is of pixels in [0, 1]: with a range, give normalisation too, in the range's units")
         if self.file is not None and (self.weights is not None or self.arguments):
             raise ValueError(f"weights and arguments are of a model that is built: {self.file.name} has its own")
+        self._check_black_box()
         return self
+
+    def _check_black_box(self) -> None:
+        function = self.library is None and self.file is None
+        if self.black_box and not function and (self.file is None or self.file.suffix != ".onnx"):
+            raise ValueError("a black box is a function, package.module:function, or a file of ONNX")
+        if self.black_box and function and self.version is None:
+            raise ValueError("a black box needs a version: nothing else says whether it is the same as before")
+        if self.black_box and (self.weights is not None or self.arguments):
+            raise ValueError("weights and arguments are of a model that is built, and this is a black box")
+        if self.version is not None and not self.black_box:
+            raise ValueError("a version is of a black box: of other models their weights and code say it")
 
     @property
     def library(self) -> str | None:

@@ -89,8 +89,14 @@ class _Trace(TorchDispatchMode):
             self.hasher.update(args[0].contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         # a tensor became a number, or chance has a say
         self.unpredictable |= func is torch.ops.aten._local_scalar_dense.default
-        self.unpredictable |= torch.Tag.nondeterministic_seeded in func.tags
+        self.unpredictable |= torch.Tag.nondeterministic_seeded in func.tags and not _drops_nothing(func, args, kwargs)
         return result
+
+
+def _drops_nothing(func: Any, args: Any, kwargs: Any) -> bool:
+    """Return whether an operator of attention is called without dropout: then it draws nothing."""
+    given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | (kwargs or {})
+    return "scaled_dot_product" in str(func) and not given.get("dropout_p")
 
 
 def _described(value: Any) -> Iterator[str]:

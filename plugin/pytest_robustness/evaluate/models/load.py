@@ -4,37 +4,79 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from torch import nn
 
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.models.programs.base import Sealed
+from pytest_robustness.evaluate.models.programs.black_box import BlackBox
 from pytest_robustness.evaluate.models.sources import build_library_model, load_case_weights
 from pytest_robustness.evaluate.runtime.errors import user_code
 from pytest_robustness.suite.suite import Case
 
+#: The modules of ``programs`` that read files, by suffix.
+PROGRAMS = {
+    ".pt": "torchscript",
+    ".ts": "torchscript",
+    ".torchscript": "torchscript",
+    ".pt2": "exported",
+    ".onnx": "onnx",
+}
+
 
 def load_model(case: Case) -> nn.Module:
-    """A library's model, or what the model's factory returns, with its weights.
+    """Return a library's model, a file's, a black box, or what the model's factory returns, with its weights.
 
-    Raises RobustnessError, naming file and key, when either is not what it should be.
+    Raises RobustnessError, naming file and key, when one of them is not what it should be.
     """
-    key = f"models.{case.model_name}"
-    if case.model.library:
+    model = case.model
+    if model.library:
         return build_library_model(case)
-    module_name, _, name = case.model.source.partition(":")
-    with user_code(f"{case.suite.path}: {key}.source: {module_name}"):
-        try:
-            module = import_module(module_name)
-        except ModuleNotFoundError as error:
-            raise case.error(f"{key}.source", f"no module {error.name!r}") from None
+    if model.file is not None:
+        return _program(case, model.file)
+    named = _named(case)
+    if model.black_box:
+        names = case.suite.images.classes
+        return Sealed(f"{model.source} {model.version}", BlackBox(named, names if isinstance(names, tuple) else None))
+    return _manufactured(case, named)
+
+
+def _program(case: Case, path: Path) -> nn.Module:
+    program = import_module(f"{__package__}.programs.{PROGRAMS[path.suffix]}")
     try:
-        factory = getattr(module, name)
+        loaded: nn.Module = (program.load_black_box if case.model.black_box else program.load)(path)
+    except RobustnessError as error:
+        raise case.error(f"models.{case.model_name}.source", f"{path}: {error}") from None
+    return loaded
+
+
+def _named(case: Case) -> Any:
+    """Return what the source ``module:name`` names."""
+    key = f"models.{case.model_name}.source"
+    module_name, _, name = case.model.source.partition(":")
+    with user_code(f"{case.suite.path}: {key}: {module_name}"):
+        try:
+            module: ModuleType = import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise case.error(key, f"no module {error.name!r}") from None
+    try:
+        found = getattr(module, name)
     except AttributeError:
-        raise case.error(f"{key}.source", f"no {name!r} in {module_name}") from None
-    with user_code(f"{case.suite.path}: {key}.source: {name}"):
+        raise case.error(key, f"no {name!r} in {module_name}") from None
+    if case.model.black_box and not callable(found):
+        raise case.error(key, f"{name} cannot be called; a black box is a function from images to scores or labels")
+    return found
+
+
+def _manufactured(case: Case, factory: Any) -> nn.Module:
+    key, name = f"models.{case.model_name}.source", case.model.source.partition(":")[2]
+    with user_code(f"{case.suite.path}: {key}: {name}"):
         model = factory(**case.model.arguments) if callable(factory) else factory
     if not isinstance(model, nn.Module) or model is factory:
         what = f"{name} returned a {type(model).__name__}" if callable(factory) else f"{name} cannot be called"
-        raise case.error(f"{key}.source", f"{what}; it should be a function that returns an nn.Module")
+        raise case.error(key, f"{what}; it should be a function that returns an nn.Module")
     if isinstance(case.model.weights, Path):
         load_case_weights(model, case)
     return model

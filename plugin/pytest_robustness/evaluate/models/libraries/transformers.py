@@ -1,0 +1,107 @@
+"""Hugging Face's image classifiers, of a folder or their hub: https://huggingface.co/docs/transformers"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import transformers
+from PIL import Image
+from torch import Tensor, nn
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.models.libraries.base import Expected
+from pytest_robustness.evaluate.models.libraries.hub import Remote
+from pytest_robustness.evaluate.runtime.errors import first_line
+from pytest_robustness.records.protocol import Preprocessing
+from pytest_robustness.suite.tables import Normalisation
+
+#: Of an image processor: what becomes of pixels in 0..255 before normalisation.
+LEVEL = 1 / 255
+
+
+class Logits(nn.Module):
+    """A classifier whose answer is the logits alone."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Any:
+        return self.model(pixel_values=images).logits
+
+
+@dataclass(frozen=True)
+class TransformersEntry:
+    """``name`` is a folder's path or a name on the hub; the weights are its own."""
+
+    name: str
+    revision: str | None
+
+    def expected(self) -> Expected:
+        """What the image processor does that is saved beside the model."""
+        try:
+            given = transformers.AutoImageProcessor.from_pretrained(self.name, revision=self.revision).to_dict()
+        except Exception as error:  # of the hub, a file, or a library that the processor needs
+            raise RobustnessError(
+                f"no image processor of {self.name}: {first_line(error)}; give preprocessing and normalisation"
+            ) from None
+        return Expected(_preprocessing(self.name, given), _normalisation(self.name, given))
+
+    def remote(self) -> Remote:
+        raise RobustnessError(f"the weights of {self.name} are its own: name none, or a file")
+
+    def build(self, state: dict[str, Tensor] | None, arguments: Mapping[str, Any]) -> nn.Module:
+        """Return the model with its own weights, or with these."""
+        how = {"revision": self.revision, **arguments}
+        kind = transformers.AutoModelForImageClassification
+        if state is None:
+            return Logits(kind.from_pretrained(self.name, **how))
+        model = kind.from_config(transformers.AutoConfig.from_pretrained(self.name, **how))
+        model.load_state_dict(state, strict=True)
+        return Logits(model)
+
+
+class Transformers:
+    def entry(self, name: str, weights: str | None, file: str | None = None) -> TransformersEntry:
+        try:
+            transformers.AutoConfig.from_pretrained(name, revision=weights)
+        except Exception as error:  # of the hub or a file
+            where = "there is no config.json of an image classifier" if Path(name).is_dir() else first_line(error)
+            raise RobustnessError(f"transformers has no model {name!r}: {where}") from None
+        return TransformersEntry(name, weights)
+
+
+LIBRARY = Transformers()
+
+
+def _preprocessing(name: str, given: Mapping[str, Any]) -> Preprocessing:
+    size, crop = given.get("size") or {}, given.get("crop_size") or {}
+    if given.get("do_resize") is False or not ({"shortest_edge"} <= size.keys() or {"height", "width"} <= size.keys()):
+        raise RobustnessError(f"the image processor of {name} resizes to {dict(size) or 'nothing'}: give preprocessing")
+    resize: int | list[int] = size.get("shortest_edge") or [size["height"], size["width"]]
+    cut: int | list[int] = resize
+    if given.get("do_center_crop") and crop:
+        cut = crop.get("shortest_edge") or [crop["height"], crop["width"]]
+    elif isinstance(resize, int):
+        raise RobustnessError(f"the image processor of {name} crops nothing: give preprocessing, of one size for all")
+    resample = Image.Resampling(int(given.get("resample", Image.Resampling.BILINEAR)))
+    return Preprocessing(resize=resize, crop=_square(cut), interpolation=resample.name.lower())  # type: ignore[arg-type]
+
+
+def _square(sides: int | list[int]) -> int | list[int]:
+    return sides[0] if isinstance(sides, list) and sides[0] == sides[1] else sides
+
+
+def _normalisation(name: str, given: Mapping[str, Any]) -> Normalisation:
+    if given.get("do_rescale", True) and abs(float(given.get("rescale_factor", LEVEL)) - LEVEL) > 1e-6:
+        raise RobustnessError(
+            f"the image processor of {name} rescales by {given['rescale_factor']}: give range and normalisation"
+        )
+    if not given.get("do_rescale", True):
+        raise RobustnessError(f"the image processor of {name} leaves pixels in 0..255: give range and normalisation")
+    if not given.get("do_normalize", True):
+        return Normalisation()
+    return Normalisation(mean=tuple(given["image_mean"]), std=tuple(given["image_std"]))

@@ -1,0 +1,1 @@
+"""Models that are not built from Python: files that hold program and weights, and functions. One file a format."""

@@ -1,0 +1,44 @@
+"""Functions from images to answers, of which nothing else is known: an endpoint, a model of another framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pytest_robustness.errors import RobustnessError
+
+
+class BlackBox(nn.Module):
+    """A function as a module without gradients.
+
+    Args:
+        function: from a batch in the model's own terms, float32 array, to (N, K) scores or (N,) labels, in an array or
+            lists.
+        classes: what the suite calls the classes; labels are told as scores of 1 and 0 of as many.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], classes: Sequence[str] | None) -> None:
+        super().__init__()
+        self.function, self.classes = function, classes
+
+    def forward(self, inputs: Tensor) -> Any:
+        answer = self.function(inputs.detach().cpu().numpy())
+        array = np.asarray(answer)
+        if array.dtype.kind in "iu" and array.shape == (len(inputs),):
+            return self._of_labels(torch.from_numpy(array.astype(np.int64))).to(inputs)
+        if array.dtype.kind not in "fiu":
+            raise RobustnessError(f"the black box answered with {type(answer).__name__}: should be scores or labels")
+        return torch.from_numpy(array.astype(np.float32)).to(inputs)
+
+    def _of_labels(self, labels: Tensor) -> Tensor:
+        if not self.classes:
+            raise RobustnessError("the black box answers with labels: the suite should name its images.classes")
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
+            raise RobustnessError(
+                f"the black box answered with label {int(labels.max())}, of {len(self.classes)} classes"
+            )
+        return nn.functional.one_hot(labels, len(self.classes))

@@ -1,0 +1,158 @@
+"""Files of ONNX: as modules of torch, by onnx2torch, or as black boxes, by onnxruntime."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.models.programs.base import (
+    FixedBatch,
+    Sealed,
+    fingerprint_of,
+    warn_of_fixed_batch,
+)
+from pytest_robustness.evaluate.runtime.errors import first_line
+from pytest_robustness.mistaken import mistaken
+
+#: What a file does not say of its images' sides.
+SIDE = 64
+#: By so much, as a share of the range of its answers, the module's may differ from onnxruntime's.
+AGREEMENT = 1e-3
+#: How onnx2torch names an operator it has not.
+MISSING = re.compile(r"operation_type='(\w+)'.*version=(\d+)")
+EXPORT = "torch.onnx.export(model, images, file, dynamo=False, opset_version=17) writes files that can be read"
+
+
+def load(path: Path) -> nn.Module:
+    """Read a file of ONNX as a module that has gradients, and agrees with onnxruntime.
+
+    Raises RobustnessError where the file, or one of its operators, cannot be read, and where the answers differ.
+    """
+    session = _session(path)
+    model = _converted(path)
+    size = _batch_size(session)
+    images = _images(session)
+    expected = _asked(session, images)
+    if size is not None:
+        try:
+            several = torch.cat([images] * 2)
+            with torch.no_grad():
+                agrees = _difference(model(several)[: len(images)], expected) <= AGREEMENT
+        except Exception:  # it was made for this size
+            agrees = False
+        if not agrees:
+            warn_of_fixed_batch(path, size)
+            model = FixedBatch(model, size)
+    with torch.no_grad():
+        difference = _difference(model(images), expected)
+    if difference > AGREEMENT:
+        raise RobustnessError(
+            f"as a module of torch it answers otherwise than by onnxruntime, by {difference:.1e} of the range of its "
+            f"answers: {EXPORT}; or say black_box = true"
+        )
+    return Sealed(fingerprint_of(path), model)
+
+
+def load_black_box(path: Path) -> nn.Module:
+    """Read a file of ONNX as what can be asked, and has no gradients. Raises RobustnessError."""
+    session = _session(path)
+    size = _batch_size(session)
+    model: nn.Module = _Session(session)
+    if size is not None:
+        warn_of_fixed_batch(path, size)
+        model = FixedBatch(model, size)
+    return Sealed(fingerprint_of(path), model)
+
+
+class _Session(nn.Module):
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self.session = session
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return _asked(self.session, inputs.detach().cpu()).to(inputs.device)
+
+
+def _needed(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise RobustnessError(f"a file of ONNX needs {name}: pip install 'pytest-robustness[onnx]' ({error})") from None
+
+
+def _session(path: Path) -> Any:
+    runtime = _needed("onnxruntime")
+    try:
+        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # of onnxruntime, by what is wrong
+        raise RobustnessError(mistaken(path) or f"cannot be read by onnxruntime: {first_line(error)}") from None
+    if len(session.get_inputs()) != 1:
+        raise RobustnessError(f"it takes {len(session.get_inputs())} inputs, and should take one: a batch of images")
+    return session
+
+
+def _converted(path: Path) -> nn.Module:
+    """Return the file as a module; where it cannot be converted as it is, with its constants folded."""
+    convert = _needed("onnx2torch").convert
+    try:
+        return _frozen(convert(str(path)))
+    except Exception as error:  # of onnx and onnx2torch, by what is wrong
+        problem = error
+    with tempfile.TemporaryDirectory() as folder:
+        folded = Path(folder, "folded.onnx")
+        try:
+            _fold(path, folded)
+            return _frozen(convert(str(folded)))
+        except Exception:  # as above
+            found = MISSING.search(str(problem))
+    what = f"no operator {found[1]} of version {found[2]}" if found else first_line(problem)
+    raise RobustnessError(f"onnx2torch has {what}: {EXPORT}; or say black_box = true") from None
+
+
+def _frozen(model: nn.Module) -> nn.Module:
+    return model.eval()
+
+
+def _fold(path: Path, folded: Path) -> None:
+    """Write the file anew, what follows from constants computed."""
+    runtime = _needed("onnxruntime")
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(folded)
+    runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _batch_size(session: Any) -> int | None:
+    """The number of images the file is for; None where any will do."""
+    size = session.get_inputs()[0].shape[0]
+    return size if isinstance(size, int) else None
+
+
+def _images(session: Any) -> Tensor:
+    """A batch that the file takes, of random values."""
+    shape = session.get_inputs()[0].shape
+    sides = [side if isinstance(side, int) else SIDE for side in shape[1:]]
+    return torch.randn(_batch_size(session) or 2, *sides, generator=torch.Generator().manual_seed(0))
+
+
+def _asked(session: Any, images: Tensor) -> Tensor:
+    """What onnxruntime answers: the first output."""
+    given = session.get_inputs()[0]
+    kind = np.float16 if given.type == "tensor(float16)" else np.float32
+    answer = session.run(None, {given.name: images.numpy().astype(kind)})[0]
+    return torch.from_numpy(np.asarray(answer, np.float32))
+
+
+def _difference(answer: Any, expected: Tensor) -> float:
+    """By how much an answer differs, as a share of the expected one's range."""
+    answer = answer[0] if isinstance(answer, list | tuple) else answer
+    spread = float(expected.amax() - expected.amin()) or 1.0
+    return float((answer.float() - expected).abs().max()) / spread

@@ -1,0 +1,133 @@
+"""Files of ONNX: modules with gradients that agree with onnxruntime, or black boxes. Needs the extra ``onnx``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.contract import Contract
+from pytest_robustness.evaluate.models.load import load_model
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tests.evaluate import nets
+from tests.evaluate.suites import ATTACKS, as_tensor, case_of, measure, pictures
+
+onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+pytest.importorskip("onnx2torch", reason="the extra onnx is not installed")
+
+IMAGES = as_tensor(pictures(5))
+
+
+def export(path: Path, model: nn.Module | None = None, *, opset: int = 17, fixed: bool = False) -> None:
+    axes = None if fixed else {"x": {0: "n"}, "y": {0: "n"}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            (model or nets.tiny()).eval(),
+            (IMAGES,),
+            str(path),
+            dynamo=False,
+            opset_version=opset,
+            input_names=["x"],
+            output_names=["y"],
+            dynamic_axes=axes,
+        )
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "pgd", "square"])
+def test_a_file_is_attacked_as_the_model_it_was_exported_from(attack: str, tmp_path: Path) -> None:
+    export(tmp_path / "a.onnx")
+    usual = measure(case_of(tmp_path, ATTACKS[attack]))
+    now = measure(case_of(tmp_path, ATTACKS[attack], source="a.onnx"))
+    assert now.evidence.success == usual.evidence.success
+    assert now.evidence.effort == usual.evidence.effort
+    assert now.provenance.model == "a.onnx"
+    assert now.provenance.code_digest is not None
+
+
+class Reshaped(nets.Tiny):
+    """One whose program has the size of its batch in it."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).reshape(len(IMAGES), 2, nets.CLASSES // 2).flatten(1)
+
+
+@pytest.mark.parametrize("black_box", [False, True])
+def test_a_fixed_batch_runs_in_chunks_where_it_must(tmp_path: Path, *, black_box: bool) -> None:
+    export(tmp_path / "fixed.onnx", nets.seeded(Reshaped), fixed=True)
+    usual = measure(case_of(tmp_path, ATTACKS["square"]))
+    how = {"black_box": True} if black_box else {}
+    with pytest.warns(UserWarning, match="exported for batches of 5, and runs in chunks of 5"):
+        now = measure(case_of(tmp_path, ATTACKS["square"], source="fixed.onnx", **how))
+    assert now.evidence.success == usual.evidence.success
+
+
+def test_a_batch_of_one_that_can_take_more_takes_more(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    export(tmp_path / "fixed.onnx", fixed=True)
+    assert (
+        measure(case_of(tmp_path, source="fixed.onnx")).evidence.success == measure(case_of(tmp_path)).evidence.success
+    )
+    assert not [one for one in recwarn if "exported for batches" in str(one.message)]
+
+
+def test_a_softmax_at_the_end_is_cut_off(tmp_path: Path) -> None:
+    """Sure of itself as this one is, probabilities would have no slopes left."""
+    export(tmp_path / "sure.onnx", nets.Head(lambda logits: functional.softmax(200 * logits, 1)))
+    case = case_of(tmp_path, source="sure.onnx", head="softmax")
+    with Classifier(load_model(case), contract=Contract.of(case.model)) as classifier:
+        torch.testing.assert_close(classifier(IMAGES), 200 * nets.tiny().eval()(IMAGES))
+
+
+def test_a_black_box_gives_no_gradient_and_the_same_answers(tmp_path: Path) -> None:
+    export(tmp_path / "a.onnx")
+    box = {"source": "a.onnx", "black_box": True}
+    with pytest.raises(RobustnessError, match="gives no gradient for its input"):
+        measure(case_of(tmp_path, **box))
+    usual, now = measure(case_of(tmp_path, ATTACKS["square"])), measure(case_of(tmp_path, ATTACKS["square"], **box))
+    assert now.evidence.success == usual.evidence.success
+
+
+def unknown(path: Path) -> None:
+    """With an operator that onnxruntime has and onnx2torch has not."""
+    export(path, nets.Head(lambda logits: torch.cumsum(logits, 1)))
+    model = onnx.load(path)
+    for node in model.graph.node:
+        if node.op_type == "CumSum":
+            node.op_type = "Hardmax"
+            del node.input[1:]
+    onnx.save(model, path)
+
+
+WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "an operator that is not known": (unknown, "onnx2torch has no operator Hardmax of version 13: torch.onnx.export("),
+    "noise": (lambda path: path.write_bytes(b"\1\2\3" * 50), "cannot be read by onnxruntime: "),
+    "a pointer": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_cannot_be_read_is_told_in_one_line(what: str, tmp_path: Path) -> None:
+    write, said = WRONG[what]
+    write(tmp_path / "a.onnx")
+    with pytest.raises(RobustnessError) as error:
+        measure(case_of(tmp_path, source="a.onnx"))
+    assert str(error.value).startswith(f"{tmp_path / 'suite.toml'}: models.net.source: {tmp_path / 'a.onnx'}: ")
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_conversion_that_answers_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnx2torch
+
+    convert = onnx2torch.convert
+    monkeypatch.setattr("onnx2torch.convert", lambda path: nn.Sequential(convert(path), nn.Hardtanh(-1e-3, 1e-3)))
+    export(tmp_path / "a.onnx")
+    with pytest.raises(RobustnessError, match="as a module of torch it answers otherwise than by onnxruntime, by "):
+        measure(case_of(tmp_path, source="a.onnx"))
