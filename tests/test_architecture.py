@@ -24,7 +24,8 @@ FLOORS = (
     {"suite"},  # what a user asks for
     {"gate", "evaluate"},  # evidence -> verdict; model + attack + images -> evidence
     {"execute", "report"},  # a case -> a result; verdicts -> something to look at
-    {"plugin", "cli", "__init__"},  # pytest; the command line; the public API
+    {"plugin", "cli", "api"},  # pytest; the command line; the functions for programs
+    {"__init__"},  # the public names
     {"__main__"},
 )
 #: The same inside evaluate; "" is its own files.
@@ -47,8 +48,9 @@ OWNERS = {
     "ray": "execute.ray",
     "safetensors": "evaluate.models",
     "timm": "evaluate.models.libraries evaluate.images",
-    "torch": "evaluate",
+    "torch": "evaluate api",
     "torchattacks": "evaluate.attacks",
+    "transformers": "evaluate.models.libraries",
     "torchvision": "evaluate.models.libraries evaluate.images",
     "tqdm": "evaluate.images",
     "xdist": "plugin.xdist",
@@ -208,12 +210,12 @@ PLANTED = {
     "by the name of an argument": (
         "gate/store.py",
         "import importlib\nimportlib.import_module(name='torch')",
-        "gate.store imports torch, which is of evaluate",
+        "gate.store imports torch, which is of evaluate api",
     ),
     "by another name": (
         "gate/store.py",
         "from importlib import import_module as load\nload('torch')",
-        "gate.store imports torch, which is of evaluate",
+        "gate.store imports torch, which is of evaluate api",
     ),
     "by a relative name": (
         "gate/store.py",
@@ -237,11 +239,11 @@ PLANTED = {
         "evaluate.models.weights -> evaluate.images.folders goes up inside evaluate",
     ),
     "no room": ("extra.py", "", "extra: no room of this house: give it a floor, or a room that has one"),
-    "torch in the gate": ("gate/store.py", "import torch", "gate.store imports torch, which is of evaluate"),
+    "torch in the gate": ("gate/store.py", "import torch", "gate.store imports torch, which is of evaluate api"),
     "torch for types": (
         "plugin/fixtures.py",
         "if TYPE_CHECKING:\n    from torch import Tensor",
-        "plugin.fixtures imports torch.Tensor, which is of evaluate",
+        "plugin.fixtures imports torch.Tensor, which is of evaluate api",
     ),
     "pytest in a report": ("report/table.py", "import pytest", "report.table imports pytest, which is of plugin"),
     "ray anywhere": (

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, PrivateAttr, ValidationError, model_validator
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.base import Finite, Record, first_problem, is_none, pretty_json, versioned
 from pytest_robustness.records.evidence import Aggregates, Evidence
 from pytest_robustness.records.finding import Finding
-from pytest_robustness.records.image_list import ImageSetId
+from pytest_robustness.records.image_list import ImageList, ImageSetId
 from pytest_robustness.records.protocol import Protocol, from_version_1
 from pytest_robustness.records.provenance import Provenance
 
@@ -75,6 +75,8 @@ class Measurement(Record):
         description="of the masking checks; none at all: the model is right about too few images; null: not looked",
     )
 
+    _lists: tuple[ImageList, ...] = PrivateAttr(default=())
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if len(self.evidence.correct) != self.images.count:
@@ -96,6 +98,17 @@ class Measurement(Record):
             and ImageSetId(count=len(unselected), digest=f"{self.unselected.digest}, a part"),
         }
         return self.model_copy(update=part)
+
+    def with_lists(self, lists: Iterable[ImageList]) -> Measurement:
+        """Return the same with the lists of its images at hand; they are no part of what is stored or compared."""
+        with_them = self.model_copy()
+        with_them._lists = tuple(lists)
+        return with_them
+
+    @property
+    def lists(self) -> tuple[ImageList, ...]:
+        """The lists of its images, where it was given them."""
+        return self._lists
 
     @property
     def aggregates(self) -> Aggregates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -103,6 +103,7 @@ class Suite(Table):
     )
     seed: NonNegativeInt = 0
     _at_hand: dict[str, Model] = PrivateAttr(default_factory=dict)
+    _objects: Any = PrivateAttr(default=None)
 
     @property
     def name(self) -> str:
@@ -145,6 +146,17 @@ class Suite(Table):
         for other in dict.fromkeys([name, *(model for pair in pairs for model in pair)]):
             if at_hand[other] != self.models[name]:
                 yield self.model_copy(update={"models": {name: at_hand[other]}})
+
+    def with_objects(self, objects: Any) -> Suite:
+        """Return this suite with a model and images that are at hand, and need not be loaded."""
+        with_them = self.model_copy()
+        with_them._objects = objects
+        return with_them
+
+    @property
+    def objects(self) -> Any:
+        """The model and the images that stand for what the file names (``suite.objects``); None where they do not."""
+        return self._objects
 
     @property
     def sliced_by(self) -> list[str]:

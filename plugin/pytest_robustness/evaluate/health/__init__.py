@@ -75,7 +75,7 @@ def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Leve
     case, device = next(_cases(suite, model_name)), classifier.device
     images = attacked_images(case)
     rows = _spread(len(images), TRIED)
-    inputs = images.pixels[rows].to(device).to(Classifier.dtype) / 255
+    inputs, _ = images.batch(rows.tolist(), device, Classifier.dtype)
     with torch.no_grad():
         said = classifier(inputs).argmax(1)
     labels = said if suite.images.labels == "predicted" else images.labels[rows].to(device)

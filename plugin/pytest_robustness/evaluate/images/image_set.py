@@ -18,13 +18,16 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import ImageList, ImageSetId, check_fit
 
+#: The largest level of a pixel of 8 bits.
+LEVELS = 255
+
 
 @dataclass(frozen=True)
 class ImageSet:
     """Images with labels, and what identifies them.
 
     Attributes:
-        pixels: (N, C, H, W) uint8; pixel / 255 is in [0, 1].
+        pixels: (N, C, H, W) uint8, where pixel / 255 is in [0, 1]; or float32 in [0, 1].
         labels: (N,) int64.
         ids: (N,) int64, the images' positions in the data set they come from.
         keys: (N,) what each image is, wherever it lies: sha256 of its pixels, or of its file in a folder.
@@ -60,7 +63,8 @@ class ImageSet:
 
     def batch(self, rows: slice | Sequence[int], device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Images (n, C, H, W) in [0, 1] and labels (n,)."""
-        return self.pixels[rows].to(device).to(dtype) / 255, self.labels[rows].to(device)
+        pixels = self.pixels[rows].to(device).to(dtype)
+        return pixels if self.pixels.is_floating_point() else pixels / LEVELS, self.labels[rows].to(device)
 
     def first(self, count: int) -> ImageSet:
         """The beginning of it, for a trial."""
@@ -73,6 +77,43 @@ class ImageSet:
         return ImageSet(
             self.pixels[some], self.labels[some], self.ids[some], self.keys[some], self.names[some], columns
         )
+
+
+def image_set_of(images: Any, labels: Any) -> ImageSet:
+    """Return images and labels that are at hand as a set.
+
+    Pixels of 8 bits, also where they are given as shares of 255, are kept as such: the set then equals that of a file.
+
+    Args:
+        images: tensor or array, (N, C, H, W) float in [0, 1], or uint8.
+        labels: (N,) integers, from 0.
+
+    Raises RobustnessError for anything else.
+    """
+    pixels, given = torch.as_tensor(images).detach().cpu(), torch.as_tensor(labels).detach().cpu()
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
+        hint = ": channels come first" if pixels.ndim == 4 and pixels.shape[3] in (1, 3) else ""
+        raise RobustnessError(f"images: of {tuple(pixels.shape)}, not (N, 1 or 3, H, W){hint}")
+    if given.shape != pixels.shape[:1] or given.is_floating_point() or given.is_complex():
+        raise RobustnessError(f"labels: {given.dtype} of {tuple(given.shape)}, not ({len(pixels)},) integers")
+    if int(given.min()) < 0:
+        raise RobustnessError(f"labels: {int(given.min())} is negative")
+    if pixels.dtype != torch.uint8:
+        pixels = _of_shares(pixels)
+    arrays = pixels.permute(0, 2, 3, 1).contiguous().numpy()
+    return ImageSet(pixels.contiguous(), given.long(), torch.arange(len(pixels)), [_key(image) for image in arrays])
+
+
+def _of_shares(pixels: Tensor) -> Tensor:
+    """Return pixels in [0, 1] as levels of 8 bits where they are such, else as float32."""
+    if not pixels.is_floating_point():
+        raise RobustnessError(f"images: {pixels.dtype}, not uint8, or float in [0, 1]")
+    shares = pixels.float()
+    if not bool(((shares >= 0) & (shares <= 1)).all()):
+        found = f"from {float(shares.min()):.4g} to {float(shares.max()):.4g}"
+        raise RobustnessError(f"images: {found}, and should be in [0, 1], before any normalisation")
+    levels = (shares * LEVELS).round().to(torch.uint8)
+    return levels if torch.equal(levels.float() / LEVELS, shares) else shares
 
 
 def load_images(path: Path, columns: Sequence[str] = ()) -> ImageSet:

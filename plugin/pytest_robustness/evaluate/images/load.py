@@ -33,6 +33,9 @@ KEPT = 2
 def attacked_images(case: Case) -> ImageSet:
     """The images a case attacks. Raises RobustnessError, naming the file, for what cannot be read or has changed."""
     images = case.suite.images
+    if case.suite.objects is not None:
+        given: ImageSet = case.suite.objects.images
+        return given
     if images.file is not None:
         return load_images(images.file, case.suite.columns)
     return _folder_images(case, images.selected, case.suite.columns)
@@ -41,6 +44,9 @@ def attacked_images(case: Case) -> ImageSet:
 def unselected_images(case: Case) -> ImageSet | None:
     """The images of the clean accuracy, if the suite has any."""
     images = case.suite.images
+    if case.suite.objects is not None:
+        given: ImageSet | None = case.suite.objects.unselected
+        return given
     if images.unselected is None:
         return None
     return load_images(images.unselected) if images.file is not None else _folder_images(case, images.unselected)

@@ -32,6 +32,9 @@ def load_model(case: Case) -> nn.Module:
     Raises RobustnessError, naming file and key, when one of them is not what it should be.
     """
     model = case.model
+    if case.suite.objects is not None:
+        given: nn.Module = case.suite.objects.model
+        return given
     if model.library:
         return build_library_model(case)
     if model.file is not None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from PIL import Image
 from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
@@ -18,6 +17,9 @@ from pytest_robustness.evaluate.runtime.errors import first_line
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.tables import Normalisation
 
+#: By Pillow's numbers.
+INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+BILINEAR = 2
 #: Of an image processor: what becomes of pixels in 0..255 before normalisation.
 LEVEL = 1 / 255
 
@@ -87,8 +89,8 @@ def _preprocessing(name: str, given: Mapping[str, Any]) -> Preprocessing:
         cut = crop.get("shortest_edge") or [crop["height"], crop["width"]]
     elif isinstance(resize, int):
         raise RobustnessError(f"the image processor of {name} crops nothing: give preprocessing, of one size for all")
-    resample = Image.Resampling(int(given.get("resample", Image.Resampling.BILINEAR)))
-    return Preprocessing(resize=resize, crop=_square(cut), interpolation=resample.name.lower())  # type: ignore[arg-type]
+    resample = INTERPOLATIONS[int(given.get("resample", BILINEAR))]
+    return Preprocessing.model_validate({"resize": resize, "crop": _square(cut), "interpolation": resample})
 
 
 def _square(sides: int | list[int]) -> int | list[int]:
