@@ -20,6 +20,7 @@ PACKAGE = Path(pytest_robustness.__file__).parent
 #: From the ground up. A room may import what is below it, and itself; rooms of one floor do not know each other.
 FLOORS = (
     {"errors", "files", "mistaken"},
+    {"extensions"},  # what other packages declare
     {"records"},  # plain data: what is stored and sent
     {"suite"},  # what a user asks for
     {"gate", "evaluate"},  # evidence -> verdict; model + attack + images -> evidence

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.plugin import outputs
+from pytest_robustness.plugin import hooks, outputs
 from pytest_robustness.plugin.settings import Settings, add_options, check_ci
 from pytest_robustness.plugin.stash import OUTPUTS, SETTINGS
 
 if TYPE_CHECKING:
     from pytest_robustness.evaluate.runtime.devices import Device
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

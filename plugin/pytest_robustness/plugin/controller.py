@@ -69,6 +69,7 @@ class Controller:
         text = report.__dict__.pop(RESULT_ATTRIBUTE, None)
         if text is not None:
             result = self.results[case] = Result.model_validate_json(text)
+            self.config.hook.pytest_robustness_verdict(case=case, verdict=result.verdict)
             self.image_lists |= {one.digest: one for one in result.image_lists}
         elif report.failed:
             self.troubles[case] = Status.CRASHED if crashed else Status.ERROR

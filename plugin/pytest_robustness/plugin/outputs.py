@@ -12,6 +12,7 @@ import pytest
 
 from pytest_robustness.files import real
 from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.report.formats import Format, formats
 
 #: Its output may be a folder.
 RUN = "--robustness-run"
@@ -30,8 +31,7 @@ class OutputOptions:
 
     @classmethod
     def of(cls, config: pytest.Config) -> OutputOptions:
-        options = ("--robustness-report", "--robustness-json", "--robustness-markdown")
-        given = {option: config.getoption(option) for option in options}
+        given = {one.option: config.getoption(one.option) for one in formats()}
         folder, run = config.invocation_params.dir, config.getoption(RUN)
         return cls(
             {option: folder / file for option, file in given.items() if file},
@@ -39,21 +39,18 @@ class OutputOptions:
             folder / run if run else None,
         )
 
-    @property
-    def page(self) -> Path | None:
-        return self.files.get("--robustness-report")
+    def wanted(self) -> list[tuple[Format, Path]]:
+        """Return the formats that are to be written, each with its file."""
+        return [(one, self.files[one.option]) for one in formats() if one.option in self.files]
 
     @property
-    def json(self) -> Path | None:
-        return self.files.get("--robustness-json")
-
-    @property
-    def markdown(self) -> Path | None:
-        return self.files.get("--robustness-markdown")
+    def shows_pictures(self) -> bool:
+        """Whether a format is wanted that shows images."""
+        return any(one.pictures for one, _ in self.wanted())
 
     def pictures_of(self, case: str, *, regressed: bool) -> bool:
         """Whether a case's pictures are wanted."""
-        if self.page is None and self.json is None:
+        if not self.shows_pictures:
             return False
         return regressed or any(fnmatchcase(case, pattern) for pattern in self.galleries)
 
@@ -62,7 +59,7 @@ class OutputOptions:
         if self.everything and settings.suite_path is None:
             option = next(iter(self.everything))
             raise pytest.UsageError(f"{option}: no suite to report on: name one by --robustness-suite")
-        if self.galleries and self.page is None and self.json is None:
+        if self.galleries and not self.shows_pictures:
             raise pytest.UsageError("--robustness-gallery: pictures need --robustness-report or --robustness-json")
         if len({real(path) for path in self.files.values()}) < len(self.files):
             raise pytest.UsageError(f"{' and '.join(self.files)}: give each its own file")
@@ -75,10 +72,10 @@ class OutputOptions:
                 raise pytest.UsageError(f"{option}: {path} is no regular file")
             if not os.access(path.parent, os.W_OK):
                 raise pytest.UsageError(f"{option}: folder {path.parent} is not writable")
-        needed = {"jinja2": self.page, "PIL": self.page or self.json}
-        for module, file in needed.items():
-            if file is not None and find_spec(module) is None:
-                raise pytest.UsageError(f"{file.name}: needs {module}: pip install 'pytest-robustness[report]'")
+        for one, file in self.wanted():
+            missing = next((module for module in one.needs if find_spec(module) is None), None)
+            if missing is not None:
+                raise pytest.UsageError(f"{file.name}: needs {missing}: pip install 'pytest-robustness[report]'")
 
     @property
     def everything(self) -> dict[str, Path]:
@@ -137,11 +134,8 @@ class OutputOptions:
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("robustness")
-    group.addoption("--robustness-report", metavar="FILE.html", help="write what this run found as a page")
-    group.addoption("--robustness-json", metavar="FILE.json", help="write it as data, which can be rendered later")
-    group.addoption(
-        "--robustness-markdown", metavar="FILE.md", help="write the verdict as a comment for a pull request"
-    )
+    for one in formats():
+        group.addoption(one.option, metavar=f"FILE{one.suffix}", help=one.help)
     group.addoption(
         RUN,
         metavar="DIR",

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable
 
 import pytest
 
+from pytest_robustness.gate.metrics import extra_values
 from pytest_robustness.plugin.collection import case_of
 from pytest_robustness.plugin.stash import LISTS, RESULT
 from pytest_robustness.records.result import Result
@@ -32,7 +33,8 @@ def properties(result: Result) -> list[tuple[str, object]]:
         "gradient_units": result.measurement.gradient_units,
         "clean_accuracy": rates.clean_accuracy,
     }
-    return [(f"{PREFIX}{name}", value) for name, value in values.items() if value is not None]
+    more = {name.replace(" ", "_"): value for name, value in extra_values(result.measurement).items()}
+    return [(f"{PREFIX}{name}", value) for name, value in {**values, **more}.items() if value is not None]
 
 
 def without_properties(properties: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:

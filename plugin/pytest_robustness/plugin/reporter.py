@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_robustness.errors import encodable
+from pytest_robustness.errors import RobustnessError, encodable
 from pytest_robustness.files import write_whole
 from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.plugin.outputs import OutputOptions
@@ -41,20 +40,27 @@ class Reporter:
             return
         anything = bool(self.gathered.results or self.gathered.troubles)
         summary = os.environ.get(STEP_SUMMARY) if anything else None
-        if not self.outputs.files and not summary:
+        hook = self.config.hook.pytest_robustness_report
+        if not self.outputs.files and not summary and not hook.get_hookimpls():
             return
         report = self._report(
             complete=not (session.shouldstop or session.shouldfail or exitstatus == pytest.ExitCode.INTERRUPTED)
         )
+        hook(report=report)
         try:
             self._write(report)
             if summary:
                 self._append(Path(summary), report)
-        except OSError as error:
-            named = error.filename or ", ".join(map(str, self.outputs.files)) or STEP_SUMMARY
-            self.gathered.failures.append(f"{named}: cannot be written: {error.strerror}")
+        except (OSError, RobustnessError) as error:
+            self.gathered.failures.append(self._problem(error))
             if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _problem(self, error: OSError | RobustnessError) -> str:
+        if isinstance(error, RobustnessError):  # of another package's format
+            return str(error)
+        named = error.filename or ", ".join(map(str, self.outputs.files)) or STEP_SUMMARY
+        return f"{named}: cannot be written: {error.strerror}"
 
     def _report(self, *, complete: bool) -> Report:
         from pytest_robustness.report.build import build
@@ -102,20 +108,8 @@ class Reporter:
         return shlex.join(words)
 
     def _write(self, report: Report) -> None:
-        def texts() -> Iterable[tuple[Path, str]]:
-            if self.outputs.json:
-                yield self.outputs.json, report.to_json()
-            if self.outputs.markdown:
-                from pytest_robustness.report.markdown import markdown
-
-                yield self.outputs.markdown, markdown(report)
-            if self.outputs.page:
-                from pytest_robustness.report.html.page import render
-
-                yield self.outputs.page, render(report)
-
-        for path, text in texts():
-            write_whole(path, text)
+        for one, path in self.outputs.wanted():
+            write_whole(path, one.render(report))
             folder = self.gathered.settings.invocation
             self.gathered.notes.append(f"written: {path.relative_to(folder) if path.is_relative_to(folder) else path}")
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from statistics import fmean
 
-from pytest_robustness.gate.metrics import time_reach
+from pytest_robustness.gate.metrics import extra_values, time_reach
 from pytest_robustness.gate.statistics import mean_interval, median_interval, wilson
 from pytest_robustness.gate.variants import contrasts
 from pytest_robustness.records.case_id import CaseId
@@ -194,6 +194,7 @@ def _case(
         failed=failed,
         reason=reason,
         metrics=verdict.metrics if verdict else [],
+        extra=extra_values(found) if found else {},
         set_change=verdict.images if verdict else SetChange(),
         **values,  # type: ignore[arg-type]
     )

@@ -95,6 +95,7 @@ class Case(_Data):
     time: Value | None = Field(default=None, description="in forward and backward passes of the same batch")
     seconds_per_attempt: Finite | None = None
     metrics: list[MetricVerdict] = Field(default=[], description="against the baseline, on the same images")
+    extra: dict[str, Finite] = Field(default={}, description="values of other packages' metrics, by name")
     set_change: SetChange = Field(default=SetChange(), description="of the images, since the baseline")
 
     @property
@@ -206,6 +207,11 @@ def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, AttributeError):
         return data | {"schema": SCHEMA}  # what is wrong with it is said when it is read
     return data | {"schema": SCHEMA, "attacks": attacks}
+
+
+def to_json(report: Report) -> str:
+    """Return a report as the data that ``--robustness-json`` writes."""
+    return report.to_json()
 
 
 def json_schema() -> dict[str, Any]:

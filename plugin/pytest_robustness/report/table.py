@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_robustness.gate.metrics import percent, points
+from pytest_robustness.gate.metrics import extra_metrics, extra_values, percent, points
 from pytest_robustness.gate.statistics import wilson
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.records.case_id import CaseId
@@ -17,6 +17,7 @@ from pytest_robustness.report.text import columns, printable
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
 #: Columns of their own only where a case has one: before the success rate what it was, on the same images; behind it.
 BASELINE, DISTANCE = "baseline", "distance"
+NAMES = {BASELINE: BASELINE, DISTANCE: DISTANCE}
 LEGEND = (
     "[95 % intervals]; effort: gradient evaluations until fooled; time: of an attempt, in forward + backward passes"
 )
@@ -45,12 +46,13 @@ def table(rows: Sequence[Row]) -> list[tuple[str, bool]]:
         BASELINE: any(_baseline(row) is not None for row in rows),
         DISTANCE: any(row.measurement and row.measurement.evidence.distance is not None for row in rows),
     }
-    cells: list[Sequence[str]] = [_with(HEADER, {name: name for name in kept}, kept)]
+    extra = extra_metrics()
+    cells: list[Sequence[str]] = [_with((*HEADER[:-2], *(one.name for one in extra), *HEADER[-2:]), NAMES, kept)]
     for row in ordered:
         distance = row.measurement.aggregates.distance if row.measurement else None
         more = {BASELINE: _shown(_baseline(row), "{:.1%}"), DISTANCE: _shown(distance, "{:.3g}")}
         cells.append(_with(_cells(row), more, kept))
-    lines = aligned(cells, right=range(2, 6 + sum(kept.values())))
+    lines = aligned(cells, right=range(2, 6 + sum(kept.values()) + len(extra)))
     return list(zip(lines, (False, *(row.failed for row in ordered)), strict=True))
 
 
@@ -98,8 +100,10 @@ def _baseline(row: Row) -> float | None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     model, attack = CaseId(row.case).model, CaseId(row.case).attack
+    extra = extra_metrics()
     if row.measurement is None:
-        return (model, attack, "-", "-", "-", "-", "-", row.status)
+        return (model, attack, "-", "-", "-", "-", *("-" for _ in extra), "-", row.status)
+    values = extra_values(row.measurement)
     aggregates = row.measurement.aggregates
     one_step = row.measurement.budget == 1
     return (
@@ -109,6 +113,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _shown(aggregates.noise_rate, "{:.5f}"),
         _shown(None if one_step else aggregates.effort, "{:.2f}"),
         _shown(row.measurement.gradient_units, "{:.2f}"),
+        *(one.show(values[one.name]) if one.name in values else "-" for one in extra),
         _change(row.verdict),
         row.status,
     )

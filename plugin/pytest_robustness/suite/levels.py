@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from pytest_robustness.extensions import declared
 from pytest_robustness.suite.tables import Table
 
 #: Smaller ones could not be reached by any number of images that a test has.
@@ -14,6 +15,11 @@ Share = Annotated[float, Field(ge=1e-4, le=1)]
 METRICS_OF_A_CASE = 6
 #: Of the alpha of a model that is in groups, the share that its groups take.
 GROUPS = 0.1
+
+
+def hypotheses_of_a_case() -> int:
+    """Return how many hypotheses a case may have: our own, and one of each metric of another package."""
+    return METRICS_OF_A_CASE + len(declared("metrics"))
 
 
 class Levels(Table):

@@ -20,11 +20,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from pytest_robustness.extensions import declared
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.tables import Normalisation, Table, beside_suite, is_missing
 
-#: Sources that are a library's models and not a module's factory: ``torchvision:vgg11``.
-LIBRARIES = ("torchvision", "timm", "transformers")
+#: Sources that are a library's models and not a module's factory, ``torchvision:vgg11``: ours, and other packages'.
+LIBRARIES = ("torchvision", "timm", "transformers", *declared("libraries"))
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 #: Sources that are files, program and weights in one.
 PROGRAM_FILES = (".pt", ".ts", ".torchscript", ".pt2", ".onnx")
@@ -36,9 +37,9 @@ def _source(value: str, info: ValidationInfo) -> str:
     library, separator, name = value.partition(":")
     if separator and library == "transformers":
         folder = beside_suite(name, info)
-        return f"{library}:{folder}" if Path(folder).is_dir() else value
+        return f"{library}:{Path(folder).absolute()}" if Path(folder).is_dir() else value
     if Path(value).suffix in PROGRAM_FILES and not FACTORY.fullmatch(value):
-        path = Path(beside_suite(value, info))
+        path = Path(beside_suite(value, info)).absolute()
         if is_missing(path, info):
             raise PydanticCustomError("path_not_file", "{path}", {"path": str(path)})
         return str(path)

@@ -22,7 +22,7 @@ from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.attack import Attack
 from pytest_robustness.suite.durations import Duration
 from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
-from pytest_robustness.suite.levels import GROUPS, METRICS_OF_A_CASE, Levels
+from pytest_robustness.suite.levels import GROUPS, Levels, hypotheses_of_a_case
 from pytest_robustness.suite.model import Model
 from pytest_robustness.suite.names import Name, distinct_names
 from pytest_robustness.suite.problems import explain
@@ -273,7 +273,7 @@ class Case:
     @property
     def weight(self) -> float:
         """The share of its model's alpha that each of this case's tests has."""
-        return self.suite.levels.cases / max(1, len(self.suite.regular_attacks)) / METRICS_OF_A_CASE
+        return self.suite.levels.cases / max(1, len(self.suite.regular_attacks)) / hypotheses_of_a_case()
 
     def error(self, key: str, problem: str) -> RobustnessError:
         """What is wrong with a key of the suite file."""

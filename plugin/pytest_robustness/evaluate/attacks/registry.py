@@ -13,6 +13,7 @@ from pytest_robustness.evaluate.attacks.base import AttackSpec, Norm, norm_named
 from pytest_robustness.evaluate.attacks.core import ALIASES, CORE, IN_BALL
 from pytest_robustness.evaluate.attacks.corruptions import SPECS as CORRUPTIONS
 from pytest_robustness.evaluate.attacks.resolved import SAY_NORM, ResolvedAttack
+from pytest_robustness.extensions import declared, extension
 from pytest_robustness.records.protocol import Parameter
 from pytest_robustness.suite.suite import Case
 
@@ -70,6 +71,9 @@ def _known(case: Case, key: str) -> AttackSpec:
     own = ATTACKS.get(ALIASES.get(name, name))
     if own is not None:
         return own
+    if name in declared("attacks"):
+        theirs: AttackSpec = extension("attacks", name)
+        return theirs
     prefix, separator, rest = name.partition(":")
     if prefix in LIBRARIES and separator:
         try:

@@ -25,6 +25,7 @@ from pytest_robustness.evaluate.models.classifier import Classifier, row_floor
 from pytest_robustness.evaluate.models.identity import model_key
 from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime import devices
+from pytest_robustness.extensions import extensions
 from pytest_robustness.records.finding import Finding
 from pytest_robustness.suite.suite import Case, Suite
 
@@ -98,7 +99,8 @@ def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Leve
         return [] if level == "masking" else [accuracy(subject)]
     if level != "heavy":
         subject = replace(subject, transferred=_transferred(case, subject, images))
-    return [finding for check in CHECKS[level] if (finding := check(subject)) is not None]
+    more = extensions("health").values() if level == "cheap" else ()
+    return [finding for check in (*CHECKS[level], *more) if (finding := check(subject)) is not None]
 
 
 def _transferred(case: Case, subject: Subject, images: ImageSet) -> Tensor | None:

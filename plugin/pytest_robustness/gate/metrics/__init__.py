@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pytest_robustness.gate.metrics.clean_accuracy import compare_clean_accuracy, shown_clean_accuracy
 from pytest_robustness.gate.metrics.distance import compare_distance, distance_differences
 from pytest_robustness.gate.metrics.effort import compare_effort, effort_differences
+from pytest_robustness.gate.metrics.extra import compare_extra, extra_metrics, extra_values
 from pytest_robustness.gate.metrics.noise_rate import compare_noise_rate, noise_differences
 from pytest_robustness.gate.metrics.paired import attempted, percent, points
 from pytest_robustness.gate.metrics.robust_accuracy import compare_robust_accuracy, robust, robust_differences
@@ -37,6 +38,8 @@ __all__ = [
     "compare_success_rate",
     "distance_differences",
     "exceeded_limit",
+    "extra_metrics",
+    "extra_values",
     "percent",
     "points",
     "pooled",
@@ -78,4 +81,4 @@ def compare(then: Measurement, now: Measurement, rules: Rules) -> list[MetricVer
     else:
         efforts = next((metric for metric in found if metric.metric == "effort"), None)
         found.append(compare_work(then, now, rules, efforts))
-    return [*found, *shown_clean_accuracy(then, now, rules)]
+    return [*found, *compare_extra(then, now, rules), *shown_clean_accuracy(then, now, rules)]

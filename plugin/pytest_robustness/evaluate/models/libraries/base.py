@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.models.libraries.hub import Remote
+from pytest_robustness.extensions import declared, extension
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.tables import Normalisation
 
@@ -61,6 +62,9 @@ class Library(Protocol):
 
 def library(name: str) -> Library:
     """``torchvision`` or ``timm``; imports it."""
+    if name in declared("libraries"):
+        theirs: Library = extension("libraries", name)
+        return theirs
     try:
         module = import_module(f"{__package__}.{name}")
     except ImportError as error:

@@ -1,0 +1,57 @@
+"""Parts of other packages: what they declare as entry points in a group of ours is used like our own.
+
+In their ``pyproject.toml``::
+
+    [project.entry-points."pytest_robustness.metrics"]
+    median_effort = "their_package.metrics:MedianEffort"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any
+
+from pytest_robustness.errors import RobustnessError
+
+#: What others may add, each a group of entry points: ``pytest_robustness.attacks`` and so on.
+GROUPS = ("attacks", "formats", "health", "libraries", "metrics")
+PREFIX = "pytest_robustness"
+
+
+@cache
+def declared(group: str) -> Mapping[str, EntryPoint]:
+    """Return what others declare in one of ``GROUPS``, by name, sorted; nothing is imported.
+
+    Raises RobustnessError where two packages declare the same name.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=f"{PREFIX}.{group}"), key=lambda point: point.name):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            what = f"{point.name!r} is declared by {_package(other)} and by {_package(point)}"
+            raise RobustnessError(f"{PREFIX}.{group}: {what}: uninstall one of them")
+    return MappingProxyType(found)
+
+
+@cache
+def extension(group: str, name: str) -> Any:
+    """Import what others declare under a name. Raises RobustnessError, naming their package, where that fails."""
+    point = declared(group)[name]
+    try:
+        return point.load()
+    except Exception as error:  # of their code
+        said = str(error).splitlines()[:1] or [""]
+        what = f"{point.value} of {_package(point)} cannot be imported: {type(error).__name__}: {said[0]}"
+        raise RobustnessError(f"{PREFIX}.{group}: {what}") from error
+
+
+def extensions(group: str) -> dict[str, Any]:
+    """Import all that others declare in a group, by name. Raises RobustnessError as ``extension`` does."""
+    return {name: extension(group, name) for name in declared(group)}
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "an unknown package"

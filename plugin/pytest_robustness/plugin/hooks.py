@@ -1,0 +1,20 @@
+"""Hooks for other plugins and conftest files, beside pytest's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_robustness.records.verdict import Verdict
+    from pytest_robustness.report.data import Report
+
+
+def pytest_robustness_verdict(case: str, verdict: Verdict) -> None:
+    """Called in the main process when a case has been judged, in the order they end.
+
+    ``case`` is ``MODEL/ATTACK``, ``verdict`` says ``passed``, ``status``, ``reason`` and ``metrics``.
+    """
+
+
+def pytest_robustness_report(report: Report) -> None:
+    """Called in the main process at the end of a run, with all that its report has, before reports are written."""
