@@ -1,4 +1,4 @@
-"""What every stored record shares: the pydantic base class, and how its JSON is read and written."""
+"""The base of all stored records: their pydantic class, and the functions that read and write their JSON."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Record(BaseModel):
-    """The base of everything stored or sent: immutable, no unknown keys, no conversions, no infinities or NaN."""
+    """Base of everything that is stored or sent: immutable, without unknown keys, conversions, infinities or NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, serialize_by_alias=True)
 
 
 def is_none(value: Any) -> bool:
-    """Fields that came later are left out where they say nothing: what was stored before stays as it was."""
+    """Return whether a value is None. A field with ``exclude_if=is_none`` is then left out of the stored JSON.
+
+    Fields that were added later use it, so that what was stored before they existed stays as it was.
+    """
     return value is None
 
 
 def versioned(text: str, what: str, schema: int, *, oldest: int | None = None) -> dict[str, Any]:
-    """The object of a stored JSON file, of a schema from ``oldest`` on; None: of ``schema`` only.
+    """Parse a stored JSON file and return the object in it.
 
-    Raises RobustnessError for no object, or for one of another schema.
+    The object's schema must be from ``oldest`` to ``schema``. When ``oldest`` is None, it must be ``schema``.
+
+    Raises RobustnessError when the text is not JSON, has no object at the top, or has another schema.
     """
     try:
         data = json.loads(text)
@@ -42,13 +47,16 @@ def versioned(text: str, what: str, schema: int, *, oldest: int | None = None) -
 
 
 def first_problem(error: ValidationError) -> str:
-    """Key and problem, in one line."""
+    """Return the first problem of a validation error in one line: the key and what is wrong."""
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def pretty_json(value: Any, indent: int) -> str:
-    """Objects indented with sorted keys, arrays on one line, but for arrays of objects: one a line."""
+    """Format a value as JSON: objects are indented and have sorted keys, and each array takes one line.
+
+    An array of objects has one line for each of them.
+    """
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
         each = [" " * indent + json.dumps(one, allow_nan=False, sort_keys=True) for one in value]
         return "[\n" + ",\n".join(each) + "\n" + " " * (indent - 2) + "]"

@@ -6,7 +6,10 @@ from typing import Self
 
 
 class CaseId(str):
-    """A case's id, ``MODEL/ATTACK``: the id of its test, and the place of its baseline in a suite's folder."""
+    """Holds a case's id, ``MODEL/ATTACK``.
+
+    It is the id of the case's test, and the place of the case's baseline in a suite's folder.
+    """
 
     __slots__ = ()
 
@@ -17,10 +20,10 @@ class CaseId(str):
 
     @property
     def model(self) -> str:
-        """The model's name."""
+        """Return the model's name."""
         return self.partition("/")[0]
 
     @property
     def attack(self) -> str:
-        """The attack's name; empty where the text is no case's id."""
+        """Return the attack's name. It is empty when the text is not a case's id."""
         return self.partition("/")[2]

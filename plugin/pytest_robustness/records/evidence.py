@@ -1,4 +1,4 @@
-"""What happened to each image of a case, and the rates over them."""
+"""Evidence: what happened to each image of a case, and the rates over the images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from pytest_robustness.records.base import Finite, Record, is_none
 
-#: Stored noise rates are rounded, and so is everything before it is judged.
+#: Digits to which noise rates are rounded when they are stored. All values are rounded before they are judged.
 NOISE_DIGITS = 6
 Bit = Annotated[int, Field(ge=0, le=1)]
 Noise = Annotated[float, Field(ge=0, le=2)]
@@ -20,28 +20,29 @@ Effort = Annotated[int, Field(ge=0, lt=2**31)]
 
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Work = Annotated[int, Field(ge=0, lt=2**62)]
-#: Arrays of one value an attacked image, and of one an unselected image.
+#: Arrays with one value per attacked image, and arrays with one value per unselected image.
 ATTACKED = ("correct", "success", "effort", "noise", "distance", "forwards", "gradients", "fooled_by", "pixels")
 UNSELECTED = ("unselected_correct", "unselected_top_5")
 
 
 class Evidence(Record):
-    """What happened to each image, in the order of the image set.
+    """Records what happened to each image, in the order of the image set.
 
     Attributes:
-        correct: whether the model is right about the clean image; then there was an attempt.
-        success: whether the attack's answer fools the model; of an attack that looks for the smallest perturbation and
-            has no epsilon, whether it found one that does.
-        effort: gradient evaluations until first fooled, B + 1 for never; null without an attempt. None: of an attack
-            that cannot tell.
-        noise: 1 - SSIM of the answer; null without a success.
-        distance: norm of the answer minus the clean image, null where no answer fools. None: of an attack that does
-            not look for small ones.
-        forwards, gradients: rows computed for the image, forwards and backwards; null without an attempt. None: of an
-            attack that is only counted as a whole.
-        fooled_by: of an ensemble, the number of the member that fooled the model, from 0; null without a success.
-        pixels: of a corruption, the digest of the corrupted image; null without an attempt.
-        unselected_correct, unselected_top_5: of the images that were chosen blindly. None: the suite has none.
+        correct: whether the model is right about the clean image. Only then is the image attacked: it is an attempt.
+        success: whether the attack's answer fools the model. For an attack that looks for the smallest perturbation and
+            has no epsilon: whether it found a perturbation that fools the model.
+        effort: gradient evaluations until the model is first fooled, B + 1 when it never is; null without an attempt.
+            None when the attack cannot tell.
+        noise: 1 - SSIM of the attack's answer; null without a success.
+        distance: norm of the attack's answer minus the clean image; null when no answer fools the model. None when the
+            attack does not look for small perturbations.
+        forwards, gradients: rows computed for the image, forwards and backwards; null without an attempt. None when the
+            rows of the attack are only counted as a whole.
+        fooled_by: for an ensemble, the number of the member that fooled the model, from 0; null without a success.
+        pixels: for a corruption, the digest of the corrupted image; null without an attempt.
+        unselected_correct, unselected_top_5: whether the model is right about each of the images that were chosen
+            blindly, by its first answer and by its first five. None when the suite has no such images.
     """
 
     correct: list[Bit]
@@ -58,11 +59,11 @@ class Evidence(Record):
 
     @property
     def digest(self) -> str:
-        """Rounded averages do not show every edit; this does."""
+        """Return the SHA-256 of the evidence. It shows every edit, which rounded averages do not."""
         return sha256(self.model_dump_json().encode()).hexdigest()
 
     def at(self, images: Sequence[int], unselected: Sequence[int] = ()) -> Evidence:
-        """Of some of the images, in this order, by their places; and of some of the unselected ones."""
+        """Return the evidence of some images and some unselected ones, given by their places, in the given order."""
         places = dict.fromkeys(ATTACKED, images) | dict.fromkeys(UNSELECTED, unselected)
         given = {name: getattr(self, name) for name in places}
         kept = {name: None if values is None else [values[i] for i in places[name]] for name, values in given.items()}
@@ -94,7 +95,7 @@ class Evidence(Record):
 
 
 class Aggregates(Record):
-    """Rates over a case. None where nothing can be averaged."""
+    """Holds the rates over a case. A rate is None when there is nothing to average."""
 
     images: NonNegativeInt
     attempts: NonNegativeInt
@@ -139,5 +140,5 @@ def _median(values: list[float]) -> float | None:
 
 
 def significant(value: float) -> float:
-    """Rounded to six significant digits, as distances are stored."""
+    """Return a value rounded to six significant digits, as distances are stored."""
     return float(f"{value:.6g}")

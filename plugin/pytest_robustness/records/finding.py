@@ -1,4 +1,4 @@
-"""What a check says of a model, as it is shown and stored."""
+"""Findings: what a check says about a model, as it is shown and stored."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pytest_robustness.records.base import Record
 
 
 class Finding(Record):
-    """What one check says of one model.
+    """Holds what one check says about one model.
 
     Attributes:
-        check: its name.
+        check: the check's name.
         passed: whether attacks on the model can be believed, as far as this check can tell.
         numbers: what was measured, in one line.
         meaning: what a failure usually means.
-        advice: what to do about it.
+        advice: what to do about a failure.
     """
 
     check: str
@@ -30,5 +30,8 @@ class Finding(Record):
 
     @property
     def brief(self) -> Finding:
-        """As it is stored: what a failure would have meant says nothing of one that passed."""
+        """Return the finding as it is stored.
+
+        When the check passed, ``meaning`` and ``advice`` are left out, because they are only about a failure.
+        """
         return self.model_copy(update={"meaning": "", "advice": ""}) if self.passed else self

@@ -1,4 +1,4 @@
-"""Which images a measurement is of: each by its key and its label."""
+"""Lists of images: which images a measurement is of, each by its key and its label."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SCHEMA: Literal[1] = 1
 
 #: Characters that end a line, move a cursor or are no text at all.
 UNWRITABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-#: Of a value to slice by: it becomes part of a line.
+#: Largest number of characters of a value to slice by. The value becomes part of a line.
 LONGEST = 100
-#: sha256 of an image's pixels, or of its file's bytes in a folder; neither its name nor its place.
+#: sha256 of an image's pixels, or of its file's bytes in a folder. It does not depend on the image's name or place.
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 def unfit(values: Iterable[str]) -> str | None:
-    """Return the first value that no slice can be called by, escaped and short; None where all can."""
+    """Return the first value that cannot be the name of a slice, escaped and shortened. Returns None when all can."""
     odd = next((one for one in values if len(one) > LONGEST or UNWRITABLE.search(one)), None)
     return None if odd is None else f"{odd[:LONGEST]!a}{'...' if len(odd) > LONGEST else ''}"
 
 
 def check_fit(source: object, column: str, values: Iterable[str]) -> None:
-    """Raise RobustnessError, naming the file they are from, for values that no slice can be called by."""
+    """Raise RobustnessError, naming the file the values are from, when a value cannot be the name of a slice."""
     if (odd := unfit(values)) is not None:
         raise RobustnessError(f"{source}: {column}: {odd} is no name of a slice: should be a short line of text")
 
@@ -42,7 +42,10 @@ class ImageSetId(Record):
 
 
 class ImageList(Record):
-    """The images of a set, in its order. Kept once a suite, however many measurements are of it."""
+    """Lists the images of a set, in the set's order.
+
+    A suite keeps each list once, however many measurements are of its images.
+    """
 
     keys: list[Key]
     labels: list[Annotated[int, Field(ge=0, lt=2**31)]]
@@ -65,7 +68,7 @@ class ImageList(Record):
 
     @property
     def digest(self) -> str:
-        """Of keys and labels in their order; 64 hexadecimal digits."""
+        """Return the digest of the keys and labels in their order, as 64 hexadecimal digits."""
         hasher = sha256()
         for key, label in zip(self.keys, self.labels, strict=True):
             hasher.update(f"{key} {label}\n".encode())
@@ -76,16 +79,19 @@ class ImageList(Record):
         return ImageSetId(count=len(self.keys), digest=self.digest)
 
     def without_columns(self) -> Self:
-        """As baselines keep it: another value in a column makes it no other set."""
+        """Return the list without columns, as baselines keep it: another value in a column makes no other set."""
         return self.model_copy(update={"columns": {}})
 
     def to_json(self) -> str:
-        """The text of its file: one array a line, newline at the end."""
+        """Return the text of the list's file: one line per array, and a newline at the end."""
         return pretty_json({"schema": SCHEMA, **self.model_dump()}, 2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises RobustnessError, in one line, for anything ``to_json`` could not have written."""
+        """Read a list from the text of its file.
+
+        Raises RobustnessError, in one line, for anything ``to_json`` could not have written.
+        """
         data = versioned(text, "list of images", SCHEMA)
         del data["schema"]
         try:

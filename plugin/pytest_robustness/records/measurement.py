@@ -1,4 +1,4 @@
-"""What is stored and sent: protocols, measurements and their JSON form. Plain data, no torch."""
+"""Measurements and their JSON form, as they are stored and sent. Plain data, no torch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pytest_robustness.records.protocol import Protocol, from_version_1
 from pytest_robustness.records.provenance import Provenance
 
 SCHEMA: Literal[2] = 2
-#: What a backward costs, in forwards: nearly the same for all convolutional networks.
+#: The cost of a backward in forwards. It is nearly the same for all convolutional networks.
 BACKWARD = 2
-#: Of a stored measurement, after its head: what is longest comes last.
+#: Sections of a stored measurement after its head. The longest come last.
 SECTIONS = ("images", "unselected", "timing", "protocol", "provenance", "findings", "evidence")
 
 
 class Timing(Record):
-    """Attack time. Seconds are process CPU time on a CPU and device time on a GPU.
+    """Holds the time of an attack. Seconds are process CPU time on a CPU and device time on a GPU.
 
-    A gradient unit is one forward and backward to the input of the same batch. Only for a suite that judges time by
-    the clock are some of them timed beside the attack; null elsewhere.
+    A gradient unit is one forward and backward to the input of the same batch. Units are timed beside the attack only
+    when the suite judges time by the clock. Otherwise they are null.
     """
 
     seconds_per_attempt: Finite | None
@@ -50,7 +50,7 @@ class Timing(Record):
 
 
 class Estimate(Record):
-    """What a trial on a few images tells of a case on all of them, in wall seconds."""
+    """Holds what a trial on a few images took, and what the case would take on all of them, in wall seconds."""
 
     seconds: Finite
     full_seconds: Finite
@@ -58,7 +58,7 @@ class Estimate(Record):
 
 
 class Measurement(Record):
-    """The evidence of one case with all that is needed to read it. A baseline is a stored measurement."""
+    """Holds the evidence of one case and all that is needed to read it. A baseline is a stored measurement."""
 
     schema_version: Literal[2] = Field(default=SCHEMA, alias="schema")
     case: str
@@ -90,7 +90,7 @@ class Measurement(Record):
         return self
 
     def at(self, images: Sequence[int], unselected: Sequence[int] = ()) -> Measurement:
-        """Of some of the images, in this order, and of some of the unselected ones, by their places."""
+        """Return the measurement of some images and some unselected ones, given by their places, in the given order."""
         part = {
             "evidence": self.evidence.at(images, unselected),
             "images": ImageSetId(count=len(images), digest=f"{self.images.digest}, a part"),
@@ -116,19 +116,19 @@ class Measurement(Record):
 
     @property
     def has_success_rate(self) -> bool:
-        """Whether its share of successes says anything: not where the attack goes as far as it has to.
+        """Return whether the share of successes says anything. It does not when the attack goes as far as it has to.
 
         An attack that looks for the smallest perturbation, without an ``eps`` it has to stay within, nearly always
-        finds one. Only CW's rate, at its fixed ``c``, has always been compared.
+        finds one. The exception is CW: its rate, at its fixed ``c``, has always been compared.
         """
         protocol = self.protocol
         return protocol.distance is None or "eps" in protocol.parameters or protocol.attack == "CW"
 
     @property
     def gradient_units(self) -> float | None:
-        """Attack time of an attempt, in gradient units: as it was timed, else as its rows were counted.
+        """Return the attack time of an attempt in gradient units: as timed, otherwise computed from the counted rows.
 
-        None where nothing was attacked, and where neither is known.
+        Returns None when nothing was attacked, and when neither is known.
         """
         if self.timing.gradient_units is not None:
             return self.timing.gradient_units
@@ -143,12 +143,16 @@ class Measurement(Record):
 
     @property
     def seconds(self) -> float | None:
-        """All that the attack took; None where nothing was attacked."""
+        """Return the seconds that the whole attack took. Returns None when nothing was attacked."""
         each = self.timing.seconds_per_attempt
         return None if each is None else each * sum(self.evidence.correct)
 
     def to_json(self) -> str:
-        """Aggregates first, evidence last, one array a line, sorted keys, newline at the end."""
+        """Return the text of the measurement's file.
+
+        Aggregates come before the other sections and evidence comes last. Each array takes one line, keys are sorted,
+        and there is a newline at the end.
+        """
         data = self.model_dump()
         head = {key: data[key] for key in ("schema", "case", "budget")}
         sections = {
@@ -161,7 +165,10 @@ class Measurement(Record):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises RobustnessError, in one line, for anything ``to_json`` could not have written."""
+        """Read a measurement from the text of its file.
+
+        Raises RobustnessError, in one line, for anything ``to_json`` could not have written.
+        """
         data = upgraded(versioned(text, "measurement", SCHEMA, oldest=1))
         stored, digest = data.pop("aggregates", None), data.pop("evidence_digest", None)
         try:
@@ -174,9 +181,10 @@ class Measurement(Record):
 
 
 def upgraded(data: dict[str, Any]) -> dict[str, Any]:
-    """A stored measurement as this version writes it; what it cannot have been compared with stays so.
+    """Convert a stored measurement to the form that this version writes.
 
-    In schema 1 image sets, batch size and row floor were part of every protocol, and sets had no list of images.
+    In schema 1 image sets, batch size and row floor were part of every protocol, and sets had no list of images. What
+    could not be compared with such a measurement before cannot be compared with it now.
     """
     if data["schema"] == SCHEMA:
         return data

@@ -1,4 +1,4 @@
-"""A piece of a case, measured wherever there was room, and how pieces become a measurement."""
+"""Parts of a case, each measured wherever there was room, and how parts are merged into a measurement."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from pytest_robustness.records.provenance import Provenance
 
 
 class Part(Record):
-    """What some of a case's images came to.
+    """Holds the results of some of a case's images.
 
-    ``places`` are theirs in the set ``images``; ``evidence`` is in that order, without unselected images.
+    ``places`` are the places of these images in the set ``images``. ``evidence`` is in the same order, without
+    unselected images.
     """
 
     case: str
@@ -34,7 +35,7 @@ class Part(Record):
 
 
 class CleanPart(Record):
-    """What the model says of the images that were chosen blindly: right or wrong, each."""
+    """Holds whether the model is right or wrong about each of the images that were chosen blindly."""
 
     case: str
     images: ImageSetId
@@ -43,10 +44,10 @@ class CleanPart(Record):
 
 
 def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
-    """Put a case together of parts that have each of its images once, in any order.
+    """Merge parts into the measurement of a case. The parts have each of its images once, in any order.
 
-    Raises RobustnessError, naming the case, for parts of different cases, sets or protocols, and for images that are
-    there twice or not at all.
+    Raises RobustnessError, naming the case, for parts of different cases, sets, protocols or models, and for images
+    that occur twice or not at all.
     """
     first = parts[0]
     for case in [part.case for part in parts] + ([clean.case] if clean else []):
@@ -89,12 +90,16 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
     )
 
 
-#: Fields of a timing that add up.
+#: Fields of a timing that are summed over the parts.
 SUMS = ("attack_seconds", "rows", "gradient_rows", "padding", "rounds", "unit_seconds", "unit_rows")
 
 
 def merged_timing(timings: Sequence[Timing], *, attempts: int, images: int) -> Timing:
-    """What parts cost together. Gradient units come of the sums; of one part they are what its rounds say."""
+    """Return the timing of several parts together.
+
+    Gradient units are computed from the sums. The timing of a single part is returned as it is, with the units that its
+    rounds gave.
+    """
     if len(timings) == 1:
         return timings[0]
     sums = {name: sum(getattr(one, name) for one in timings) for name in SUMS}

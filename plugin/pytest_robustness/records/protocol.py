@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from pytest_robustness.records.base import Finite, Record, is_none
 
-#: Changes whenever the meaning of a measured value does.
+#: The version of a protocol. It changes whenever the meaning of a measured value changes.
 PROTOCOL_VERSION = 2
 NOISE = "1 - SSIM, 7x7 uniform window, sample covariance, data range 1, mean over channels"
 Parameter = bool | int | Finite | str
@@ -69,7 +69,7 @@ class Protocol(Record):
         return sha256(canonical.encode()).hexdigest()
 
     def first_difference(self, other: Protocol) -> str | None:
-        """The first differing key with both values, or None for equal protocols."""
+        """Return the first key that differs, with both values. Returns None when the protocols are equal."""
         mine, theirs = dict(_flat(self.model_dump())), dict(_flat(other.model_dump()))
         for key in sorted(mine.keys() | theirs.keys()):
             if mine.get(key) != theirs.get(key):
@@ -78,10 +78,13 @@ class Protocol(Record):
 
 
 def from_version_1(protocol: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A stored protocol of version 1 in the shape protocols have now, and what is no part of it any more.
+    """Convert a stored protocol of version 1 to the present form, and return it with what is no longer part of it.
 
-    Its version stays 1, so it equals none of today's. Image sets, batch size and row floor were part of all of them.
-    Returns the protocol, and ``images``, ``unselected`` and ``row_floor``. Raises KeyError, TypeError or ValueError.
+    The protocol's version stays 1, so it equals no present protocol. In version 1 image sets, batch size and row floor
+    were part of every protocol.
+
+    Returns the protocol, and a dictionary of ``images``, ``unselected`` and ``row_floor``. Raises KeyError, TypeError
+    or ValueError when the protocol is not as version 1 stored it.
     """
     now = dict(protocol)
     images, unselected = dict(now.pop("images")), now.pop("unselected")

@@ -1,4 +1,4 @@
-"""Where a measurement comes from, and what its model is."""
+"""Provenance: where a measurement comes from, and what its model is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pytest_robustness.records.base import Record, is_none
 
 
 class Architecture(Record):
-    """What a model is made of, as its forward does it: heads that are for training only count as parameters alone."""
+    """Describes what a model is made of, as its forward uses it.
+
+    Heads that are for training only are counted in ``parameters`` alone.
+    """
 
     parameters: NonNegativeInt
     layers: NonNegativeInt = Field(description="convolutions and fully connected layers, all branches counted")
@@ -16,7 +19,7 @@ class Architecture(Record):
 
 
 class Provenance(Record):
-    """Where a measurement comes from. Never compared, but for the device and what the model is."""
+    """Records where a measurement comes from. Only the device and what the model is are ever compared."""
 
     device: str = Field(description="the product, with the vector instructions used")
     device_kind: str = Field(description="cpu or cuda")
@@ -40,7 +43,10 @@ class Provenance(Record):
     architecture: Architecture | None = Field(default=None, exclude_if=is_none)
 
     def changes(self, before: Provenance) -> list[str]:
-        """What of the model is known to differ. Code of different torch versions cannot be compared."""
+        """Return what is known to differ between the models, in a few words each.
+
+        Code of different torch versions cannot be compared, and is left out.
+        """
         digests = {"weights": (before.weights_digest, self.weights_digest)}
         if self.torch == before.torch:
             digests["code"] = (before.code_digest or "unknown", self.code_digest or "unknown")

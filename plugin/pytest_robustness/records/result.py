@@ -1,4 +1,4 @@
-"""What a case comes to: its measurement, its verdict and its pictures."""
+"""The result of a case: its measurement, its verdict and its pictures."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pytest_robustness.records.verdict import Verdict
 
 
 class Result(Record):
-    """A case's measurement, what its worker says of it, and pictures where they are wanted."""
+    """Holds a case's measurement, its worker's verdict, and pictures when they are wanted."""
 
     measurement: Measurement
     verdict: Verdict
     gallery: Gallery | None = None
-    estimate: Estimate | None = None  # of a trial
+    estimate: Estimate | None = None  # only of a trial
     image_lists: list[ImageList] = Field(default=[], description="of the measurement's sets, where not sent before")

@@ -1,4 +1,4 @@
-"""What a run says of itself beside its measurements: which cases it was to measure, and what became of each."""
+"""The record of a run, kept beside its measurements: which cases it was to measure, and what became of each."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pytest_robustness.records.base import Record, first_problem, is_none, prett
 
 SCHEMA: Literal[1] = 1
 
-#: Of a selected case. Only of one that was ``measured`` there is a measurement; one that was ``not checked`` had a test
-#: that ran and did not call ``robustness.check()``.
+#: The status of a selected case. Only a case that was ``measured`` has a measurement. The test of a case that was
+#: ``not checked`` ran, but did not call ``robustness.check()``.
 CaseStatus = Literal["measured", "error", "crashed", "skipped", "not run", "not checked"]
-#: Characters of a problem that are kept.
+#: Number of characters of a problem that are kept.
 LONGEST_PROBLEM = 500
 
 
 class CaseRecord(Record):
-    """What became of one case, and in one line why it was not measured."""
+    """Records what became of one case, and in one line why it was not measured."""
 
     status: CaseStatus
     problem: Annotated[str, StringConstraints(max_length=LONGEST_PROBLEM)] | None = Field(
@@ -28,14 +28,14 @@ class CaseRecord(Record):
 
 
 class RunRecord(Record):
-    """A run of one suite. A reader may rely on the measurements beside it only where it is ``complete``.
+    """Records a run of one suite. A reader may rely on the measurements beside it only when it is ``complete``.
 
     Attributes:
         suite: the suite's name.
         complete: whether the session ended in order; set by the last file that is written.
         plugin: the version of this package.
-        torch: the versions that its measurements name, sorted.
-        candidate: the argument of ``--candidate``, which measures another model in one's place.
+        torch: the torch versions that its measurements name, sorted.
+        candidate: the argument of ``--candidate``, which measures another model in the place of one of the suite.
         cases: every case that was selected, by its id.
     """
 
@@ -47,12 +47,15 @@ class RunRecord(Record):
     cases: dict[str, CaseRecord] = Field(default={})
 
     def to_json(self) -> str:
-        """The text of its file: sorted keys, newline at the end."""
+        """Return the text of the record's file, with sorted keys and a newline at the end."""
         return pretty_json({"schema": SCHEMA, **self.model_dump()}, 2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises RobustnessError, in one line, for anything ``to_json`` could not have written."""
+        """Read a record from the text of its file.
+
+        Raises RobustnessError, in one line, for anything ``to_json`` could not have written.
+        """
         data: dict[str, Any] = versioned(text, "record of a run", SCHEMA)
         del data["schema"]
         try:
@@ -62,6 +65,6 @@ class RunRecord(Record):
 
 
 def one_line(problem: str) -> str:
-    """A problem as a record keeps it: one line of at most 500 characters."""
+    """Return a problem as a record keeps it: one line of at most 500 characters."""
     line = " ".join(problem.split())
     return line if len(line) <= LONGEST_PROBLEM else f"{line[: LONGEST_PROBLEM - 3]}..."

@@ -1,4 +1,4 @@
-"""What the gate says, as data."""
+"""Verdicts: what the gate says, as plain data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import Field, NonNegativeInt
 
 from pytest_robustness.records.base import Record
 
-#: Of a metric.
+#: The outcome of a metric.
 Outcome = Literal["same", "improved", "regressed", "inconclusive", "suspicious", "not judged", "over limit"]
 
 
 class Status(StrEnum):
-    """What became of a case, as it is shown."""
+    """Names what became of a case, as it is shown."""
 
     SAME = "same"
     IMPROVED = "improved"
@@ -62,7 +62,7 @@ class MetricVerdict(Record):
 
     @property
     def moved(self) -> bool:
-        """Whether the value left its tolerance."""
+        """Return whether the value left its tolerance."""
         return self.outcome in ("improved", "regressed", "inconclusive", "suspicious")
 
 
@@ -85,17 +85,17 @@ class SetChange(Record):
 
     @property
     def grown(self) -> bool:
-        """Whether there are images that the baseline has not."""
+        """Return whether there are images that the baseline does not have."""
         return self.new + self.new_unselected > 0
 
     @property
     def removed(self) -> int:
-        """Images of the baseline that are missing, the unselected ones included."""
+        """Return how many images of the baseline are missing, including the unselected ones."""
         return self.missing + self.missing_unselected
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know, each in a few words; empty where the images are the same."""
+        """Return what a reader should know, each in a few words. The list is empty when the images are the same."""
         told = (
             (self.new, "", NEW),
             (self.new_unselected, "unselected ", NEW),
@@ -118,7 +118,7 @@ def count_images(count: int, kind: str, text: str) -> str:
 
 
 class Verdict(Record):
-    """What is said of one case, or of several together: passed or failed, and why in one line."""
+    """Holds what is said about one case, or about several together: passed or failed, and why in one line."""
 
     case: str
     passed: bool
