@@ -1,1 +1,1 @@
-"""A measurement and a baseline become a verdict. Plain data and numpy, never torch or pytest."""
+"""Turns a measurement and a baseline into a verdict. Uses plain data and numpy, never torch or pytest."""

@@ -1,7 +1,7 @@
-"""What a release promised: its baselines and rules, which later updates are held against.
+"""Anchors: the baselines and rules of a release, which later updates are compared with.
 
-Every update of a baseline may be too small to fail. An anchor notices when they add up, when a case has left the suite,
-and when the rules give way. ``python -m pytest_robustness anchor SUITE FOLDER`` records one.
+Each update of a baseline may be too small to fail. An anchor shows when updates add up, when a case has left the suite,
+and when the rules have been loosened. ``python -m pytest_robustness anchor SUITE FOLDER`` records one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pytest_robustness.suite.suite import Suite, Tolerances
 
 
 class AnchorRules(BaseModel):
-    """The rules of a suite, as they were."""
+    """Holds the rules of a suite as they were when the anchor was recorded."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +38,7 @@ class AnchorRules(BaseModel):
     inconclusive: Literal["pass", "fail"]
     tolerances: Tolerances
     max_success_rate: dict[str, Annotated[float, Field(ge=0, le=1)] | None]  # of each attack that every run makes
-    # anchors of earlier versions do not have these: then nothing can have given way
+    # anchors of earlier versions do not have these fields: then none of these rules can have been loosened
     levels: Levels | None = None
     slices: list[str] = Field(default=[])
     suspicious: Literal["fail", "warn"] = "warn"
@@ -58,7 +58,7 @@ class AnchorRules(BaseModel):
         )
 
     def loosened(self, now: AnchorRules) -> Iterator[str]:
-        """The rules that let more pass now."""
+        """Yield a line for each rule that lets more pass now."""
         for name, then in self.tolerances:
             if (value := getattr(now.tolerances, name)) > then:
                 yield f"tolerances.{name} rose from {then:g} to {value:g}"
@@ -79,17 +79,20 @@ class AnchorRules(BaseModel):
 
 
 class Anchor:
-    """A suite's part of a folder of anchors: ``<root>/<suite>/``, like its baselines, with the rules beside them."""
+    """Holds a suite's part of a folder of anchors.
+
+    It lies at ``<root>/<suite>/`` like the suite's baselines, with the rules beside them.
+    """
 
     def __init__(self, root: Path, suite: Suite) -> None:
         self.store, self.suite = BaselineStore(root, suite.name), suite
         self.file = self.store.folder / "rules.json"
 
     def record(self, baselines: BaselineStore) -> int:
-        """Take over the baselines of the suite's cases, the lists of their images, and the rules, which come last.
+        """Copy the baselines of the suite's cases and the lists of their images, then write the rules.
 
-        Returns how many baselines there were. Raises RobustnessError where a case of every run has none, and where a
-        list that is needed cannot be read.
+        Returns the number of baselines. Raises RobustnessError when a case of every run has no baseline, when a list
+        that is needed cannot be read, and when the folder has files that are no part of an anchor.
         """
         found = {case.id: baselines.read(case.id) for case in self.suite.cases()}
         regular = set(self.suite.regular_attacks)
@@ -120,7 +123,7 @@ class Anchor:
         return True
 
     def rules(self) -> AnchorRules:
-        """Raises RobustnessError where there is none, or it is damaged."""
+        """Return the recorded rules. Raises RobustnessError when there are none, or their file is damaged."""
         try:
             return AnchorRules.model_validate_json(self.file.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -134,7 +137,7 @@ class Anchor:
             raise RobustnessError(f"{self.file}: {where}: {first['msg'].lower()}") from None
 
     def violations(self) -> list[str]:
-        """What became weaker in the suite itself."""
+        """Return a line for everything that became weaker in the suite itself."""
         then, now = self.rules(), AnchorRules.of(self.suite)
         dropped, _ = self.store.others({case.id for case in self.suite.cases()})
         on_request = [
@@ -146,7 +149,7 @@ class Anchor:
         return [f"since the anchor: {problem}" for problem in found]
 
     def notices(self) -> list[str]:
-        """What lowers a level and is no fault: attacks that were added share it."""
+        """Return a line for what lowers a level and is no fault: attacks that were added share the level of a case."""
         then, now = self.rules(), AnchorRules.of(self.suite)
         if added := [name for name in now.max_success_rate if name not in then.max_success_rate]:
             names = ", ".join(added)
@@ -156,9 +159,9 @@ class Anchor:
     def together(
         self, measurements: Mapping[str, Measurement], own: Iterable[ImageList], removed: int = 0
     ) -> list[str]:
-        """What several cases of a run say together that fails by the anchor, each in one line.
+        """Return what several cases of a run show together that fails by the anchor, each in one line.
 
-        A case whose file is damaged has said so itself, and is left out.
+        A case whose file is damaged is left out, because its own verdict says so.
         """
         lists = Lists(own, self.store.image_list)
         found = judge_together(self.suite, measurements, self.store.read, lists, accept_removed_images=removed > 0)
@@ -167,13 +170,13 @@ class Anchor:
     def judge(
         self, now: Measurement, verdict: Verdict, rules: Rules, own: Iterable[ImageList] = (), removed: int = 0
     ) -> Verdict:
-        """A case's verdict by its baseline, unless it passes there and fails here.
+        """Return a case's verdict by its baseline, or a failed one when it passes by that and fails by the anchor.
 
         Args:
-            now, verdict, rules: the measurement, and what its baseline says of it by which rules.
+            now, verdict, rules: the measurement, its verdict by its baseline, and the rules of that verdict.
             own: the lists of the measurement's images.
-            removed: images whose absence was accepted when baselines were updated, in all; those of them that went
-                since the anchor need not be accepted again.
+            removed: how many images in all were accepted as missing when baselines were updated. Those of them that
+                went since the anchor need not be accepted again.
 
         Raises RobustnessError for a damaged file.
         """

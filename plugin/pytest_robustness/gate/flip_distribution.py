@@ -1,4 +1,4 @@
-"""The distribution of a sum of differences when each is as likely to be its opposite: one tail of it, or all.
+"""The distribution of a sum of differences when each is as likely to have the opposite sign: one tail of it, or all.
 
 Standard library and numpy only.
 """
@@ -16,26 +16,26 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-#: The sum of all differences, in steps of the test's grid; and the steps that an average difference has at least.
+#: Size of the test's grid: the steps of the sum of all differences, and the least steps of an average difference.
 GRID, RESOLUTION = 2**16, 8
-#: Up to so many differences times cells the distribution is added up image by image (about 0.1 s).
+#: Largest number of differences times cells for which the distribution is added up image by image (about 0.1 s).
 ADDED_UP = 2**26
-#: Half the width of what is computed of a distribution, in roots of the sum of squares. Hoeffding's inequality bounds
-#: what lies outside by 2 exp(-2 x 5 x 5) = 4e-22.
+#: Half the width of the computed window of a distribution, in units of the root of the sum of squares. Hoeffding's
+#: inequality bounds what lies outside by 2 exp(-2 x 5 x 5) = 4e-22.
 HALF_WIDTH = 5
-#: Frequencies whose amplitude is below exp(-50) = 2e-22 are left out, and sums more unlikely than floats can say.
+#: Frequencies whose amplitude is below exp(-50) = 2e-22 are left out, and sums too unlikely for a float.
 NEGLIGIBLE, UNDERFLOW = -50.0, -740.0
-#: ``table`` tells no smaller probabilities apart; those above are right to within 1 %.
+#: The smallest probability in ``table``. Larger ones are right to within 1 %.
 FLOOR = 1e-10
-#: Sizes whose factors are multiplied before frequencies are left out.
+#: Number of sizes whose factors are multiplied before frequencies are left out.
 CHUNK = 16
 
 
 def on_grid(differences: Sequence[int] | Ints) -> Ints:
-    """Return differences as small whole numbers: divided by what divides all of them, and rounded to fit the grid.
+    """Return differences as small whole numbers: divided by their greatest common divisor, and rounded to fit the grid.
 
-    The absolute values alone decide the unit and the grid, so differences that change their sign change it here, too.
-    Differences are rounded where their sum exceeds ``GRID`` steps and an average difference has more than
+    The absolute values alone decide the divisor and the grid. So when a difference changes its sign, its number here
+    does, too. Differences are rounded where their sum exceeds ``GRID`` steps and an average difference has more than
     ``RESOLUTION`` steps, by at most half a step.
     """
     values: Ints = np.asarray(differences, dtype=np.int64)
@@ -49,16 +49,16 @@ def on_grid(differences: Sequence[int] | Ints) -> Ints:
 
 
 class FlipDistribution:
-    """The sum of the sizes that are drawn, when each is drawn with probability 1/2.
+    """Computes the distribution of the sum of the drawn sizes, when each size is drawn with probability 1/2.
 
-    A sum of differences with random signs is twice that, less the sum of all sizes. Sizes that repeat cost little.
+    A sum of differences with random signs is twice that sum, minus the sum of all sizes. Repeated sizes cost little.
 
     Attributes:
         total: the sum of all sizes.
     """
 
     def __init__(self, sizes: Ints) -> None:
-        """``sizes`` are positive integers, in any order; not empty."""
+        """Take ``sizes``: positive integers, in any order, at least one."""
         self.counts: Ints = np.bincount(sizes)
         self.sizes: Ints = np.flatnonzero(self.counts)
         self.counts = self.counts[self.sizes]
@@ -66,23 +66,23 @@ class FlipDistribution:
         self.images = int(self.counts.sum())
 
     def at_least(self, drawn: int) -> float:
-        """Return the probability that the sum is ``drawn`` or more, at least the smallest positive float.
+        """Return the probability that the sum is ``drawn`` or more, but never less than the smallest positive float.
 
-        Exact to the last digits of a float, also far out: added up image by image where that is quick, otherwise a
-        binomial tail for sizes that are all equal, or a Fourier sum of the distribution tilted towards ``drawn``, whose
-        relative error is 1e-9 or less.
+        It is exact to the last digits of a float, also far out in the tail. The distribution is added up image by image
+        where that is quick. Otherwise it is a binomial tail for sizes that are all equal, or a Fourier sum of the
+        distribution tilted towards ``drawn``, whose relative error is 1e-9 or less.
 
         Source of the tilt: Esscher, "On the probability function in the collective theory of risk".
         """
         if self._quick:
             return _positive(float(self._added_up[drawn:].sum()))
-        if 2 * drawn < self.total:  # the smaller tail is the sure one; the distribution is symmetric
+        if 2 * drawn < self.total:  # the smaller tail is the accurate one; the distribution is symmetric
             tail, tie = self._upper(self.total - drawn)
             return min(1.0, 1 - tail + tie)
         return _positive(self._upper(drawn)[0])
 
     def table(self) -> Floats:
-        """Return (total + 1,): of each sum the probability of it or more, and ``FLOOR`` for any below it."""
+        """Return (total + 1,) probabilities: for each sum, that of this sum or more, but never less than ``FLOOR``."""
         if self._quick:
             chances = self._added_up
         else:
@@ -98,7 +98,7 @@ class FlipDistribution:
 
     @cached_property
     def _added_up(self) -> Floats:
-        """(total + 1,): the probability of each sum."""
+        """Return (total + 1,) probabilities, one for each sum."""
         chances = np.zeros(self.total + 1)
         chances[0] = 1
         reach = 0
@@ -110,11 +110,14 @@ class FlipDistribution:
         return chances
 
     def _upper(self, drawn: int) -> tuple[float, float]:
-        """The probabilities of ``drawn`` or more, and of ``drawn``; at least half of the total is drawn."""
+        """Return the probabilities of ``drawn`` or more, and of exactly ``drawn``.
+
+        ``drawn`` is at least half of the total.
+        """
         if len(self.sizes) == 1:
             return _binomial(self.images, drawn // int(self.sizes[0]))
         tilt = self._tilt(drawn)
-        # of exp(tilt x (sum - drawn)) on average: an upper bound of the probability, and its scale
+        # log of the mean of exp(tilt x (sum - drawn)): the mean bounds the probability from above, and is its scale
         log_scale = float(self.counts @ (np.logaddexp(0, tilt * self.sizes) - math.log(2))) - tilt * drawn
         if log_scale < UNDERFLOW:
             return 0.0, 0.0
@@ -124,7 +127,7 @@ class FlipDistribution:
         return scale * float(above @ np.exp(-tilt * np.arange(len(above)))), scale * float(above[0])
 
     def _tilt(self, drawn: int) -> float:
-        """The tilt that makes ``drawn`` the mean, by bisection; how near it comes has no say in the result."""
+        """Return the tilt that makes ``drawn`` the mean, found by bisection. Its error does not affect the result."""
         low, high = 0.0, 64.0
         for _ in range(60):
             tilt = (low + high) / 2
@@ -133,15 +136,16 @@ class FlipDistribution:
         return low
 
     def _tilted(self, tilt: float, middle: int) -> tuple[int, Floats]:
-        """The probabilities of the sums around ``middle``, the mean, when larger sums are exp(tilt) times as likely.
+        """Return the first sum of a window around ``middle``, and the probabilities of the sums in it, under a tilt.
 
-        The window is one period of a discrete Fourier transform. Returns its first sum and the probabilities.
+        The tilt multiplies the probability of a sum by exp(tilt) for each step up, and makes ``middle`` the mean. The
+        window is one period of a discrete Fourier transform.
         """
         spread = math.sqrt(float(self.counts @ np.square(self.sizes)))
         period = 1 << math.ceil(math.log2(min(self.total + 1, 2 * HALF_WIDTH * spread + 2)))
         frequencies = np.arange(period // 2 + 1)
         log_amplitude, phase = np.zeros(len(frequencies)), np.zeros(len(frequencies))
-        order = np.lexsort((-self.sizes, -self.counts))  # sizes that repeat damp most
+        order = np.lexsort((-self.sizes, -self.counts))  # sizes that repeat reduce the amplitude most
         for begin in range(0, len(order), CHUNK):
             sizes, counts = (part[order[begin : begin + CHUNK], None] for part in (self.sizes, self.counts))
             drawn = 1 / (1 + np.exp(-tilt * sizes))
@@ -160,9 +164,10 @@ class FlipDistribution:
 
 
 def _binomial(trials: int, successes: int) -> tuple[float, float]:
-    """The probabilities of so many successes or more, and of so many, at 1/2 each; at least half of them succeed.
+    """Return the probabilities of ``successes`` or more, and of exactly ``successes``, in trials of probability 1/2.
 
-    The first term is a whole number divided by a power of two, the others follow from their ratios.
+    At least half of the trials must succeed. The first term is a whole number divided by a power of two, and the others
+    follow from their ratios.
     """
     ways = math.comb(trials, successes)
     shift = max(0, ways.bit_length() - 64)

@@ -1,4 +1,4 @@
-"""An anchor that needs no copy: a suite and its baselines as a revision of the repository has them."""
+"""Anchors that need no copy: a suite and its baselines as a revision of the repository has them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from pytest_robustness.suite.suite import Suite
 
 
 def anchor_at(revision: str, suite: Suite, baselines: Path, root: Path) -> Anchor:
-    """Read a suite's file and baselines as a revision has them; once a process.
+    """Return the anchor of a suite's file and baselines as a revision has them. A process reads each revision once.
 
     Args:
         revision: a tag, branch or commit of the repository at ``root``.
-        suite: as it is now; at the revision its file is at the same place.
+        suite: the suite as it is now. At the revision its file must be at the same place.
         baselines: the folder of all suites' baselines, in the repository.
-        root: of the repository, or a folder in it.
+        root: the folder of the repository, or a folder in it.
 
-    Raises RobustnessError where there is no such revision, or no such suite or baselines in it.
+    Raises RobustnessError when there is no such revision, or no such suite or baselines in it.
     """
     folder = _extracted(revision, real(suite.path), real(baselines) / suite.name, real(root))
     return Anchor(Path(folder.name) / "anchors", suite)
@@ -60,9 +60,9 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
 
 
 def _extract(top: Path, commit: str, paths: Sequence[str], there: Path) -> None:
-    """Write a commit's files below some paths, each of which it has to have.
+    """Write a commit's files below some paths into a folder. Each path must have a file in the commit.
 
-    Byte for byte: an archive leaves out what .gitattributes say.
+    Files are copied byte for byte. An archive would leave out the files that .gitattributes excludes.
     """
     listed = _git(top, "ls-tree", "-rz", commit, "--", *paths).split(b"\0")
     found = dict(entry.split(b"\t", 1)[::-1] for entry in listed if entry)  # by name: mode, kind and digest
@@ -77,7 +77,7 @@ def _extract(top: Path, commit: str, paths: Sequence[str], there: Path) -> None:
         path = there / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(stream.read(size))
-        stream.readline()  # the end of what it says of a file
+        stream.readline()  # the newline that ends a file's entry
 
 
 def _git(folder: Path, *arguments: str, told: bytes = b"") -> bytes:

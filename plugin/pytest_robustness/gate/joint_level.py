@@ -1,27 +1,27 @@
 """One level for a whole model: several hypotheses about the same images, judged together by joint sign flips.
 
 A hypothesis has one whole number per image: its difference, positive where the image got worse. If a change made the
-model neither better nor worse, an image is as likely to have its two results exchanged, which turns the signs of *all*
-its differences at once. Such flips keep everything that hypotheses have in common, so the smallest of their weighted
-p values can be compared with what it would be by chance.
+model neither better nor worse, an image is as likely to have its two results exchanged, which changes the signs of
+*all* its differences at once. Such flips keep everything that hypotheses have in common, so the smallest of their
+weighted p values can be compared with what it would be by chance.
 
 **The statistic.** Each hypothesis has its own exact p value, ``sign_flip``'s, and a declared weight. The statistic T
 is the smallest p / weight. The same function is computed for 65,535 flips of the images. The family p value of a
 hypothesis is the share of flips, the observed signs among them, whose T is at most its own p / weight. A model alarms
 where a family p value is at most alpha.
 
-**What is dropped.** A hypothesis without a difference and one that is another's twin (equal differences, or equal but
-for a common positive factor) have no part in T: the dead one drops out, twins share the larger weight. Whether they do
-depends on absolute values and on which signs of an image agree, which no flip changes, so T stays the same function
-under every flip, and the level is kept. The weight that falls free needs no handing out: ranks of T do not change when
-all weights are multiplied by one number.
+**What is dropped.** A hypothesis without a difference has no part in T. Hypotheses that are twins (equal differences,
+or equal but for a common positive factor) have one part in T, with the largest of their weights. Which hypotheses these
+are depends on absolute values and on which signs of an image agree. No flip changes either, so T stays the same
+function under every flip, and the level is kept. The weight that becomes free need not be handed out: ranks of T do not
+change when all weights are multiplied by one number.
 
-**It contains Bonferroni's test**, also with the weight that was given back. Let L be the sum of the weights that have
+**It contains Bonferroni's test**, also with the weight that became free. Let L be the sum of the weights that have
 a part in T, at most 1. Bonferroni rejects where T <= alpha / L. A family p value is the smaller of the rank and L x T:
 both are thresholds on the same T, so together they reject with the larger of their probabilities, not with the sum.
 Hence a case that decides alone, p <= alpha x weight, is never contradicted, and a full run can only add failures.
 
-**Its level** is alpha, by Fisher's argument, apart from the chance in which flips were drawn. They follow from the
+**Its level** is alpha, by Fisher's argument, apart from the chance in which flips were drawn. The flips follow from the
 images' keys, so they are the same on every machine, in any order and for any choice of hypotheses. The standard error
 of the level is sqrt(alpha (1 - alpha) / 65,535), 0.09 points at 5 %.
 
@@ -45,25 +45,26 @@ from numpy.typing import NDArray
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.flip_distribution import FlipDistribution, Floats, Ints, on_grid
 
-#: The observed signs are one more: ranks are multiples of 2 ** -16.
+#: Number of flips. The observed signs are one more, so ranks are multiples of 2 ** -16.
 FLIPS = 2**16 - 1
-#: Images with a difference up to which flips are tried; beyond, normal draws.
+#: Largest number of images with a difference for which flips are used. Beyond it, normal draws are used.
 MOST_FLIPPED = 5000
-#: Signs that are unpacked at once.
+#: Number of signs that are unpacked at once.
 CHUNK = 2**22
-#: What is added to the correlations' diagonal, so that sums of other hypotheses have a Cholesky factor.
+#: Added to the correlations' diagonal, so that there is a Cholesky factor where a hypothesis is a sum of others.
 RIDGE = 1e-9
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One statement about a model.
+    """Holds one statement about a model.
 
     Attributes:
         name: unique among those that are judged together.
-        weight: its share of alpha, positive; declared by the suite, never by the data. A model's sum to 1 at most.
+        weight: its share of alpha, positive. The suite declares it, and it never depends on the data. The weights of a
+            model sum to 1 at most.
         differences: a whole number for each image, by the image's key: positive where the image got worse, 0 (or no
-            entry) where it has no say. By key, so that an image of two sets has one sign; an image that is twice in
+            entry) where it does not count. By key, so that an image of two sets has one sign. An image that is twice in
             one set has the sum of its differences.
     """
 
@@ -74,11 +75,11 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class PValues:
-    """One-sided p values of a hypothesis in one direction.
+    """Holds the one-sided p values of a hypothesis in one direction.
 
     Attributes:
-        own: by itself, exact.
-        family: among all hypotheses of the model; to be compared with alpha.
+        own: the exact p value of the hypothesis by itself.
+        family: its p value among all hypotheses of the model, to be compared with alpha.
     """
 
     own: float
@@ -87,7 +88,7 @@ class PValues:
 
 @dataclass(frozen=True)
 class Directions:
-    """The p values that a hypothesis' images got worse, and that they got better."""
+    """Holds the p values that a hypothesis' images got worse, and that they got better."""
 
     worse: PValues
     better: PValues
@@ -97,7 +98,7 @@ NOTHING = Directions(PValues(1.0, 1.0), PValues(1.0, 1.0))
 
 
 def joint_p_values(hypotheses: Sequence[Hypothesis]) -> dict[str, Directions]:
-    """Return by name the p values of hypotheses about one model, in both directions.
+    """Return the p values of hypotheses about one model, by name, in both directions.
 
     "Better" is the same test of the negated differences, at its own level: an alarm for the worse and a claim of an
     improvement are two families. A hypothesis without a difference has p values of 1.
@@ -124,7 +125,7 @@ def joint_p_values(hypotheses: Sequence[Hypothesis]) -> dict[str, Directions]:
 
 @dataclass
 class _Column:
-    """Hypotheses whose differences are equal on the grid of the test, and their common distribution."""
+    """Holds hypotheses whose differences are equal on the grid of the test, and their common distribution."""
 
     images: list[str]
     differences: Ints
@@ -151,12 +152,15 @@ def _check(hypotheses: Sequence[Hypothesis]) -> None:
 
 
 def _columns(hypotheses: Sequence[Hypothesis]) -> list[_Column]:
-    """The hypotheses that have a difference, twins together, in an order that does not depend on the given one."""
+    """Return the hypotheses that have a difference, with twins together.
+
+    Their order does not depend on the given one.
+    """
     groups: dict[tuple[tuple[str, ...], bytes], list[Hypothesis]] = {}
     for one in sorted(hypotheses, key=lambda one: one.name):
         items = sorted((image, value) for image, value in one.differences.items() if value)
         values = on_grid([value for _, value in items])
-        kept = values != 0  # smaller than half a step of the grid
+        kept = values != 0  # zeros are differences below half a step of the grid
         images = tuple(image for (image, _), keep in zip(items, kept.tolist(), strict=True) if keep)
         if images:
             groups.setdefault((images, values[kept].tobytes()), []).append(one)
@@ -172,7 +176,7 @@ def _columns(hypotheses: Sequence[Hypothesis]) -> list[_Column]:
 
 
 def _table(columns: Sequence[_Column], images: Sequence[str], dtype: type[np.floating]) -> NDArray[np.floating]:
-    """(images, columns): the differences."""
+    """Return the (images, columns) table of differences."""
     places = {image: place for place, image in enumerate(images)}
     table = np.zeros((len(images), len(columns)), dtype)
     for i, column in enumerate(columns):
@@ -184,10 +188,10 @@ def _table(columns: Sequence[_Column], images: Sequence[str], dtype: type[np.flo
 
 
 def _flipped(columns: Sequence[_Column], images: Sequence[str]) -> tuple[list[float], list[float]]:
-    """For worse and better, each column's rank among the flips.
+    """Return each column's rank among the flips, for worse and for better.
 
-    Sums are of whole numbers below 2 ** 24, which the grid ensures: exact in float32 whatever the order of summation,
-    the library or the processor.
+    Sums are of whole numbers and below 2 ** 24, which the grid ensures. So they are exact in float32 whatever the order
+    of summation, the library or the processor.
     """
     table = _table(columns, images, np.float32)
     turned = np.empty((FLIPS + 1, len(columns)), np.float32)  # the sum of those differences that change their sign
@@ -210,9 +214,9 @@ def _flipped(columns: Sequence[_Column], images: Sequence[str]) -> tuple[list[fl
 
 
 def _turned(images: Sequence[str]) -> Iterator[NDArray[np.float32]]:
-    """(images, some flips), several times: 1 where a flip turns an image.
+    """Yield (images, some flips) arrays, several times: 1 where a flip changes an image's sign.
 
-    Bits follow from an image's key alone: on any machine, in any order and any image set.
+    The bits follow from an image's key alone. So they are the same on any machine, in any order and in any image set.
     """
     size = (FLIPS + 1) // 8
     bits = np.stack(
@@ -227,10 +231,11 @@ def _turned(images: Sequence[str]) -> Iterator[NDArray[np.float32]]:
 
 
 def _drawn(columns: Sequence[_Column], images: Sequence[str]) -> tuple[list[float], list[float]]:
-    """The same among normal draws with the covariance that flips have, the sum of products of differences.
+    """Return each column's rank among normal draws, for worse and for better.
 
-    The stream of ``RandomState`` is frozen by numpy; its seed follows from the images' keys. A Cholesky factor is
-    unique, so machines differ by rounding only, which moves a rank where a draw lies on its edge.
+    The draws have the covariance that flips have, the sum of products of differences. The stream of ``RandomState`` is
+    frozen by numpy, and its seed follows from the images' keys. A Cholesky factor is unique, so machines differ by
+    rounding only, which changes a rank where a draw lies on its edge.
     """
     table = _table(columns, images, np.float64)
     covariance = table.T @ table
@@ -243,7 +248,7 @@ def _drawn(columns: Sequence[_Column], images: Sequence[str]) -> tuple[list[floa
     grid = np.linspace(-9, 9, 18 * 2**9 + 1)
     log_tails = np.log([math.erfc(z / math.sqrt(2)) / 2 for z in grid.tolist()])
     log_weights = np.log([column.weight for column in columns])
-    smallest = np.empty(FLIPS)  # of draws, which are as likely with the opposite sign: for both directions
+    smallest = np.empty(FLIPS)  # for both directions: a draw is as likely with the opposite sign
     step = max(1, CHUNK // len(columns))
     for start in range(0, FLIPS, step):
         draws = source.standard_normal((min(step, FLIPS - start), len(columns))) @ factor.T
@@ -254,6 +259,6 @@ def _drawn(columns: Sequence[_Column], images: Sequence[str]) -> tuple[list[floa
 
 
 def _ranks(smallest: Floats, observed: Floats) -> list[float]:
-    """Of each observed value the share of the smallest values that are at most as large."""
+    """Return for each observed value the share of the smallest values that are at most as large."""
     ranks: list[float] = (np.searchsorted(np.sort(smallest), observed, side="right") / len(smallest)).tolist()
     return ranks

@@ -8,7 +8,7 @@ from pytest_robustness.gate.suspicion import BECAUSE, doubted, failed_checks, ma
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
 
-#: The first of these that a metric has is the case's.
+#: The status of a case is the first of these that one of its metrics has.
 MOST_TELLING = (
     Status.REGRESSED,
     Status.OVER_LIMIT,
@@ -20,14 +20,14 @@ MOST_TELLING = (
 
 
 def judge(now: Measurement, then: Measurement | None, rules: Rules, lists: Lists | None = None) -> Verdict:
-    """Compare a measurement with its baseline, like with like only, and each image with itself.
+    """Judge a measurement by its baseline. Only equal protocols are compared, and each image with itself.
 
     Args:
         now, then: the measurement, and its baseline if there is one.
-        rules: what they are judged by.
-        lists: where the lists of their images come from; only needed where their sets differ.
+        rules: the rules they are judged by.
+        lists: where the lists of their images come from; only needed when their sets differ.
 
-    Raises RobustnessError, naming the file, where a list is needed and cannot be read.
+    Raises RobustnessError, naming the file, when a list is needed and cannot be read.
     """
     if then is None:
         return Verdict(
@@ -37,7 +37,10 @@ def judge(now: Measurement, then: Measurement | None, rules: Rules, lists: Lists
 
 
 def judge_pair(paired: Pair, now: Measurement, rules: Rules) -> Verdict:
-    """The same of two that were brought together already; ``now`` is the whole measurement, new images included."""
+    """Judge a measurement and a baseline that were paired already.
+
+    ``now`` is the whole measurement, including new images.
+    """
     problem = paired.problem(accept_removed=rules.accept_removed_images)
     if problem is not None:
         reason = f"{now.case}: {problem}"
@@ -60,7 +63,7 @@ def judge_pair(paired: Pair, now: Measurement, rules: Rules) -> Verdict:
 
 
 def not_judged(case: str) -> Verdict:
-    """Of a trial: its images are too few to say anything."""
+    """Return the verdict of a trial, which is not judged: its images are too few to say anything."""
     return Verdict(case=case, passed=True, status=Status.TRIAL, reason=f"{case}: a trial, not judged")
 
 
@@ -69,11 +72,11 @@ def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
     shown = [metric for metric in metrics if metric.fails]
     drifted = [metric for metric in metrics if metric.moved and metric.metric != "time"]
     failed, suffix = bool(shown), ""
-    own = [metric for metric in metrics if metric.metric != "clean accuracy"]  # which is the model's
+    own = [metric for metric in metrics if metric.metric != "clean accuracy"]  # clean accuracy is the model's
     outcomes = {metric.outcome for metric in (shown or own)}
     status = next((outcome for outcome in MOST_TELLING if outcome in outcomes), Status.NOT_JUDGED)
     if any(one.metric == "success rate" and one.outcome == "suspicious" for one in own):
-        status = Status.SUSPICIOUS  # what else got worse is of the few images that a masked model lets through
+        status = Status.SUSPICIOUS  # other changes for the worse are of the few images that fool a masked model
     if drifted and _same_model(then, now):
         failed, shown, status = True, drifted, Status.DRIFTED
         what = "weights are" if then.provenance.torch != now.provenance.torch else "weights and code are"
@@ -94,20 +97,20 @@ def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
 
 
 def _texts(metrics: list[MetricVerdict]) -> list[str]:
-    """What is said of each, and of several for the same reason that reason once, behind the last."""
+    """Return the text of each metric. A reason that several of them share is said once, after the last of them."""
     parts = [metric.text.partition(BECAUSE) for metric in metrics]
     later = [{reason for _, _, reason in parts[i + 1 :] if reason} for i in range(len(parts))]
     return [said if reason in later[i] else f"{said}{mark}{reason}" for i, (said, mark, reason) in enumerate(parts)]
 
 
 def _same_model(then: Measurement, now: Measurement) -> bool:
-    """Known to be: of the code nothing is known where it could not be followed."""
+    """Return whether the model is known to be unchanged. It is not known when its code could not be followed."""
     followed = now.provenance.code_digest is not None or then.provenance.torch != now.provenance.torch
     return followed and not now.provenance.changes(then.provenance)
 
 
 def _environment(then: Measurement, now: Measurement) -> str:
-    """What else can have moved a value of an unchanged model."""
+    """Describe what else can have changed a value of an unchanged model."""
     before, after = then.provenance.model_dump(), now.provenance.model_dump()
     moved = [
         f"{key} {before.get(key)} -> {after.get(key)}"

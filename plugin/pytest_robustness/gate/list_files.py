@@ -11,19 +11,19 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import ImageList
 
-#: Of a digest, what a file is named by.
+#: Number of a digest's digits in the name of a file.
 DIGITS = 16
 NAME = re.compile(rf"images-([0-9a-f]{{{DIGITS}}})\.json")
 REMEDY = "restore it, or delete the baselines of these images and record them anew"
 
 
 def path_of(folder: Path, digest: str) -> Path:
-    """Where the list of this digest lies."""
+    """Return the path of the list with this digest."""
     return folder / f"images-{digest[:DIGITS]}.json"
 
 
 def read(path: Path, digest: str) -> ImageList:
-    """Raises RobustnessError, naming the file, where it is missing, damaged or the list of other images."""
+    """Read a list. Raises RobustnessError, naming the file, when it is missing, damaged or the list of other images."""
     try:
         listed = ImageList.from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def read(path: Path, digest: str) -> ImageList:
 
 
 def ours(folder: Path) -> Iterator[Path]:
-    """The files of a folder that are lists of images, undamaged and under their own name."""
+    """Yield the files of a folder that are lists of images, undamaged and under their own name."""
     for path in sorted(folder.glob("images-*.json")):
         if NAME.fullmatch(path.name) and not path.is_symlink() and _is_list(path):
             yield path
@@ -52,7 +52,7 @@ def _is_list(path: Path) -> bool:
 
 
 def used(baselines: Iterable[Path]) -> set[str] | None:
-    """The digests of the sets that baselines are of; None where one of the files does not tell."""
+    """Return the digests of the sets that baselines are of. Returns None when one of the files does not tell."""
     digests: set[str] = set()
     for path in baselines:
         try:

@@ -1,6 +1,6 @@
 """The joint verdict on a model: everything that its regular cases say together, at one alpha.
 
-Each statement is judged by its rank among all statements of the model (``joint_level``). A case that has judged by
+Each statement is judged by its rank among all statements of the model (``joint_level``). What a case has decided by
 itself is never contradicted: a full run can only add failures.
 """
 
@@ -20,7 +20,7 @@ from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.suite import Suite
 
-#: What is said of a test by itself: its p value, and what would settle it.
+#: The parts of a text that are about a test by itself: its p value, and how many images would settle it.
 P_VALUE = re.compile(r"\bp = [-+.0-9e]+")
 SETTLED = re.compile(r", about \d+ images would settle it")
 
@@ -28,10 +28,11 @@ SETTLED = re.compile(r", about \d+ images would settle it")
 def judge_models(
     suite: Suite, pairs: Mapping[str, Pair], lists: Lists, *, accept_removed_images: bool = False
 ) -> dict[str, MetricVerdict]:
-    """Judge each model and each group whose regular cases are all in ``pairs``, by case; verdicts by what they are of.
+    """Judge each model and each group whose regular cases are all in ``pairs``.
 
-    All: a verdict that depended on which cases were selected would be worth little. A model one of whose cases cannot
-    be compared has none.
+    Returns the verdicts by what they are of, in words. ``pairs`` are by case. All cases are needed, because a verdict
+    that depended on which cases were selected would be worth little. A model or group has no verdict when one of its
+    cases cannot be compared.
     """
     found: dict[str, MetricVerdict] = {}
     for model in suite.models:
@@ -52,7 +53,7 @@ def judge_models(
 def _comparable(
     suite: Suite, models: Sequence[str], pairs: Mapping[str, Pair], *, accept_removed_images: bool
 ) -> list[Pair]:
-    """All regular cases of models; none where one is missing or cannot be compared."""
+    """Return the pairs of all regular cases of some models. Returns none when one is missing or cannot be compared."""
     cases = [CaseId.of(model, attack) for model in models for attack in suite.regular_attacks]
     there = [pairs[case] for case in cases if case in pairs]
     sound = [one for one in there if one.problem(accept_removed=accept_removed_images) is None]
@@ -60,7 +61,10 @@ def _comparable(
 
 
 def _of_model(suite: Suite, model: str, pairs: Sequence[Pair], lists: Lists) -> dict[str, MetricVerdict]:
-    """What is pooled, the worst case, clean accuracy and slices; and what cases could not be sure of alone."""
+    """Return a model's verdicts by what they are of.
+
+    They are on what is pooled, the worst case, clean accuracy and slices, and on what cases could not be sure of alone.
+    """
     made = statements(suite, model, pairs, lists)
     rules = replace(Rules.pooled(suite), level=suite.alpha_of(model))
     found = joint_p_values([Hypothesis(one.name, one.weight, one.differences) for one in made])
@@ -69,12 +73,12 @@ def _of_model(suite: Suite, model: str, pairs: Sequence[Pair], lists: Lists) -> 
 
 
 def _decided(one: Statement, p_values: Directions, rules: Rules) -> MetricVerdict:
-    """A statement's verdict by its rank among all of the model's."""
+    """Return a statement's verdict by its rank among all statements of the model."""
     verdict = one.verdict
     if not verdict.moved:
         return verdict
     family = (p_values.worse if verdict.worse else p_values.better).family
-    beyond = 1.0 if verdict.worse else -1.0  # its tolerance, as it moved
+    beyond = 1.0 if verdict.worse else -1.0  # beyond its tolerance, because it moved
     outcome = rules.outcome(beyond, 0.0, family)
     own = verdict.text if outcome == "inconclusive" else SETTLED.sub("", verdict.text)
     text = P_VALUE.sub(f"joint p = {family:.2g}", own)
@@ -84,7 +88,7 @@ def _decided(one: Statement, p_values: Directions, rules: Rules) -> MetricVerdic
 
 
 def _believed(pairs: Sequence[Pair], verdict: MetricVerdict, rules: Rules) -> MetricVerdict:
-    """The verdict, doubted where the model of any of the pairs fails a masking check; of two doubts the graver one."""
+    """Return the verdict, doubted when the model of any pair fails a masking check. The graver of two doubts counts."""
     found = [doubted(one.then, one.now, [verdict], rules)[0] for one in pairs]
     suspicious = [one for one in found if one.outcome == "suspicious"]
     return next(iter(suspicious or [one for one in found if one != verdict]), verdict)
@@ -93,7 +97,11 @@ def _believed(pairs: Sequence[Pair], verdict: MetricVerdict, rules: Rules) -> Me
 def _shown(
     judged: Mapping[str, tuple[Statement, MetricVerdict]], found: Mapping[str, Directions]
 ) -> Iterator[tuple[str, MetricVerdict]]:
-    """Of the cases' own only what they could not be sure of alone, of slices only the worst."""
+    """Yield the verdicts that are shown, by name.
+
+    Of the cases' own verdicts these are only those that a case could not be sure of alone. Of slices it is only the
+    worst.
+    """
     for name, (one, verdict) in judged.items():
         late = verdict.outcome == "regressed" and one.verdict.outcome != "regressed"
         if one.kind != "slice" and (one.kind != "case" or late):
@@ -101,7 +109,7 @@ def _shown(
     slices = [name for name, (one, verdict) in judged.items() if one.kind == "slice" and verdict.worse]
     changed = [name for name in slices if any(judged[name][0].differences.values())]
     if changed:
-        gravity = {"regressed": 0, "inconclusive": 1}  # what is within its tolerance hides nothing, however sure it is
+        gravity = {"regressed": 0, "inconclusive": 1}  # a change within its tolerance hides no other, however sure
         worst = min(changed, key=lambda name: (gravity.get(judged[name][1].outcome, 2), found[name].worse.own))
         verdict = judged[worst][1]
         more = sum(judged[name][1].outcome == "regressed" for name in changed if name != worst)

@@ -1,4 +1,4 @@
-"""Whose baselines a folder has: two suites of one name in a repository would overwrite each other's."""
+"""The owner of a folder of baselines: two suites of one name in a repository would overwrite each other's baselines."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real, write_whole
 
-#: Beside the baselines: where their suite lies in the repository.
+#: The file beside the baselines that says where their suite lies in the repository.
 NAME = "suite.txt"
 
 
 def check_owner(folder: Path, suite: Path, root: Path) -> None:
-    """Raise RobustnessError where a folder's baselines are those of another suite that is still there.
+    """Raise RobustnessError when a folder has the baselines of another suite that still exists.
 
     Args:
-        folder: of a suite's baselines.
+        folder: the folder of a suite's baselines.
         suite: the file of the suite that is to use them.
-        root: of the repository.
+        root: the folder of the repository.
     """
     try:
         named = (folder / NAME).read_text(encoding="utf-8").strip()
         other = root / named
         taken = bool(named) and other.is_file() and real(other) != real(suite)
-    except (OSError, ValueError):  # there is none, or it is no text and no path
+    except (OSError, ValueError):  # there is no such file, or it is not a text or not a path
         return
     if taken:
         what = f"{suite} has the same name: rename one of the two, or give each a folder by robustness_baselines"
@@ -31,7 +31,7 @@ def check_owner(folder: Path, suite: Path, root: Path) -> None:
 
 
 def claim(folder: Path, suite: Path, root: Path) -> None:
-    """Note whose baselines these are. Nothing is noted of a suite that does not lie in the repository."""
+    """Write down whose baselines a folder has. Does nothing for a suite that does not lie in the repository."""
     if not real(suite).is_relative_to(real(root)):
         return
     text = real(suite).relative_to(real(root)).as_posix() + "\n"

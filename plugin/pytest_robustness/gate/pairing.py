@@ -1,4 +1,4 @@
-"""Which image of one measurement is which of another: an image is itself wherever it lies in its set."""
+"""Pairs two measurements image by image: an image is the same one wherever it lies in its set."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pytest_robustness.records.image_list import ImageList, ImageSetId
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import OTHER_PIXELS, SetChange, count_images
 
-#: Missing images that are named.
+#: Number of missing images that are named.
 NAMED = 3
-#: Of protocols: before it, image sets had no lists.
+#: The first version of protocols whose image sets have lists.
 FIRST_LISTED = 2
 
 
 @dataclass(frozen=True)
 class Match:
-    """Which images two sets share.
+    """Says which images two sets share.
 
     Attributes:
-        before, after: the places of the shared images in either set, in the first one's order.
-        missing, new: how many of the first the second has not, and of the second the first.
-        named: the first of the missing ones, as a person may find them: a key's beginning and the label.
+        before, after: the places of the shared images in the first and in the second set, in the first one's order.
+        missing, new: how many images of the first set the second does not have, and how many of the second the first.
+        named: the first of the missing images, as a person may find them: a key's beginning and the label.
     """
 
     before: Sequence[int]
@@ -36,7 +36,7 @@ class Match:
 
 
 def match(before: ImageList, after: ImageList) -> Match:
-    """Find each image of one list in another, by key and label; the k-th of equal ones is the k-th of the other's."""
+    """Find each image of one list in another, by key and label. Of equal images, the k-th is matched to the k-th."""
     places: dict[tuple[str, int], deque[int]] = defaultdict(deque)
     for place, image in enumerate(zip(after.keys, after.labels, strict=True)):
         places[image].append(place)
@@ -59,11 +59,11 @@ def _not_stored(digest: str) -> ImageList:
 
 
 class Lists:
-    """Image lists by their digest.
+    """Looks up image lists by their digest.
 
     Args:
-        own: those of the run itself.
-        stored: returns one that was stored, or raises RobustnessError that names the file.
+        own: the lists of the run itself.
+        stored: returns a list that was stored, or raises RobustnessError that names the file.
     """
 
     def __init__(self, own: Iterable[ImageList] = (), stored: Callable[[str], ImageList] = _not_stored) -> None:
@@ -77,7 +77,10 @@ class Lists:
         return self._known[digest]
 
     def match(self, before: ImageSetId | None, after: ImageSetId | None) -> Match:
-        """Which images two sets share; None is a set that a suite does not have. Equal sets need no lists."""
+        """Return which images two sets share. Equal sets need no lists.
+
+        None stands for a set that a suite does not have.
+        """
         if before == after or before is None or after is None:
             counts = [0 if one is None else one.count for one in (before, after)]
             shared = range(counts[0] if before == after else 0)
@@ -90,15 +93,16 @@ class Lists:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two measurements of the same images in the same order: the baseline's, as far as both have them.
+    """Holds two measurements of the same images in the same order: the baseline's images that both have.
 
     Attributes:
-        then, now: what there is of these images in either.
-        places: where they lie in the present set, which is how an image is told from others in several pairs.
-        images: the present set, whole.
-        unselected_places, unselected: the same of the images for clean accuracy.
-        change: what else either of them has.
-        difference: of their protocols, for two that cannot be compared at all; then nothing is known of places.
+        then, now: the baseline and the measurement, with these images only.
+        places: where the images lie in the present set. A place identifies an image in several pairs.
+        images: the whole present set.
+        unselected_places, unselected: the same for the images for clean accuracy.
+        change: how the images of the two differ otherwise.
+        difference: of their protocols, for two that cannot be compared at all. Then ``places`` is empty when the
+            baseline's image set has no list.
     """
 
     then: Measurement
@@ -112,12 +116,12 @@ class Pair:
 
     @classmethod
     def of_same_images(cls, then: Measurement, now: Measurement) -> Pair:
-        """Two measurements over one image set, whatever else differs: two models of one run."""
+        """Pair two measurements over one image set, whatever else differs: two models of one run."""
         blind = now.unselected
         return cls(then, now, range(now.images.count), now.images, range(blind.count if blind else 0), blind)
 
     def problem(self, *, accept_removed: bool = False) -> str | None:
-        """Why they cannot be compared, and what to do; None where they can."""
+        """Return why they cannot be compared, and what to do. Returns None when they can be."""
         if self.change.removed and not accept_removed:
             return (
                 f"not comparable: {missing_images(self.change)}: restore them, or accept it by --accept-removed-images"
@@ -147,9 +151,9 @@ def missing_images(change: SetChange) -> str:
 
 
 def pair(then: Measurement, now: Measurement, lists: Lists) -> Pair:
-    """Bring a baseline and a measurement together image by image.
+    """Pair a baseline and a measurement image by image.
 
-    Raises RobustnessError, naming the file, where the sets differ and one of their lists cannot be had.
+    Raises RobustnessError, naming the file, when the sets differ and one of their lists cannot be had.
     """
     difference = _difference(then, now)
     if then.protocol.version < FIRST_LISTED and difference is not None:
@@ -167,13 +171,13 @@ def pair(then: Measurement, now: Measurement, lists: Lists) -> Pair:
     )
     before, after = [one for one, _ in kept], [other for _, other in kept]
     part_then, part_now = _part(then, before, blind.before), _part(now, after, blind.after)
-    if not change.new and not change.missing:  # one set, in whatever order
+    if not change.new and not change.missing:  # the same set, in any order
         part_now = part_now.model_copy(update={"images": part_then.images})
     return Pair(part_then, part_now, after, now.images, blind.after, now.unselected, change, difference)
 
 
 def digests(measurements: Iterable[Measurement]) -> set[str]:
-    """Of the image sets that measurements are of, as far as such sets have lists."""
+    """Return the digests of the image sets that measurements are of, as far as such sets have lists."""
     listed = [one for one in measurements if one.protocol.version >= FIRST_LISTED]
     return {of.digest for one in listed for of in (one.images, one.unselected) if of is not None}
 
@@ -186,14 +190,20 @@ def _difference(then: Measurement, now: Measurement) -> str | None:
 
 
 def _other_pixels(then: Evidence, now: Evidence, before: int, after: int) -> bool:
-    """Whether an image was corrupted into other pixels; not of one that was no attempt in one of the runs."""
+    """Return whether an image was corrupted into other pixels.
+
+    Returns False when it was no attempt in one of the runs.
+    """
     one = None if then.pixels is None else then.pixels[before]
     other = None if now.pixels is None else now.pixels[after]
     return one is not None and other is not None and one != other
 
 
 def _part(one: Measurement, images: Sequence[int], unselected: Sequence[int]) -> Measurement:
-    """The measurement itself where nothing of it is left out or moved."""
+    """Return the part of a measurement with some images.
+
+    Returns the measurement itself when nothing of it is left out or moved.
+    """
     count = 0 if one.unselected is None else one.unselected.count
     whole = list(images) == list(range(one.images.count)) and list(unselected) == list(range(count))
     return one if whole else one.at(images, unselected)

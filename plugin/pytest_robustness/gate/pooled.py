@@ -1,4 +1,4 @@
-"""What several cases say together: a change too small for each of them may be beyond doubt in all."""
+"""Pools several cases: a change too small to count in each of them may be beyond doubt in all of them together."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pytest_robustness.records.verdict import MetricVerdict
 
 
 def judge_pooled(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
-    """Success rates of several cases over one image set, averaged; of each the images that its baseline has, too.
+    """Judge the average success rate of several cases over one image set.
 
-    The image is the unit: the differences of an image are summed over the cases, because attacks and models fail on
-    the same images. Returns None when a pair is not comparable, or no image is an attempt in both of any pair.
+    Each case counts with the images that its baseline has, too. The image is the unit: the differences of an image are
+    summed over the cases, because attacks and models fail on the same images. Returns None when a pair is not
+    comparable, or no image is an attempt in both runs of any pair.
     """
     if any(one.problem(accept_removed=rules.accept_removed_images) for one in pairs):
         return None
@@ -21,10 +22,10 @@ def judge_pooled(pairs: Sequence[Pair], rules: Rules) -> MetricVerdict | None:
 
 
 def discordant(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the cases that have a success rate, without those in which no image changed, if in another one did.
+    """Return the pairs that have a success rate, without those in which no image changed, if one did in another pair.
 
-    An attack that always succeeds says nothing of a change, and would only dilute what the others say. Whether an image
-    changed does not depend on which of the two runs comes first, so this does not choose cases by their outcome.
+    An attack that always succeeds says nothing about a change, and would only dilute what the others say. Whether an
+    image changed does not depend on which of the two runs comes first, so this does not choose cases by their outcome.
     """
     rated = _rated(pairs)
     changed = [one for one in rated if any(success_differences(one.then, one.now).values())]
@@ -36,12 +37,14 @@ def _rated(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def pool(pairs: Sequence[Pair], rules: Rules, *, every: bool = False) -> MetricVerdict | None:
-    """The same of pairs that are known to be comparable, however each model wants its images prepared.
+    """Judge the average success rate of pairs that are known to be comparable.
 
-    Of ``every`` case, also of those in which no image changed: then averages of several comparisons are of the same
-    cases, and can be compared.
-    Cases that have no success rate are left out. Returns None also for pairs of different runs: only in one set does
-    a place tell which image it is.
+    The models may want their images prepared in different ways. With ``every``, cases in which no image changed count,
+    too. Then averages of several comparisons are of the same cases, and can be compared. Cases that have no success
+    rate are left out.
+
+    Returns None also when the pairs are of different image sets, because a place identifies an image only within one
+    set.
     """
     rated = _rated(pairs) if every else discordant(pairs)
     if len({one.images.digest for one in rated}) > 1:

@@ -1,11 +1,12 @@
 """The measurements of a run on disk: a folder or a zip file in the format of baselines, and ``run.json`` beside them.
 
-``<run>/<suite>/<model>/<attack>.json`` and ``<run>/<suite>/images-<digest>.json`` are as ``store.py`` writes them;
-``<run>/<suite>/run.json`` is a ``RunRecord``: not complete from the start on, complete when everything else is
-there. A zip file is deleted at the start and written whole. So a run that is killed is not taken for one that ended.
+``<run>/<suite>/<model>/<attack>.json`` and ``<run>/<suite>/images-<digest>.json`` are as ``store.py`` writes them.
+``<run>/<suite>/run.json`` is a ``RunRecord``. It is written at the start as not complete, and as complete when
+everything else is there. A zip file is deleted at the start and written whole. So a run that is killed is not taken for
+one that ended.
 
 A run may come from somebody else's machine. Its reader opens only files whose names it forms itself, from the suite
-that it judges by; nothing is unpacked, nothing behind a link out of the folder is read, and sizes are bounded.
+that it judges by. Nothing is unpacked, nothing behind a link out of the folder is read, and sizes are bounded.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ from pytest_robustness.records.run_record import RunRecord
 
 RECORD = "run.json"
 ZIP = ".zip"
-#: Bytes of one file of a run, and of all that is read of it. The zoo's 42 cases are 2 MB.
+#: Most bytes of one file of a run, and of all that is read of a run. The zoo's 42 cases are 2 MB.
 LARGEST_FILE, LARGEST_RUN = 32 * 2**20, 2**30
-#: Of a zip file: others may expand to any size before a byte of them is seen.
+#: Compression methods that a zip file may use. Others may expand to any size before a byte of them is seen.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class Unjudgeable(RobustnessError):
-    """A run from which nothing can be judged: missing, damaged, or of another suite."""
+    """Reports a run from which nothing can be judged: it is missing, damaged, or of another suite."""
 
 
 def why_no_run(path: Path) -> str | None:
-    """Why a run must not be written to a place; None where it may: nothing is there, or an earlier run."""
+    """Return why a run must not be written to a place. Returns None when nothing is there, or only an earlier run."""
     if path.suffix == ZIP:
         free = not path.exists() or (path.is_file() and _is_zip_of_runs(path))
         return None if free else "exists, and is no earlier run"
@@ -72,14 +73,17 @@ def _is_zip_of_runs(path: Path) -> bool:
 class RunWriter:
     """Writes a run of one suite to a folder, or to a file that ends in ``.zip``.
 
-    Every method raises RobustnessError, naming the file, for what cannot be written.
+    Every method raises RobustnessError, naming the file, when something cannot be written.
     """
 
     def __init__(self, path: Path, suite: str) -> None:
         self.path, self.store = path, BaselineStore(path, suite)
 
     def start(self, record: RunRecord) -> None:
-        """Take an earlier run of the suite away, and leave a record in its place that says it is not complete."""
+        """Remove an earlier run of the suite.
+
+        In a folder, also write a record that says that the run is not complete.
+        """
         try:
             if self.path.suffix == ZIP:
                 self.path.unlink(missing_ok=True)
@@ -91,7 +95,7 @@ class RunWriter:
             raise self._unwritten(error) from None
 
     def finish(self, record: RunRecord, measurements: Iterable[Measurement], lists: Iterable[ImageList]) -> None:
-        """Write the measurements, the lists of their images, and the record after them."""
+        """Write the measurements, the lists of their images, and after them the record."""
         try:
             if self.path.suffix == ZIP:
                 self._write_zip(record, measurements, lists)
@@ -120,7 +124,7 @@ class RunWriter:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                    for path, text in texts():  # of one date: equal runs are equal files
+                    for path, text in texts():  # all have one date, so equal runs are equal files
                         member = zipfile.ZipInfo(path.relative_to(self.path).as_posix())
                         member.external_attr = 0o644 << 16
                         archive.writestr(member, text, zipfile.ZIP_DEFLATED)
@@ -133,13 +137,13 @@ class RunWriter:
 
 
 class _Files(Protocol):
-    """The files of a run, by their names in it: ``/`` between parts, no ``..``."""
+    """Gives access to the files of a run by their names in it, with ``/`` between parts and no ``..``."""
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """At most ``limit`` + 1 bytes of a file; None where there is none. Raises Unjudgeable."""
+        """Return at most ``limit`` + 1 bytes of a file. Returns None when there is no such file. Raises Unjudgeable."""
 
     def suites(self) -> list[str]:
-        """The suites that have a record."""
+        """Return the suites that have a record."""
 
 
 class _Folder:
@@ -204,9 +208,9 @@ class _Zip:
 
 @dataclass
 class Run:
-    """A run as it was found: its record, and what it has of the cases and image lists that one asks for.
+    """Holds a run as it was found: its record, and those measurements and image lists that were asked for.
 
-    ``problems`` are in one line, by case: why a measurement that the record promises cannot be used.
+    ``problems`` say in one line, by case, why a measurement that the record promises cannot be used.
     """
 
     record: RunRecord
@@ -221,10 +225,10 @@ def read_run(path: Path, suite: str, cases: Iterable[str]) -> Run:
     Args:
         path: a folder, or a zip file.
         suite: the suite's name.
-        cases: ids of cases; what else there is of the run is not read.
+        cases: ids of the cases that are read. Nothing else of the run is read.
 
-    Raises Unjudgeable, naming the file, where there is no record of such a run, or it is damaged. A damaged measurement
-    is a problem of its case.
+    Raises Unjudgeable, naming the file, when there is no record of such a run, or it is damaged. A damaged measurement
+    raises nothing: it becomes a problem of its case.
     """
     if path.is_dir():
         return _Reader(path, _Folder(path), suite).run(cases)
@@ -274,7 +278,7 @@ class _Reader:
         return measurement
 
     def _lists(self, measurements: Iterable[Measurement]) -> Iterator[ImageList]:
-        """Those that can be read: whether one is needed only its comparison tells."""
+        """Yield the lists that can be read. Others are left out: only a comparison tells whether a list is needed."""
         sets = (of for one in measurements for of in (one.images, one.unselected) if of is not None)
         for digest in dict.fromkeys(of.digest for of in sets):
             name = list_files.path_of(Path(), digest).name
@@ -287,7 +291,10 @@ class _Reader:
                 yield listed
 
     def _text(self, name: str) -> str | None:
-        """Raises Unjudgeable for what is no text, or too large."""
+        """Return the text of a file. Returns None when there is none.
+
+        Raises Unjudgeable when the file is no text, or too large.
+        """
         limit = min(LARGEST_FILE, self.left)
         data = self.files.read(f"{self.suite}/{name}", limit)
         if data is None:

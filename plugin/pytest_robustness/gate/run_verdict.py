@@ -19,7 +19,7 @@ from pytest_robustness.suite.suite import Case, Suite
 
 Stored = Callable[[str], Measurement | None]
 
-#: What a case comes to that was not compared with its baseline. Whoever wants to know must measure or record again.
+#: The status of a case that was not compared with its baseline. To be judged, it must be measured or recorded again.
 UNJUDGED = frozenset(
     {
         Status.NOT_JUDGED,
@@ -37,11 +37,12 @@ SAME_OUTCOMES = "the model changed, and not one image's outcome: was it measured
 
 @dataclass
 class Together:
-    """What several cases say together.
+    """Holds what several cases say together.
 
     Attributes:
-        verdicts: by what they are of, in words.
-        failures, notes: lines for those that moved, and fail the run or do not.
+        verdicts: the verdicts, by what they are of, in words.
+        failures: lines for the verdicts that moved and fail the run.
+        notes: lines for the verdicts that moved and do not fail it, and for slices that are too small.
         gaps: lines for what could not be judged.
     """
 
@@ -59,15 +60,15 @@ def judge_together(
     *,
     accept_removed_images: bool = False,
 ) -> Together:
-    """Judge what only several cases of a run can tell. It may fail the run, and never saves it.
+    """Judge what only several cases of a run can show. This can fail a run, but cannot make a failed run pass.
 
     Args:
-        suite: whose rules they are judged by.
-        measurements: of the run, by case; those without a baseline, or whose baseline or list of images cannot be read,
-            are left out, as their own verdicts say so.
+        suite: the suite whose rules they are judged by.
+        measurements: of the run, by case. Those without a baseline, or whose baseline or list of images cannot be read,
+            are left out, because their own verdicts say so.
         stored: returns a case's baseline, or None.
-        lists: where the lists of images come from; only needed where a case's sets differ.
-        accept_removed_images: images of the baselines may be missing; the others are judged.
+        lists: where the lists of images come from; only needed when a case's sets differ.
+        accept_removed_images: whether images of the baselines may be missing. The others are judged.
     """
     return _together(suite, _pairs(measurements, stored, lists), lists, accept_removed_images)
 
@@ -88,14 +89,14 @@ def _together(suite: Suite, pairs: Mapping[str, Pair], lists: Lists, accept_remo
 
 @dataclass
 class RunVerdict:
-    """What a run comes to.
+    """Holds the verdict on a run.
 
     Attributes:
         verdicts: of every regular case of the suite, and of every other one that was measured and has a baseline.
         together: what several cases say together.
         failures: lines for what fails the run beside its cases.
         notes: lines that a reader should know, and that fail nothing.
-        gaps: lines for what several cases should say together, and could not.
+        gaps: lines for what several cases should say together, but could not.
     """
 
     verdicts: dict[str, Verdict]
@@ -106,17 +107,17 @@ class RunVerdict:
 
     @property
     def unjudged(self) -> list[str]:
-        """The cases that were not compared with their baselines."""
+        """Return the cases that were not compared with their baselines."""
         return [case for case, verdict in self.verdicts.items() if verdict.status in UNJUDGED]
 
     @property
     def failed(self) -> list[str]:
-        """The cases that were compared, and fail."""
+        """Return the cases that were compared and fail."""
         return [case for case, one in self.verdicts.items() if not one.passed and one.status not in UNJUDGED]
 
     @property
     def outcome(self) -> Literal["passed", "failed", "unjudged"]:
-        """``failed`` where anything was found to be worse, else ``unjudged`` where anything was not compared."""
+        """Return ``failed`` when anything was found to be worse, else ``unjudged`` when anything was not compared."""
         if self.failed or self.failures:
             return "failed"
         return "unjudged" if self.unjudged or self.gaps else "passed"
@@ -133,15 +134,15 @@ def judge_run(
 ) -> RunVerdict:
     """Judge a run by a suite and its baselines, whoever measured it.
 
-    Every regular case of the suite is demanded, and of each every image of its baseline.
+    Every regular case of the suite is required, and of each case every image of its baseline.
 
     Args:
-        suite: whose cases are demanded, and whose rules they are judged by.
+        suite: the suite whose cases are required, and whose rules they are judged by.
         measurements: of the run, by case.
-        stored: returns a case's baseline, or None; may raise RobustnessError, which leaves the case unjudged.
-        lists: where the lists of images come from; only needed where a case's sets differ.
-        accept_removed_images: images of the baselines may be missing; the others are judged.
-        absent: of cases without a measurement, what became of them and why, if more is known.
+        stored: returns a case's baseline, or None. It may raise RobustnessError, which leaves the case unjudged.
+        lists: where the lists of images come from; only needed when a case's sets differ.
+        accept_removed_images: whether images of the baselines may be missing. The others are judged.
+        absent: for cases without a measurement, what became of them and why, if more is known.
     """
     verdicts: dict[str, Verdict] = {}
     notes: list[str] = []
@@ -173,7 +174,7 @@ def _judge(
         verdict = judge(measurement, stored(case.id), rules, lists)
     except RobustnessError as error:
         return _unjudged(case.id, Status.ERROR, str(error))
-    if verdict.status == Status.NOT_JUDGED:  # of no metric there is anything to say
+    if verdict.status == Status.NOT_JUDGED:  # no metric could be judged
         return verdict.model_copy(update={"passed": False})
     return verdict
 
@@ -183,7 +184,7 @@ def _unjudged(case: str, status: Status, why: str) -> Verdict:
 
 
 def _pairs(measurements: Mapping[str, Measurement], stored: Stored, lists: Lists) -> dict[str, Pair]:
-    """Measurements with their baselines, where they have one that can be read."""
+    """Return the measurements with their baselines, where they have one that can be read."""
     pairs = {}
     for case, measurement in measurements.items():
         try:
@@ -196,9 +197,9 @@ def _pairs(measurements: Mapping[str, Measurement], stored: Stored, lists: Lists
 
 
 def _unmoved(pairs: Mapping[str, Pair]) -> Iterator[str]:
-    """A line for each model that is another one by its digest, and has no image with another outcome in any case.
+    """Yield a line for each model that is another one by its digest, but has no image with another outcome in any case.
 
-    That may be: a change can be that small. Yet it is also what a measurement looks like that was made up.
+    A change can be that small. But a measurement that was made up looks like this, too.
     """
     models: dict[str, list[Pair]] = {}
     for case, paired in pairs.items():

@@ -1,4 +1,4 @@
-"""Which images are of which slice: of one class, or of one value of a column of their list."""
+"""Slices: which images are of one class, or have one value of a column of their list."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from pytest_robustness.records.image_list import ImageList, ImageSetId
 from pytest_robustness.suite.slices import CLASS
 from pytest_robustness.suite.suite import Suite
 
-#: Fewer images are no slice: nothing could be said of them.
+#: Least number of images of a slice. Nothing could be said about fewer.
 LEAST_IN_SLICE = 20
 
 
 class Keys:
-    """The images of sets by key; where a list cannot be had, by its set and place."""
+    """Gives each image of a set a key.
+
+    It is the key in the set's list. When the list cannot be had, the key is made of the set and the image's place.
+    """
 
     def __init__(self, lists: Lists) -> None:
         self._lists = lists
 
     def keys(self, images: ImageSetId) -> Sequence[str]:
-        """One an image, in the set's order."""
+        """Return one key per image, in the set's order."""
         known = self.list_of(images)
         return [f"{images.digest}/{place}" for place in range(images.count)] if known is None else known.keys
 
     def list_of(self, images: ImageSetId) -> ImageList | None:
-        """Return what is known of a set's images; None where nothing is."""
+        """Return what is known about a set's images. Returns None when nothing is known."""
         try:
             return self._lists[images.digest]
         except RobustnessError:
@@ -34,7 +37,7 @@ class Keys:
 
 
 def slices_of(suite: Suite, pair: Pair, keys: Keys) -> Iterator[tuple[str, list[int]]]:
-    """What each slice of a pair is called, and which of the shared images it has, if they are enough."""
+    """Yield each slice of a pair that has enough images: its name, and which of the shared images it has."""
     for column in suite.sliced_by:
         yield from _of_column(suite, pair, keys, column)
 
@@ -51,7 +54,7 @@ def _of_column(suite: Suite, pair: Pair, keys: Keys, column: str) -> Iterator[tu
 
 
 def unsliced(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[str]:
-    """What there is to slice by and nothing is known of, though something changed."""
+    """Yield a line for each slicing of which nothing is known, though something changed."""
     keys = Keys(lists)
     known = [keys.list_of(one.images) for one in pairs.values() if one.then.evidence != one.now.evidence]
     if suite.sliced_by and None in known:
@@ -62,7 +65,7 @@ def unsliced(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[
 
 
 def too_small(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[str]:
-    """What the suite's file slices by, where no value has enough images."""
+    """Yield a line for each column that the suite's file slices by and of which no value has enough images."""
     keys = Keys(lists)
     for column in suite.slices or ():
         known = [one for one in pairs.values() if (found := keys.list_of(one.images)) and _values(suite, found, column)]
@@ -71,7 +74,7 @@ def too_small(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator
 
 
 def _values(suite: Suite, known: ImageList, column: str) -> Sequence[str]:
-    """Of each image of a list; none where it has no such column."""
+    """Return a column's value for each image of a list. Returns none when the list has no such column."""
     if column == CLASS:
         return [suite.class_name(label) for label in known.labels]
     return known.columns.get(column, [])

@@ -1,4 +1,4 @@
-"""What there is to say of a model in a full run: each statement with its share of alpha and a number an image."""
+"""Statements about a model in a full run, each with its share of alpha and a number per image."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.suite import Suite
 
-#: Metrics of a slice.
+#: The metrics that a slice is judged by.
 OF_SLICES = ("success rate", "robust accuracy", "distance")
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One hypothesis about a model, and what its own test says of it.
+    """Holds one hypothesis about a model, and what its own test says about it.
 
     Attributes:
         name: what it is about.
         weight: its share of alpha.
-        differences: positive where the image got worse, by the image's key.
-        verdict: with the p value of its own test.
-        kind: ``case`` for one that the case has judged alone.
+        differences: by the image's key, positive where the image got worse.
+        verdict: the verdict with the p value of its own test.
+        kind: ``case`` for one that the case has judged alone, else ``pooled``, ``worst``, ``clean`` or ``slice``.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Statement:
 def statements(suite: Suite, model: str, pairs: Sequence[Pair], lists: Lists) -> list[Statement]:
     """Return all statements about a model whose regular cases are ``pairs``, which can be compared.
 
-    The weights are those of ``suite.levels``. What a case has judged by itself comes first.
+    The weights are those of ``suite.levels``. Statements that a case has judged by itself come first.
     """
     rules = Rules.pooled(suite)
     keys = Keys(lists)
@@ -70,7 +70,7 @@ def _of_cases(suite: Suite, pairs: Sequence[Pair], keys: Keys) -> Iterator[State
 
 
 def _together(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> Iterator[Statement]:
-    """Success pooled over the cases, and the worst of all attacks in a ball."""
+    """Yield the statements on success pooled over the cases, and on the worst of all attacks in a ball."""
     rated = discordant(pairs)
     verdict = pool(pairs, rules)
     weight = suite.levels.together / 2
@@ -98,9 +98,10 @@ def _together(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules
 
 
 def _clean(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> Iterator[Statement]:
-    """On the unselected images. Without any, on the attacked ones, if the baseline's model is wrong about some.
+    """Yield the statement on clean accuracy, measured on the unselected images.
 
-    Images that were chosen because the baseline's model is right about them say nothing: there any other looks worse.
+    Without unselected images, the attacked ones are used if the baseline's model is wrong about some. Images that were
+    chosen because the baseline's model is right about them say nothing: on them any other model looks worse.
     """
     first = pairs[0]
     values = list(zip(first.then.evidence.correct, first.now.evidence.correct, strict=True))
@@ -127,7 +128,7 @@ def _clean(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: R
 
 
 def _slices(suite: Suite, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> Iterator[Statement]:
-    """Of each slice with enough images, success and distance under each attack."""
+    """Yield statements on the ``OF_SLICES`` metrics of each slice with enough images, under each attack."""
     found: list[tuple[str, dict[str, int], MetricVerdict]] = []
     for one in pairs:
         for called, index in slices_of(suite, one, keys):
@@ -148,7 +149,7 @@ def _sides(pairs: Iterable[Pair]) -> tuple[list[Measurement], list[Measurement]]
 
 
 def _by_key(differences: Mapping[int, int], places: Sequence[int], keys: Sequence[str]) -> dict[str, int]:
-    """By the image's key; an image that is there twice has the sum."""
+    """Return differences by the image's key. An image that is there twice has the sum."""
     sums: dict[str, int] = {}
     for place, difference in differences.items():
         if difference:

@@ -1,4 +1,4 @@
-"""Tests and intervals of paired evidence: the same images, two runs. The image is the unit.
+"""Tests and intervals of paired evidence: the same images in two runs. The image is the unit.
 
 Differences are per image, positive where the image got worse. Standard library and numpy only.
 """
@@ -14,21 +14,22 @@ import numpy as np
 from pytest_robustness.gate.flip_distribution import FlipDistribution, on_grid
 from pytest_robustness.gate.student import degrees_of_freedom, sample_skewness, t_quantile, without_skewness
 
-#: Of the intervals that are shown.
+#: Confidence of the intervals that are shown.
 CONFIDENCE = 0.95
-#: A ratio that may be so many times smaller or larger than it looks is not known at all.
+#: A ratio that may be this many times smaller or larger than it looks counts as unknown.
 UNKNOWN = 1000
 
 Interval = tuple[float, float]
 
 
 def sign_flip(differences: Sequence[int]) -> float:
-    """Return the one-sided p value that the differences' sum is so large when each is as likely to be its opposite.
+    """Return the one-sided p value of the differences' sum, when each is as likely to have the opposite sign.
 
-    Fisher's randomisation test over all 2 ** N signs; for differences of 1 and -1 it is McNemar's exact test. Zeros
-    are dropped. Exact to a relative 1e-9 at any size and in any tail (``flip_distribution`` says how). Differences so
-    large that their sum would exceed the grid are rounded to fit, by at most half a step, and the test is that of the
-    rounded differences. The smallest p value is the smallest normal float, not 0; without differences it is 1.
+    It is Fisher's randomisation test over all 2 ** N signs. For differences of 1 and -1 it is McNemar's exact test.
+    Zeros are dropped. The p value is exact to a relative 1e-9 at any size and in any tail (``flip_distribution`` says
+    how). Differences so large that their sum would exceed the grid are rounded to fit, by at most half a step, and the
+    test is that of the rounded differences. The smallest p value is the smallest normal float, not 0. Without
+    differences it is 1.
 
     Source: Fisher, "The Design of Experiments", section 21.
     """
@@ -40,15 +41,15 @@ def sign_flip(differences: Sequence[int]) -> float:
 
 
 def images_to_settle(differences: Sequence[int], images: int, level: float, power: float = 0.8) -> int | None:
-    """Return how many images would make a change of this size significant at ``level``, or None if none would.
+    """Return how many images would make a change of this size significant at ``level``. Returns None when none would.
 
-    From the normal approximation: z = sum / sqrt(sum of squares) grows with the square root of the number of images,
-    and a new sample is significant with probability ``power`` where its z is expected to be that much above the
-    critical one: 0.84 at 80 %.
+    From the normal approximation: z = sum / sqrt(sum of squares) grows with the square root of the number of images. A
+    new sample is significant with probability ``power`` when its expected z exceeds the critical one by the normal
+    quantile of ``power``: 0.84 at 80 %.
 
     Args:
         differences: of each image, positive where it got worse; zeros may be left out.
-        images: how many were compared, with those that did not change.
+        images: how many were compared, including those that did not change.
         level, power: between 0 and 1.
     """
     values = np.asarray(differences, dtype=float)
@@ -59,7 +60,7 @@ def images_to_settle(differences: Sequence[int], images: int, level: float, powe
 
 
 def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
-    """Of a rate, Wilson's score interval; ``trials`` is positive.
+    """Return Wilson's score interval of a rate. ``trials`` is positive.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference".
     """
@@ -71,10 +72,11 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Inter
 
 
 def paired_rates(both: int, lost: int, won: int, neither: int, confidence: float = CONFIDENCE) -> Interval:
-    """Of the change of a rate on the same images, (lost - won) / all.
+    """Return the interval of the change of a rate on the same images, (lost - won) / all.
 
     Args:
-        both, lost, won, neither: images that count in both runs, in the second, in the first, in none; not all zero.
+        both, lost, won, neither: images that count in both runs, only in the second, only in the first, in neither; not
+            all zero.
 
     Source: Newcombe, "Improved confidence intervals for the difference between binomial proportions based on paired
     data", method 10.
@@ -101,15 +103,17 @@ def paired_rates(both: int, lost: int, won: int, neither: int, confidence: float
 def relative_change(before: Sequence[float], after: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
     """Return the interval of mean(after) / mean(before) - 1 on the same images.
 
-    On the logarithmic scale, with the jackknife's standard error and a t quantile whose degrees of freedom allow for
-    heavy tails. Covers 95.0, 95.4 and 95.3 % at 20, 50 and 100 images for the ratios of C&W's noise between the zoo's
-    models (the normal approximation: 89, 92 and 93 %), 95 to 95.5 % for their distances and efforts. Where one image
-    alone has a value that is not zero, the ratio estimator's error on the scale of the ratio is used instead.
+    It is computed on the logarithmic scale, with the jackknife's standard error and a t quantile whose degrees of
+    freedom allow for heavy tails. It covers 95.0, 95.4 and 95.3 % at 20, 50 and 100 images for the ratios of C&W's
+    noise between the zoo's models (the normal approximation: 89, 92 and 93 %), 95 to 95.5 % for their distances and
+    efforts. When only one image has a value that is not zero, the ratio estimator's error on the scale of the ratio is
+    used instead.
 
     Args:
         before, after: of each image, not negative, in the same order; the mean before is positive.
 
-    Returns None for a single image, and where so few differ so much that the ratio may be ``UNKNOWN`` times another.
+    Returns None for a single image, and when so few images differ so much that the ratio may be ``UNKNOWN`` times
+    smaller or larger.
 
     Sources: Cochran, "Sampling Techniques", sections 6.4 and 6.17; Tukey, "Bias and confidence in not-quite
     large samples".
@@ -133,10 +137,11 @@ def relative_change(before: Sequence[float], after: Sequence[float], confidence:
 
 
 def log_change(logs: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """Return the interval of exp(mean) - 1, the change that logarithms of ratios after / before say.
+    """Return the interval of exp(mean) - 1, the relative change, from logarithms of ratios after / before.
 
-    Student's, of their mean: covers 95 % at 20 to 100 images for C&W's distances and noise between the zoo's models.
-    Returns None for a single image, and where so few differ so much that the ratio may be ``UNKNOWN`` times another.
+    It is Student's interval of their mean. It covers 95 % at 20 to 100 images for C&W's distances and noise between the
+    zoo's models. Returns None for a single image, and when so few images differ so much that the ratio may be
+    ``UNKNOWN`` times smaller or larger.
     """
     if len(logs) < 2:
         return None
@@ -150,11 +155,11 @@ def log_change(logs: Sequence[float], confidence: float = CONFIDENCE) -> Interva
 
 
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """Return the interval of a mean of values that are not negative; None for fewer than two.
+    """Return the interval of a mean of values that are not negative. Returns None for fewer than two values.
 
-    Student's t corrected for skewness by Hall's transformation, with degrees of freedom that allow for heavy tails.
-    Covers 93 to 95 % at 20 images, 94.5 to 95.5 % at 50 and 100, for the noise, distances and efforts of the zoo's
-    models (the normal approximation covers 85 to 92 % of the noise's means).
+    It is Student's t, corrected for skewness by Hall's transformation, with degrees of freedom that allow for heavy
+    tails. It covers 93 to 95 % at 20 images, 94.5 to 95.5 % at 50 and 100, for the noise, distances and efforts of the
+    zoo's models (the normal approximation covers 85 to 92 % of the noise's means).
 
     Source: Hall, "On the removal of skewness by transformation".
     """
@@ -174,7 +179,9 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> In
 
 
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """Of a median, between two of the values, whatever their distribution; None where they are too few.
+    """Return the interval of a median, between two of the values, whatever their distribution.
+
+    Returns None when there are too few values.
 
     Source: Conover, "Practical Nonparametric Statistics", section 3.2.
     """
@@ -185,10 +192,11 @@ def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> 
 
 
 def pooled_change(sums: Sequence[int], cases: int, comparisons: int, confidence: float = CONFIDENCE) -> Interval:
-    """Of sum(sums) / comparisons, where an image's sum is of differences in up to ``cases`` cases.
+    """Return the interval of sum(sums) / comparisons, where an image's sum is of differences in up to ``cases`` cases.
 
-    Normal approximation, with the square of one image's largest sum added to the variance, so that images that all
-    agree do not prove too much: half an observation in each cell, as Agresti and Min have it for a single case.
+    It is a normal approximation with the square of one image's largest sum added to the variance. Otherwise images that
+    all agree would prove too much. This is half an observation in each cell, as Agresti and Min propose for a single
+    case.
 
     Source: Agresti and Min, "Simple improved confidence intervals for comparing matched proportions".
     """

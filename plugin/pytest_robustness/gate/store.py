@@ -24,9 +24,9 @@ PATIENCE = 300
 
 
 class BaselineStore:
-    """The baselines of one suite, at ``<root>/<suite>/<model>/<attack>.json``.
+    """Reads and writes the baselines of one suite, at ``<root>/<suite>/<model>/<attack>.json``.
 
-    The images they are of lie beside them, at ``<root>/<suite>/images-<digest>.json``, once for each set.
+    The lists of their images lie beside them, at ``<root>/<suite>/images-<digest>.json``, once for each set.
     """
 
     def __init__(self, root: Path, suite: str) -> None:
@@ -36,29 +36,30 @@ class BaselineStore:
         return self.folder / f"{case}.json"
 
     def cases(self) -> set[str]:
-        """All cases that have a file."""
+        """Return all cases that have a file."""
         return {path.relative_to(self.folder).with_suffix("").as_posix() for path in self.folder.glob("*/*.json")}
 
     def others(self, cases: Container[str]) -> tuple[list[str], list[str]]:
-        """The files of no case among ``cases``: baselines that are left over, and what is no baseline of this suite.
+        """Return the files of no case among ``cases``: left-over baselines, and what is no baseline of this suite.
 
-        Somebody else's file may lie where a baseline could: only what reads as the measurement of its place is ours.
+        Somebody else's file may lie where a baseline could. Only a file that reads as the measurement of its place is
+        ours.
         """
         left = sorted(case for case in self.cases() if case not in cases)
         ours = [case for case in left if self.is_ours(case)]
         return ours, [case for case in left if case not in ours]
 
     def is_ours(self, case: str) -> bool:
-        """Whether the file at a case's place is a baseline of it."""
+        """Return whether the file at a case's place is a baseline of it."""
         try:
             return self.read(case) is not None
         except RobustnessError:
             return False
 
     def read(self, case: str) -> Measurement | None:
-        """A case's baseline, or None.
+        """Return a case's baseline, or None when it has none.
 
-        Raises RobustnessError, naming the file, for one that is damaged, edited or another case's.
+        Raises RobustnessError, naming the file, when the baseline is damaged, edited or another case's.
         """
         path = self.path(case)
         self._check_inside(path)
@@ -77,27 +78,29 @@ class BaselineStore:
         return measurement
 
     def holds(self, measurement: Measurement) -> bool:
-        """Whether this very measurement is the case's baseline."""
+        """Return whether this very measurement is the case's baseline."""
         try:
             return self.read(measurement.case) == measurement
         except RobustnessError:
             return False
 
     def image_list(self, digest: str) -> ImageList:
-        """The images that baselines of this digest are of.
+        """Return the list of the images that baselines of this digest are of.
 
-        Raises RobustnessError, naming the file, where it is missing, damaged or another set's.
+        Raises RobustnessError, naming the file, when it is missing, damaged or another set's.
         """
         path = list_files.path_of(self.folder, digest)
         self._check_inside(path)
         return list_files.read(path, digest)
 
     def write(self, measurements: Iterable[Measurement], lists: Iterable[ImageList] = ()) -> None:
-        """Store measurements and the lists of their images, each atomically; one writer at a time.
+        """Store measurements and the lists of their images, each atomically. There is one writer at a time.
 
-        Lists come first, so that no baseline refers to one that is not there. Those that no baseline refers to any
-        more are removed at the end.
-        Raises RobustnessError, naming the file, for the first that cannot be written; those before it are.
+        Lists are written first, so that no baseline refers to one that is not there. Lists that no baseline refers to
+        any more are removed at the end.
+
+        Raises RobustnessError, naming the file, for the first file that cannot be written. The files before it are
+        written.
         """
         with self._lock():
             for one in lists:
@@ -123,7 +126,7 @@ class BaselineStore:
         return True
 
     def _remove_unused_lists(self) -> None:
-        """Delete lists of ours that no baseline refers to; none where a baseline cannot be read."""
+        """Delete lists of ours that no baseline refers to. Deletes none when a baseline cannot be read."""
         used = list_files.used(self.path(case) for case in self.cases())
         if used is None:
             return
@@ -136,7 +139,7 @@ class BaselineStore:
     def remove(self, cases: Iterable[str]) -> None:
         """Delete baselines, and folders that have nothing left.
 
-        Raises RobustnessError, naming the file, for the first that is no baseline or cannot be deleted.
+        Raises RobustnessError, naming the file, for the first file that is no baseline or cannot be deleted.
         """
         with self._lock():
             for case in cases:
@@ -151,18 +154,27 @@ class BaselineStore:
             self._remove_unused_lists()
 
     def _check_inside(self, path: Path) -> None:
-        """A link in a repository must not make us read, write or delete what lies elsewhere."""
+        """Raise RobustnessError when a path leads out of the root.
+
+        A link in a repository must not make us read, write or delete what lies elsewhere.
+        """
         if not real(path).is_relative_to(real(self.root)):
             raise RobustnessError(f"{path}: leads out of {self.root}, to {real(path)}")
 
     def check_lock(self) -> None:
-        """Raise RobustnessError, before anything is measured, where the lock of a later write could not be taken."""
+        """Raise RobustnessError when the lock of a later write could not be taken.
+
+        This is known before anything is measured.
+        """
         with self._lock():
             pass
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        """One writer at a time. Raises RobustnessError, naming the file, where the lock is not to be had."""
+        """Hold the lock, so that there is one writer at a time.
+
+        Raises RobustnessError, naming the lock's file, when the lock cannot be had.
+        """
         lock = self._lock_file()
         try:
             lock.acquire(timeout=PATIENCE)
@@ -179,7 +191,7 @@ class BaselineStore:
             lock.release()
 
     def _lock_file(self) -> FileLock:
-        """Outside the tree, so that no file of ours needs to be ignored there."""
+        """Return the lock. Its file is outside the tree, so that no file of ours needs to be ignored there."""
         digest = sha256(os.fsencode(real(self.folder))).hexdigest()[:16]
         user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
         return FileLock(Path(tempfile.gettempdir(), f"pytest-robustness-{user}-{digest}.lock"))

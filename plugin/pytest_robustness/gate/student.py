@@ -15,16 +15,16 @@ def t_quantile(chance: float, degrees: float) -> float:
     """Return the value that Student's t is below with probability ``chance``.
 
     With t = sqrt(degrees) tan(a) the density is proportional to cos(a) ** (degrees - 1). It is integrated by
-    Gauss-Legendre quadrature and its end is found by bisection; the relative error is below 1e-8 up
+    Gauss-Legendre quadrature, and the end of the integral is found by bisection. The relative error is below 1e-8 up
     to ``chance`` = 0.995.
 
     Args:
         chance: 0.5 or more.
-        degrees: of freedom, 1 or more, not necessarily whole.
+        degrees: degrees of freedom, 1 or more, not necessarily whole.
     """
     nodes, weights = _quadrature()
     norm = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(math.pi) / 2)
-    # of many degrees of freedom the density is a narrow peak, and no quantile lies beyond 10
+    # with many degrees of freedom the density is a narrow peak, and no quantile lies beyond 10
     low, high = 0.0, math.atan2(10, math.sqrt(degrees)) if degrees > 10 else math.pi / 2
     for _ in range(60):
         angle = (low + high) / 2
@@ -35,10 +35,10 @@ def t_quantile(chance: float, degrees: float) -> float:
 
 
 def degrees_of_freedom(values: Floats) -> float:
-    """Return how many degrees of freedom the values' sample variance has, fewer where their tails are heavy.
+    """Return how many degrees of freedom the values' sample variance has, fewer when their tails are heavy.
 
-    2 N / (kurtosis - 1), the number that gives a chi-square the variance that the sample variance has; from 1 to
-    N - 1, and N - 1 for fewer than four values, of which no kurtosis is known.
+    This is 2 N / (kurtosis - 1), the number that gives a chi-square the variance that the sample variance has. It is
+    limited to 1 to N - 1. For fewer than four values, of which no kurtosis is known, it is N - 1.
 
     Source: Satterthwaite, "An approximate distribution of estimates of variance components".
     """
@@ -68,11 +68,11 @@ def without_skewness(t: float, skewness: float, count: int) -> float:
 
 @cache
 def _quadrature() -> tuple[Floats, Floats]:
-    """Nodes and weights between -1 and 1."""
+    """Return nodes and weights of Gauss-Legendre quadrature between -1 and 1."""
     nodes, weights = np.polynomial.legendre.leggauss(40)
     return nodes, weights
 
 
 def _moment(values: Floats, power: int) -> float:
-    """Of the values about their mean, in units of their standard deviation."""
+    """Return a moment of the values about their mean, in units of their standard deviation."""
     return float(np.mean(((values - values.mean()) / values.std()) ** power))

@@ -1,7 +1,7 @@
-"""An improvement is a claim too: whether the masking checks let it be believed.
+"""Suspicion: whether the masking checks let an improvement be believed.
 
 A model whose gradients lead nowhere looks robust to every attack that follows them. So a value that is beyond its
-tolerance for the better counts only where the checks pass that passed before.
+tolerance for the better counts only when the checks pass that passed before.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
 
-#: Metrics that gradients do not decide.
+#: Metrics that do not depend on gradients.
 UNAFFECTED = ("clean accuracy", "time", "limit")
 
 
-#: Before the reasons of a suspicion.
+#: Stands before the reasons of a suspicion.
 BECAUSE = "; suspicious: "
-#: Made only where another model is at hand.
+#: Checks that are made only when another model is at hand.
 OPTIONAL = {"transfer"}
-#: Of a changed model that nobody looked at, though somebody looked at the baseline's: a measurement may be made up.
+#: The finding on a changed model that was not checked, although the baseline's was: a measurement may be made up.
 NOT_LOOKED = Finding(
     check="masking checks",
     passed=False,
@@ -32,7 +32,7 @@ NOT_LOOKED = Finding(
 
 
 def failed_checks(one: Measurement) -> list[Finding]:
-    """Return the masking checks that a measurement's model failed; none where nobody looked."""
+    """Return the masking checks that a measurement's model failed. Returns none when no checks were made."""
     return [finding for finding in one.findings or () if not finding.passed]
 
 
@@ -45,17 +45,20 @@ def _failed_now(then: Measurement, now: Measurement) -> list[Finding]:
 
 
 def masked_baseline(then: Measurement, now: Measurement) -> str | None:
-    """Say why the baseline's model was masked and this one is not; None where it was not, or nobody looked now."""
+    """Return why the baseline's model was masked and this one is not.
+
+    Returns None when the baseline's was not masked, or no checks were made now.
+    """
     passed = {finding.check for finding in now.findings or () if finding.passed}
     gone = [finding for finding in failed_checks(then) if finding.check in passed]
     return "; ".join(f"{finding.check}: {finding.numbers}" for finding in gone) or None
 
 
 def doubted(then: Measurement, now: Measurement, metrics: Sequence[MetricVerdict], rules: Rules) -> list[MetricVerdict]:
-    """Return the metrics, those that moved for the better doubted where a masking check fails.
+    """Return the metrics, and doubt those that moved for the better when a masking check fails.
 
-    ``suspicious`` where a check fails that did not before. Where it failed in the baseline too, both values are of
-    masked models, and the change says nothing: ``inconclusive``.
+    They become ``suspicious`` when a check fails that did not fail before. When all that fail failed in the baseline
+    too, both values are of masked models and the change says nothing: they become ``inconclusive``.
     """
     before, all_failed = {finding.check for finding in failed_checks(then)}, _failed_now(then, now)
     if not all_failed:

@@ -1,4 +1,4 @@
-"""What need not be measured: a case that would only repeat its baseline."""
+"""Unchanged cases, which need not be measured: they would only repeat their baselines."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pytest_robustness.records.protocol import Protocol
 from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.records.verdict import Status, Verdict
 
-#: Of the provenance, what evidence does not depend on. The product may be another, its kind may not.
+#: Fields of the provenance that evidence does not depend on. The device may be another product of the same kind.
 INDIFFERENT = {"device", "model", "commit", "architecture", "row_floor", "removed_images", "accepted_suspicious"}
 
 
 def is_unchanged(
     then: Measurement, protocol: Protocol, provenance: Provenance, images: ImageSetId, unselected: ImageSetId | None
 ) -> bool:
-    """Whether measuring would give the baseline's evidence again: all that it depends on is what it was.
+    """Return whether measuring would give the baseline's evidence again, because all that it depends on is the same.
 
-    Never so for a model whose code has no digest: what it does may depend on more than can be seen.
+    Returns False for a model whose code has no digest, because what it does may depend on more than can be seen.
     """
     before, after = (one.model_dump(exclude=INDIFFERENT) for one in (then.provenance, provenance))
     same_images = (then.images, then.unselected) == (images, unselected)
@@ -27,7 +27,7 @@ def is_unchanged(
 
 
 def judge_unchanged(then: Measurement, rules: Rules) -> Verdict:
-    """The baseline by today's rules: only an absolute limit can fail it."""
+    """Judge a baseline by today's rules, for a case that is unchanged. Only an absolute limit can fail it."""
     verdict = judge(then, then, rules)
     if not verdict.passed:
         return verdict

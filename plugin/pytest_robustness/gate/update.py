@@ -1,4 +1,4 @@
-"""Which baselines an update run writes, and which it must not."""
+"""Updates of baselines: which baselines an update run writes, and which it must not."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from pytest_robustness.records.verdict import MetricVerdict, Verdict, count_imag
 
 @dataclass(frozen=True)
 class Update:
-    """A baseline to be written. ``then`` is what it replaces."""
+    """Holds a baseline to be written, ``now``, and the one that it replaces, ``then``."""
 
     now: Measurement
     then: Measurement | None
     verdict: Verdict
 
     def with_commit(self, commit: str | None) -> Update:
-        """With the commit it was measured at, and the images that are missing since the first of its predecessors."""
+        """Return the update with notes in its provenance.
+
+        They are the commit it was measured at, the number of images that are missing since the first of its
+        predecessors, and the failed masking checks of a suspicious value.
+        """
         before = None if self.then is None else self.then.provenance.removed_images
         removed = (before or 0) + self.verdict.images.removed
         doubted = [finding.check for finding in failed_checks(self.now)] if self.suspicious else None
@@ -30,20 +34,20 @@ class Update:
 
     @property
     def moved(self) -> list[MetricVerdict]:
-        """The metrics that left their tolerance; time only where it fell."""
+        """Return the metrics that left their tolerance, and time only when it fell."""
         return [one for one in self.verdict.moved if one.metric != "time" or one.outcome == "regressed"]
 
     @property
     def suspicious(self) -> list[str]:
-        """What is suspicious, with its numbers."""
+        """Return what is suspicious, with its numbers."""
         return [metric.text for metric in self.verdict.metrics if metric.outcome == "suspicious"]
 
     def refusal(self, *, accept_removed_images: bool, accept_suspicious: bool = False) -> str | None:
-        """Why this baseline must not be written, and what to do; None where it may be.
+        """Return why this baseline must not be written, and what to do. Returns None when it may be written.
 
-        Images of the baseline must not get lost unnoticed: they may be those that got worse. And where a set grows
-        while the model changes, new images would hide what became of the old ones. A value that is suspicious would
-        be what the next change is held against.
+        Images of the baseline must not get lost unnoticed, because they may be those that got worse. When a set grows
+        while the model changes, new images would hide what became of the old ones. The next change would be compared
+        with a suspicious value.
         """
         change = self.verdict.images
         if change.removed and not accept_removed_images:
@@ -60,12 +64,14 @@ class Update:
 
 
 def to_write(results: Iterable[Update]) -> Iterator[Update]:
-    """Those whose baseline is missing, of another model, protocol or image set, or whose values left their tolerance.
+    """Yield the updates whose baselines have to be written.
 
-    Also those whose baseline does not say what the masking checks found, or has a time that no run can be held against.
+    These are those whose baseline is missing, of another model, protocol or image set, or whose values left their
+    tolerance. They are also those whose baseline does not say what the masking checks found, or has a time that no run
+    can be compared with.
 
-    The others keep their file, also one whose time rose: a diff should mean something. A set in another order is the
-    same set.
+    The others keep their file, also one whose time rose, because a diff should mean something. A set in another order
+    is the same set.
     """
     for result in results:
         change = result.verdict.images
@@ -84,7 +90,7 @@ def to_write(results: Iterable[Update]) -> Iterator[Update]:
 
 
 def line(update: Update) -> str:
-    """Old -> new of each metric, moves for the worse marked, and what became of the images."""
+    """Return old -> new of each metric, with moves for the worse marked, and what became of the images."""
     if update.then is None:
         return f"{update.now.case}: recorded"
     change = update.verdict.images

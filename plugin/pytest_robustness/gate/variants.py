@@ -17,9 +17,10 @@ from pytest_robustness.suite.suite import Suite
 
 @dataclass(frozen=True)
 class Contrast:
-    """One line of the comparison. Nothing is judged by it: metrics have changes, intervals and p values.
+    """Holds one line of the comparison. Nothing is judged by it: metrics have changes, intervals and p values.
 
-    ``attack`` is ``mean`` for an average over attacks, ``group`` the variants' own; a group's line is named by it.
+    ``attack`` is ``mean`` for an average over attacks. ``group`` is the variants' own, and the line of a group is named
+    by it.
     """
 
     models: str
@@ -29,9 +30,9 @@ class Contrast:
 
 
 def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator[Contrast]:
-    """Each variant whose cases are all in ``measurements``, per attack and averaged over attacks; then their groups.
+    """Yield contrasts of each variant whose cases are all in ``measurements``: per attack, averaged, then of groups.
 
-    All of them over one image set, as the cases of one run are; variants of which that is not so are left out.
+    All measurements of a variant must be over one image set, as the cases of one run are. Other variants are left out.
     """
     complete = [variant for variant in suite.variants if _is_complete(_cases(suite, variant), measurements)]
     for variant in complete:
