@@ -19,7 +19,7 @@ from pytest_robustness.suite.suite import Case, Suite
 
 Stored = Callable[[str], Measurement | None]
 
-#: The status of a case that was not compared with its baseline. To be judged, it must be measured or recorded again.
+#: Statuses of a case that was not compared with its baseline. To be judged, it must be measured or recorded again.
 UNJUDGED = frozenset(
     {
         Status.NOT_JUDGED,

@@ -13,7 +13,7 @@ from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
 
-#: Metrics that do not depend on gradients.
+#: Metrics that gradients do not decide.
 UNAFFECTED = ("clean accuracy", "time", "limit")
 
 

@@ -1,4 +1,4 @@
-"""One metric at a time: paired evidence, a tolerance and a test. A file each."""
+"""Metrics, each in a file of its own: each compares paired evidence by a tolerance and a test."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 Compare = Callable[[Measurement, Measurement, Rules], Iterable[MetricVerdict]]
-#: Those of an image's own values, in the order they are shown.
+#: The metrics of an image's own values, in the order they are shown.
 METRICS: Mapping[str, Compare] = {
     "success rate": compare_success_rate,
     "robust accuracy": compare_robust_accuracy,
@@ -58,7 +58,7 @@ METRICS: Mapping[str, Compare] = {
     "effort": compare_effort,
     "noise rate": compare_noise_rate,
 }
-#: Of each metric that a test judges: by how much each image got worse, a whole number, by its place.
+#: For each metric that a test judges: returns how much each image got worse, as a whole number, by its place.
 DIFFERENCES: Mapping[str, Callable[[Measurement, Measurement], dict[int, int]]] = {
     "success rate": success_differences,
     "robust accuracy": robust_differences,
@@ -72,8 +72,8 @@ DIFFERENCES: Mapping[str, Callable[[Measurement, Measurement], dict[int, int]]] 
 def compare(then: Measurement, now: Measurement, rules: Rules) -> list[MetricVerdict]:
     """Compare all metrics that both measurements of the same images have, in the order they are shown.
 
-    Time's verdict is that of work, unless the suite wants the clock. Clean accuracy is only shown: it is the model's,
-    and judged once for all of its cases.
+    Time is judged by work, unless the suite wants the clock. Clean accuracy is only shown, because it is the model's
+    and is judged once for all of its cases.
     """
     found = [metric for one in METRICS.values() for metric in one(then, now, rules)]
     if rules.clock:

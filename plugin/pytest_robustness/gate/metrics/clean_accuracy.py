@@ -11,13 +11,16 @@ from pytest_robustness.records.verdict import MetricVerdict
 
 
 def shown_clean_accuracy(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """The same for a single case, which never fails by it: it is the model's, and judged where all of its cases ran."""
+    """Compare clean accuracy for a single case, which never fails by it.
+
+    Clean accuracy is the model's, and is judged when all of its cases ran.
+    """
     for one in compare_clean_accuracy(then, now, rules):
         yield one.model_copy(update={"fails": False})
 
 
 def compare_clean_accuracy(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """Nothing where one of the runs has no such images."""
+    """Compare clean accuracy. Yields nothing when one of the runs has no images that were chosen blindly."""
     before, after = then.evidence.unselected_correct, now.evidence.unselected_correct
     if before is not None and after is not None:
         pairs = list(zip(before, after, strict=True))

@@ -17,12 +17,18 @@ SCALE = 10**6
 
 
 def distance_differences(then: Measurement, now: Measurement) -> dict[int, int]:
-    """Return how much nearer each image's boundary came, as a logarithm in steps, by its place among the compared."""
+    """Return how much nearer each image's boundary came, by the image's place among the compared ones.
+
+    It is a logarithm, in steps of 1 / ``SCALE``.
+    """
     return {i: -round(log * SCALE) for i, log in _logs(then, now).items()}
 
 
 def _logs(then: Measurement, now: Measurement) -> dict[int, float]:
-    """Logarithms of the ratios now / then, of images with a distance in both runs; there is no ratio to nothing."""
+    """Return the logarithms of the ratios now / then, for images with a distance in both runs.
+
+    A distance of 0 has no ratio, and is left out.
+    """
     before, after = then.evidence.distance, now.evidence.distance
     if before is None or after is None:
         return {}
@@ -30,10 +36,10 @@ def _logs(then: Measurement, now: Measurement) -> dict[int, float]:
 
 
 def compare_distance(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """Geometric means, and the geometric mean of the images' ratios: one image that is far off does not decide.
+    """Compare distances by geometric means, and by the geometric mean of the images' ratios.
 
-    Only images with a distance in both runs can be compared. Those with one in a single run are counted in the text:
-    of an image that was found only before or only now nobody knows how much its distance changed.
+    So one image that is far off does not decide. Only images with a distance in both runs can be compared. Images with
+    a distance in a single run are counted in the text, because nobody knows how much their distance changed.
     """
     before, after = then.evidence.distance, now.evidence.distance
     if before is None or after is None:
@@ -41,7 +47,7 @@ def compare_distance(then: Measurement, now: Measurement, rules: Rules) -> Itera
     if not now.has_success_rate and (useless := nothing_right("distance", then, now)):
         yield useless
         return
-    found = [(a or None, b or None) for a, b in zip(before, after, strict=True)]  # there is no ratio to nothing
+    found = [(a or None, b or None) for a, b in zip(before, after, strict=True)]  # a distance of 0 has no ratio
     pairs = [(a, b) for a, b in found if a is not None and b is not None]
     alone = {
         "before": sum(b is None for a, b in found if a is not None),

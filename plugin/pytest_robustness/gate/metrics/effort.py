@@ -11,7 +11,7 @@ from pytest_robustness.records.verdict import MetricVerdict
 
 
 def effort_differences(then: Measurement, now: Measurement) -> dict[int, int]:
-    """Return how many gradients less each image took, by its place among the compared ones."""
+    """Return how many fewer gradients each image took, by its place among the compared images."""
     before, after = then.evidence.effort, now.evidence.effort
     if before is None or after is None or now.budget == 1:
         return {}
@@ -19,7 +19,7 @@ def effort_differences(then: Measurement, now: Measurement) -> dict[int, int]:
 
 
 def compare_effort(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """Not of a single step, which costs every image the same."""
+    """Compare effort. Yields nothing for an attack of a single step, which costs every image the same."""
     before, after = then.evidence.effort, now.evidence.effort
     if before is not None and after is not None and now.budget != 1:
         # "never" counts as B + 1, the least it can be, on both sides

@@ -17,6 +17,6 @@ def noise_differences(then: Measurement, now: Measurement) -> dict[int, int]:
 
 
 def compare_noise_rate(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """Of the images that are fooled in both runs, to the last digit that is stored."""
+    """Compare the noise rate of the images that are fooled in both runs, to the last digit that is stored."""
     before, after = then.evidence.noise, now.evidence.noise
     yield mean("noise rate", before, after, 10**NOISE_DIGITS, rules.tolerances.noise_rate, rules, "{:.5f}".format)

@@ -1,4 +1,4 @@
-"""How values of the same images are compared: rates, and means."""
+"""Compares values of the same images: rates, and means."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Pairs = list[tuple[int, int]]
 
 
 def attempted(then: Measurement, now: Measurement) -> list[int]:
-    """The images that are attempts in both."""
+    """Return the images that are attempts in both runs."""
     return [i for i, both in enumerate(zip(then.evidence.correct, now.evidence.correct, strict=True)) if all(both)]
 
 
 def rate(name: str, pairs: Pairs, tolerance: float, rules: Rules, *, higher_is_worse: bool) -> MetricVerdict:
-    """A share of the images, (before, after) for each."""
+    """Compare a share of the images. ``pairs`` has (before, after) for each image."""
     if not pairs:
         return not_judged(name, "no image can be compared")
     before, after = (fmean(values) for values in zip(*pairs, strict=True))
@@ -52,7 +52,10 @@ def rate(name: str, pairs: Pairs, tolerance: float, rules: Rules, *, higher_is_w
 
 
 def fallen(before: Sequence[float | None], after: Sequence[float | None], scale: int) -> dict[int, int]:
-    """Return how far each image's value fell, in steps of 1 / ``scale``, by place; of those with one in both runs."""
+    """Return how far each image's value fell, in steps of 1 / ``scale``, by place.
+
+    Only images with a value in both runs are included.
+    """
     pairs = enumerate(zip(before, after, strict=True))
     return {i: round((a - b) * scale) for i, (a, b) in pairs if a is not None and b is not None}
 
@@ -66,7 +69,10 @@ def mean(
     rules: Rules,
     show: Callable[[float], str],
 ) -> MetricVerdict:
-    """A mean over the images that have a value in both runs, a whole number of 1 / ``scale``; lower is worse."""
+    """Compare a mean over the images that have a value in both runs. A lower mean is worse.
+
+    Values are whole numbers of 1 / ``scale``.
+    """
     pairs = [(a, b) for a, b in zip(before, after, strict=True) if a is not None and b is not None]
     if not pairs:
         return not_judged(name, "no image can be compared")
@@ -91,7 +97,7 @@ def mean(
 
 
 def tested(name: str, differences: Sequence[int], tolerance: float, rules: Rules, *, worsening: float) -> MetricVerdict:
-    """The outcome of per-image differences, positive where an image got worse, with the p value as its text."""
+    """Judge per-image differences, positive where an image got worse. The text of the verdict is the p value."""
     towards = list(differences) if worsening > 0 else [-difference for difference in differences]
     p_value = sign_flip(towards)
     outcome = rules.outcome(worsening, tolerance, p_value)
@@ -108,7 +114,7 @@ def tested(name: str, differences: Sequence[int], tolerance: float, rules: Rules
 
 
 def nothing_right(name: str, then: Measurement, now: Measurement) -> MetricVerdict | None:
-    """The verdict on a model that is wrong about every image that was attacked before; None for any other."""
+    """Return the verdict on a model that is wrong about every image attacked before. Returns None for any other."""
     if attempted(then, now) or not then.aggregates.attempts:
         return None
     said = f"none of the {then.aggregates.attempts} images attacked before is classified correctly any more"

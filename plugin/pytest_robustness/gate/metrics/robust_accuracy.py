@@ -11,16 +11,16 @@ from pytest_robustness.records.verdict import MetricVerdict
 
 
 def robust(one: Measurement) -> Sequence[int]:
-    """Return 1 for each image that is right when clean and not fooled."""
+    """Return 1 for each image that is right when clean and not fooled, and 0 for any other."""
     return [int(right and not fooled) for right, fooled in zip(one.evidence.correct, one.evidence.success, strict=True)]
 
 
 def robust_differences(then: Measurement, now: Measurement) -> dict[int, int]:
     """Return 1 for an image that was robust and is not, -1 for the opposite, by its place among the compared ones.
 
-    None where the same images are attempts in both runs: then it is the success rate's opposite, image by image. Which
-    images are attempts in one run only does not depend on which of the two comes first, so that does not choose
-    hypotheses by their outcome.
+    Returns no differences when the same images are attempts in both runs: then the metric is the success rate's
+    opposite, image by image. Which images are attempts in one run only does not depend on which of the two comes first,
+    so that does not choose hypotheses by their outcome.
     """
     if not _told_apart(then, now):
         return {}
@@ -29,9 +29,9 @@ def robust_differences(then: Measurement, now: Measurement) -> dict[int, int]:
 
 
 def compare_robust_accuracy(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """Of an attack that has a success rate, where the runs do not attack the same images.
+    """Compare robust accuracy, if the attack has a success rate and the runs do not attack the same images.
 
-    An image that is simply wrong by now is no attempt any more: the success rate does not see it.
+    An image that the model has become wrong about is no attempt any more, so the success rate does not see it.
     """
     if _told_apart(then, now) and any(now.evidence.correct):
         pairs = list(zip(robust(then), robust(now), strict=True))

@@ -1,4 +1,4 @@
-"""What evidence is judged by: a suite's tolerances and policy, and the level of a test."""
+"""The rules that evidence is judged by: a suite's tolerances and policy, and the level of a test."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from pytest_robustness.records.verdict import Outcome
 from pytest_robustness.suite.suite import Case, Suite, Tolerances
 
-#: A change of exactly the tolerance is within it.
+#: Allowed rounding error: a change of exactly the tolerance is within it.
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What evidence is judged by: the suite's tolerances and policy, and the level of a test.
+    """Holds what evidence is judged by: the suite's tolerances and policy, and the level of a test.
 
     Attributes:
-        tolerances: what each metric may move.
-        level: of each test.
-        tolerance_only: a change beyond its tolerance counts, whatever the test says.
-        inconclusive_fails: a change for the worse that is beyond its tolerance and not significant fails, too.
-        max_success_rate: what a success rate may be, whatever it was; None: anything.
-        accept_removed_images: images of the baseline may be missing; the others are judged.
-        suspicious_fails: an improvement that a failed masking check makes doubtful fails.
-        clock: time is judged by the clock, and not by work.
+        tolerances: how far each metric may move.
+        level: the level of each test.
+        tolerance_only: whether a change beyond its tolerance counts, whatever the test says.
+        inconclusive_fails: whether a change for the worse that is beyond its tolerance and not significant fails, too.
+        max_success_rate: what a success rate may be, whatever it was before. None when it may be anything.
+        accept_removed_images: whether images of the baseline may be missing. The others are judged.
+        suspicious_fails: whether an improvement that a failed masking check makes doubtful fails.
+        clock: whether time is judged by the clock, and not by work.
     """
 
     tolerances: Tolerances
@@ -60,7 +60,10 @@ class Rules:
         )
 
     def outcome(self, worsening: float, tolerance: float, p_value: float) -> Outcome:
-        """Beyond its tolerance a change is real or not; ``p_value`` is of its own direction."""
+        """Return the outcome of a change. The test decides whether a change beyond its tolerance is real.
+
+        ``p_value`` is of the change's own direction.
+        """
         if abs(worsening) <= tolerance + ROUNDING:
             return "same"
         if p_value > self.level and not self.tolerance_only:

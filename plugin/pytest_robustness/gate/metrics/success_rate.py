@@ -12,7 +12,7 @@ from pytest_robustness.records.verdict import MetricVerdict
 
 
 def compare_success_rate(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """Of an attack that goes as far as it has to, and so always succeeds, there is none."""
+    """Compare the success rate. Yields nothing for an attack that goes as far as it has to, and so always succeeds."""
     if not (then.has_success_rate and now.has_success_rate):
         return
     name, before, after = "success rate", then.evidence.success, now.evidence.success
@@ -30,7 +30,10 @@ def compare_success_rate(then: Measurement, now: Measurement, rules: Rules) -> I
 
 
 def exceeded_limit(now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """The suite's absolute limit, of all that was attacked, whatever the baseline is of; nothing where it is kept."""
+    """Yield a verdict when the success rate exceeds the suite's absolute limit.
+
+    The rate is of all images that were attacked, whatever the baseline is of.
+    """
     found, most = now.aggregates.success_rate, rules.max_success_rate
     if now.has_success_rate and most is not None and found is not None and found > most + ROUNDING:
         said = f"success rate {found:.1%} is above max_success_rate, {most:.1%}"
@@ -38,14 +41,14 @@ def exceeded_limit(now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
 
 
 def success_differences(then: Measurement, now: Measurement) -> dict[int, int]:
-    """1 for an image that is lost, -1 for one that is won, of those that are attempts in both."""
+    """Return 1 for an image that is lost and -1 for one that is won, of those that are attempts in both runs."""
     return {i: now.evidence.success[i] - then.evidence.success[i] for i in attempted(then, now)}
 
 
 def pooled(
     name: str, sums: Sequence[int], cases: int, comparisons: int, tolerance: float, rules: Rules
 ) -> MetricVerdict:
-    """Per-image sums of differences in success over several cases."""
+    """Judge per-image sums of differences in success over several cases."""
     change = sum(sums) / comparisons
     interval = pooled_change(sums, cases, comparisons)
     verdict = tested(name, sums, tolerance, rules, worsening=change)

@@ -10,18 +10,18 @@ from pytest_robustness.gate.metrics.rules import Rules
 from pytest_robustness.records.measurement import Measurement, Timing
 from pytest_robustness.records.verdict import MetricVerdict
 
-#: Fewer rounds do not tell how much their time varies.
+#: The least number of rounds that tells how much their time varies.
 LEAST_ROUNDS = 4
-#: What the 95 % interval of a change in time may reach, as a share of the tolerance.
+#: How far the 95 % interval of a change in time may reach, as a share of the tolerance.
 ALLOWED_REACH = 0.5
 #: Standard error of a median, in standard errors of a mean, for a normal distribution.
 MEDIAN_ERROR = math.sqrt(math.pi / 2)
-#: Of a baseline that no run can be held against.
+#: Said of a baseline that no run can be compared with.
 ANEW = "the next update records it anew"
 
 
 def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
-    """Of whole runs: a time cannot be told apart by images, so both have to be of the same ones."""
+    """Compare the time of whole runs. A time cannot be divided among images, so both runs must be of the same ones."""
     before, after = then.timing.gradient_units, now.timing.gradient_units
     if not after:
         yield not_judged("time", "nothing was timed")
@@ -40,7 +40,7 @@ def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[
         yield not_judged("time", f"{values}, {doubt}{f', for the baseline: {ANEW}' if anew else ''}", record_anew=anew)
         return
     change = after / before - 1
-    outcome = rules.outcome(-change, rules.tolerances.time, 0.0)  # the reach is what makes it sure
+    outcome = rules.outcome(-change, rules.tolerances.time, 0.0)  # no test is needed: the reach makes it sure
     yield MetricVerdict(
         metric="time",
         outcome=outcome,
@@ -55,7 +55,7 @@ def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[
 
 
 def _doubt(then: Measurement, now: Measurement) -> str | None:
-    """Why two times should not be compared; None where they can be."""
+    """Return why two times should not be compared. Returns None when they can be."""
     if then.provenance.device != now.provenance.device:
         return f"recorded on {then.provenance.device}"
     if then.timing.threads != now.timing.threads:
@@ -75,6 +75,6 @@ def _threads(one: Measurement) -> str:
 
 
 def time_reach(*timings: Timing) -> float:
-    """How far the 95 % interval of a time, or of a ratio of times, reaches; a share of it."""
+    """Return how far the 95 % interval of a time, or of a ratio of times, reaches, as a share of it."""
     errors = ((timing.unit_spread or 0.0) / math.sqrt(max(timing.rounds, 1)) for timing in timings)
     return 1.96 * MEDIAN_ERROR * math.hypot(*errors)

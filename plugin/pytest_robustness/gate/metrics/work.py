@@ -1,6 +1,6 @@
-"""Work: rows computed for an image until the attack was done with it. What an attack's time comes from.
+"""Work: the rows computed for an image until the attack was done with it. An attack's time comes from its work.
 
-Exact, and the same at any load, on any machine and in any batch: a clock can only add noise to it.
+Work is exact, and the same at any load, on any machine and in any batch. A clock can only add noise to it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from pytest_robustness.records.verdict import MetricVerdict
 
 
 def work_differences(then: Measurement, now: Measurement) -> dict[int, int]:
-    """Return how much less work each image took, by its place among the compared ones; none where it is not known."""
+    """Return how much less work each image took, by its place among the compared ones.
+
+    Returns no differences when work is not known.
+    """
     before, after = _work(then), _work(now)
     return {} if before is None or after is None else fallen(before, after, 1)
 
 
 def compare_work(then: Measurement, now: Measurement, rules: Rules, efforts: MetricVerdict | None) -> MetricVerdict:
-    """The verdict on an attack's time, from the work of each image.
+    """Return the verdict on an attack's time, from the work of each image.
 
     Args:
-        efforts: the verdict on effort. Where work is effort and something that is the same for all, it is effort's
-            twin, and its verdict is taken.
+        efforts: the verdict on effort. When work is effort and something that is the same for all images, it is
+            the twin of effort, and the verdict on effort is taken.
     """
     name, before, after = "time", _work(then), _work(now)
     if not now.aggregates.attempts:
@@ -49,7 +52,7 @@ def compare_work(then: Measurement, now: Measurement, rules: Rules, efforts: Met
 
 
 def _work(one: Measurement) -> Sequence[int | None] | None:
-    """Of each image, in forwards; None where it is not known image by image."""
+    """Return the work of each image, in forwards. Returns None when it is not known image by image."""
     forwards, gradients = one.evidence.forwards, one.evidence.gradients
     if forwards is None or gradients is None:
         return None
@@ -58,7 +61,7 @@ def _work(one: Measurement) -> Sequence[int | None] | None:
 
 
 def _is_twin(work: dict[int, int], effort: dict[int, int]) -> bool:
-    """Whether one is the other times a positive number, image by image."""
+    """Return whether one is the other times a positive number, image by image."""
     if work.keys() != effort.keys():
         return False
     pairs = [(work[i], effort[i]) for i in work]
