@@ -35,8 +35,8 @@ def on_grid(differences: Sequence[int] | Ints) -> Ints:
     """Return differences as small whole numbers: divided by their greatest common divisor, and rounded to fit the grid.
 
     The absolute values alone decide the divisor and the grid. So when a difference changes its sign, its number here
-    does, too. Differences are rounded where their sum exceeds ``GRID`` steps and an average difference has more than
-    ``RESOLUTION`` steps, by at most half a step.
+    does, too. Differences are rounded, by at most half a step, when their sum has at least 2 ``GRID`` steps and an
+    average difference has at least 2 ``RESOLUTION`` steps.
     """
     values: Ints = np.asarray(differences, dtype=np.int64)
     if not values.any():
@@ -66,7 +66,7 @@ class FlipDistribution:
         self.images = int(self.counts.sum())
 
     def at_least(self, drawn: int) -> float:
-        """Return the probability that the sum is ``drawn`` or more, but never less than the smallest positive float.
+        """Return the probability that the sum is ``drawn`` or more, but never less than the smallest normal float.
 
         It is exact to the last digits of a float, also far out in the tail. The distribution is added up image by image
         where that is quick. Otherwise it is a binomial tail for sizes that are all equal, or a Fourier sum of the

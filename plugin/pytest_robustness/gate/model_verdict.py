@@ -53,7 +53,10 @@ def judge_models(
 def _comparable(
     suite: Suite, models: Sequence[str], pairs: Mapping[str, Pair], *, accept_removed_images: bool
 ) -> list[Pair]:
-    """Return the pairs of all regular cases of some models. Returns none when one is missing or cannot be compared."""
+    """Return the pairs of all regular cases of some models.
+
+    The list is empty when a case is missing or cannot be compared.
+    """
     cases = [CaseId.of(model, attack) for model in models for attack in suite.regular_attacks]
     there = [pairs[case] for case in cases if case in pairs]
     sound = [one for one in there if one.problem(accept_removed=accept_removed_images) is None]

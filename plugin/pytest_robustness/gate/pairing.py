@@ -153,7 +153,7 @@ def missing_images(change: SetChange) -> str:
 def pair(then: Measurement, now: Measurement, lists: Lists) -> Pair:
     """Pair a baseline and a measurement image by image.
 
-    Raises RobustnessError, naming the file, when the sets differ and one of their lists cannot be had.
+    Raises RobustnessError, naming the file, when the sets differ and one of their lists is not available.
     """
     difference = _difference(then, now)
     if then.protocol.version < FIRST_LISTED and difference is not None:

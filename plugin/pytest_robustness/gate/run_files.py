@@ -38,7 +38,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class Unjudgeable(RobustnessError):
-    """Reports a run from which nothing can be judged: it is missing, damaged, or of another suite."""
+    """Raised for a run from which nothing can be judged: it is missing, damaged, or of another suite."""
 
 
 def why_no_run(path: Path) -> str | None:
@@ -140,7 +140,10 @@ class _Files(Protocol):
     """Gives access to the files of a run by their names in it, with ``/`` between parts and no ``..``."""
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """Return at most ``limit`` + 1 bytes of a file. Returns None when there is no such file. Raises Unjudgeable."""
+        """Return at most ``limit`` + 1 bytes of a file. Returns None when there is no such file.
+
+        Raises Unjudgeable when the file cannot be read.
+        """
 
     def suites(self) -> list[str]:
         """Return the suites that have a record."""

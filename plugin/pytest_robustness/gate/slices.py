@@ -17,7 +17,7 @@ LEAST_IN_SLICE = 20
 class Keys:
     """Gives each image of a set a key.
 
-    It is the key in the set's list. When the list cannot be had, the key is made of the set and the image's place.
+    It is the key in the set's list. When the list is not available, the key is made of the set and the image's place.
     """
 
     def __init__(self, lists: Lists) -> None:
@@ -29,7 +29,7 @@ class Keys:
         return [f"{images.digest}/{place}" for place in range(images.count)] if known is None else known.keys
 
     def list_of(self, images: ImageSetId) -> ImageList | None:
-        """Return what is known about a set's images. Returns None when nothing is known."""
+        """Return the list of a set's images. Returns None when it is not available."""
         try:
             return self._lists[images.digest]
         except RobustnessError:
@@ -54,7 +54,7 @@ def _of_column(suite: Suite, pair: Pair, keys: Keys, column: str) -> Iterator[tu
 
 
 def unsliced(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[str]:
-    """Yield a line for each slicing of which nothing is known, though something changed."""
+    """Yield a line when something changed, but the images' list or a column to slice by is missing."""
     keys = Keys(lists)
     known = [keys.list_of(one.images) for one in pairs.values() if one.then.evidence != one.now.evidence]
     if suite.sliced_by and None in known:
@@ -74,7 +74,7 @@ def too_small(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator
 
 
 def _values(suite: Suite, known: ImageList, column: str) -> Sequence[str]:
-    """Return a column's value for each image of a list. Returns none when the list has no such column."""
+    """Return a column's value for each image of a list. It is empty when the list has no such column."""
     if column == CLASS:
         return [suite.class_name(label) for label in known.labels]
     return known.columns.get(column, [])

@@ -164,7 +164,7 @@ class BaselineStore:
     def check_lock(self) -> None:
         """Raise RobustnessError when the lock of a later write could not be taken.
 
-        This is known before anything is measured.
+        This is called before anything is measured.
         """
         with self._lock():
             pass
@@ -173,7 +173,7 @@ class BaselineStore:
     def _lock(self) -> Iterator[None]:
         """Hold the lock, so that there is one writer at a time.
 
-        Raises RobustnessError, naming the lock's file, when the lock cannot be had.
+        Raises RobustnessError, naming the lock's file, when the lock cannot be taken.
         """
         lock = self._lock_file()
         try:

@@ -32,7 +32,7 @@ NOT_LOOKED = Finding(
 
 
 def failed_checks(one: Measurement) -> list[Finding]:
-    """Return the masking checks that a measurement's model failed. Returns none when no checks were made."""
+    """Return the masking checks that a measurement's model failed. The list is empty when no checks were made."""
     return [finding for finding in one.findings or () if not finding.passed]
 
 
@@ -45,9 +45,9 @@ def _failed_now(then: Measurement, now: Measurement) -> list[Finding]:
 
 
 def masked_baseline(then: Measurement, now: Measurement) -> str | None:
-    """Return why the baseline's model was masked and this one is not.
+    """Return why the baseline's model was masked and this one is not: the checks that failed then and pass now.
 
-    Returns None when the baseline's was not masked, or no checks were made now.
+    Returns None when there are none, also because no checks were made now.
     """
     passed = {finding.check for finding in now.findings or () if finding.passed}
     gone = [finding for finding in failed_checks(then) if finding.check in passed]
@@ -57,8 +57,8 @@ def masked_baseline(then: Measurement, now: Measurement) -> str | None:
 def doubted(then: Measurement, now: Measurement, metrics: Sequence[MetricVerdict], rules: Rules) -> list[MetricVerdict]:
     """Return the metrics, and doubt those that moved for the better when a masking check fails.
 
-    They become ``suspicious`` when a check fails that did not fail before. When all that fail failed in the baseline
-    too, both values are of masked models and the change says nothing: they become ``inconclusive``.
+    They become ``suspicious`` when a check fails that did not fail before. When every failed check failed in the
+    baseline too, both values are of masked models and the change says nothing: they become ``inconclusive``.
     """
     before, all_failed = {finding.check for finding in failed_checks(then)}, _failed_now(then, now)
     if not all_failed:

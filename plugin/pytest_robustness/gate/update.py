@@ -34,7 +34,7 @@ class Update:
 
     @property
     def moved(self) -> list[MetricVerdict]:
-        """Return the metrics that left their tolerance, and time only when it fell."""
+        """Return the metrics that left their tolerance. Time counts only when it fell."""
         return [one for one in self.verdict.moved if one.metric != "time" or one.outcome == "regressed"]
 
     @property
@@ -46,8 +46,8 @@ class Update:
         """Return why this baseline must not be written, and what to do. Returns None when it may be written.
 
         Images of the baseline must not get lost unnoticed, because they may be those that got worse. When a set grows
-        while the model changes, new images would hide what became of the old ones. The next change would be compared
-        with a suspicious value.
+        while the model changes, new images would hide what became of the old ones. A suspicious value would be what the
+        next change is compared with.
         """
         change = self.verdict.images
         if change.removed and not accept_removed_images:
@@ -66,9 +66,9 @@ class Update:
 def to_write(results: Iterable[Update]) -> Iterator[Update]:
     """Yield the updates whose baselines have to be written.
 
-    These are those whose baseline is missing, of another model, protocol or image set, or whose values left their
-    tolerance. They are also those whose baseline does not say what the masking checks found, or has a time that no run
-    can be compared with.
+    These are those whose baseline is missing, of another model, protocol, image set or pixels, or whose values left
+    their tolerance. They are also those whose baseline does not say what the masking checks found, or has a time that
+    no run can be compared with.
 
     The others keep their file, also one whose time rose, because a diff should mean something. A set in another order
     is the same set.
