@@ -1,1 +1,1 @@
-"""What a user asks for: one TOML file, read and validated."""
+"""The suite that a user asks for: one TOML file, read and validated."""

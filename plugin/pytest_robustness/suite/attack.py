@@ -1,4 +1,4 @@
-"""An attack as a suite's file has it."""
+"""The table of an attack in a suite's file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PositiveInt
 
-#: The marker of cases that run only where it is asked for.
+#: The marker of cases that run only on request.
 ON_REQUEST = "on_request"
 
 
@@ -17,7 +17,7 @@ def _parameter(value: Any) -> bool | int | float | str:
 
 
 class Attack(BaseModel):
-    """An attack: every other key is a parameter of it."""
+    """Describes an attack of a suite: every key without a field is a parameter of the attack."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[str, Annotated[bool | int | float | str, PlainValidator(_parameter)]]

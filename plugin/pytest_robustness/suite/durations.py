@@ -1,4 +1,4 @@
-"""Durations in a suite, as people write them."""
+"""Durations in a suite, written as a number and a unit: ``10 min``."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def _seconds(value: Any) -> Any:
     return float(match[1]) * UNITS[match[2]]
 
 
-#: Read of a text, in seconds.
+#: A duration in seconds, read from a text.
 Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=10**7)]

@@ -1,4 +1,4 @@
-"""Ensembles: several attacks one after the other, each on what the ones before it left standing."""
+"""Ensembles: several attacks one after the other, each on the images that those before it did not fool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from pytest_robustness.suite.scales import beyond_pixels
 from pytest_robustness.suite.tables import Table
 
-#: Of the norm and the radius: the parameters of the members that need no attack of the suite.
+#: Returns the parameters of a member that needs no attack of the suite, given the norm and the radius.
 Member = Callable[[str, float], dict[str, Any]]
 #: The members of AutoAttack (Croce and Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse
 #: Parameter-free Attacks", ICML 2020) with the steps it gives them, FMN in place of FAB, and plain PGD before them,
@@ -26,9 +26,10 @@ MEMBERS: Mapping[str, Member] = {
 
 
 class Ensemble(Table):
-    """A case in which later attacks see only the images that earlier ones did not fool.
+    """Describes a case in which later attacks see only the images that earlier ones did not fool.
 
-    A member is an attack of the suite, by its name, or one of ``MEMBERS``. Its evidence is that of the suite's case.
+    A member is an attack of the suite, by its name, or one of ``MEMBERS``. The evidence of an attack of the suite is
+    that of the suite's case.
     """
 
     norm: Literal["inf", "2"] = "inf"
@@ -53,7 +54,7 @@ class Ensemble(Table):
 
     @property
     def attack(self) -> str:
-        """What kind of attack it is, where other cases name theirs."""
+        """Return the kind of attack, as the other cases' ``attack`` does."""
         return "ensemble"
 
     @property

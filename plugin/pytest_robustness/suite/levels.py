@@ -1,4 +1,4 @@
-"""How a model's alpha is shared between the statements that are made of it."""
+"""How a model's alpha is shared between the statements about the model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 from pytest_robustness.extensions import declared
 from pytest_robustness.suite.tables import Table
 
-#: Smaller ones could not be reached by any number of images that a test has.
+#: Smaller shares could not be reached by any number of images that a test has.
 Share = Annotated[float, Field(ge=1e-4, le=1)]
 #: Hypotheses a case may have: success rate, robust accuracy, distance, effort, noise rate and time.
 METRICS_OF_A_CASE = 6
-#: Of the alpha of a model that is in groups, the share that its groups take.
+#: The share that its groups take of the alpha of a model that is in groups.
 GROUPS = 0.1
 
 
@@ -23,10 +23,11 @@ def hypotheses_of_a_case() -> int:
 
 
 class Levels(Table):
-    """How a model's alpha is shared. Declared, never chosen by the data; what is not needed is given back.
+    """Holds how a model's alpha is shared. The shares are declared and never chosen by the data.
 
-    ``cases``: of each case alone, shared by the model's regular cases and their metrics. ``together``: of success
-    pooled over the cases, and of the worst case. ``clean``: of clean accuracy. ``slices``: of all slices.
+    A share that is not needed is given back. ``cases`` is for each case alone, shared by the model's regular cases and
+    their metrics. ``together`` is for success pooled over the cases, and for the worst case. ``clean`` is for clean
+    accuracy. ``slices`` is for all slices.
     """
 
     cases: Share = 0.40

@@ -1,4 +1,4 @@
-"""Read a suite, and put the run's own choices in place of the file's."""
+"""Reads a suite, and puts the run's own choices in place of the file's."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ENVIRONMENT = "PYTEST_ROBUSTNESS_IMAGES"
 def load_suite(path: Path, *, files: bool = True) -> Suite:
     """Read and validate a suite.
 
-    ``files``: whether the images, weights and published values that it names must be there; its rules need none.
-    Raises RobustnessError, naming file and key, for anything that is not a valid suite.
+    ``files`` says whether the images, weights and published values that it names must be there; its rules need none.
+    Raises RobustnessError, naming file and key, when it is not a valid suite.
     """
     tables = read_toml(path)
     if "path" in tables:
@@ -34,13 +34,13 @@ def load_suite(path: Path, *, files: bool = True) -> Suite:
 
 
 def with_images(suite: Suite, chosen: str | None, invocation: Path) -> Suite:
-    """The suite with the folder of the command line, else of the environment, else its own.
+    """Return the suite with the images' folder of the command line, else of the environment, else its own.
 
-    Raises RobustnessError for a suite whose images are no folder.
+    Raises RobustnessError when the command line names a folder and the suite's images are a file.
     """
     if suite.images.folder is None:
         if chosen:
             raise RobustnessError(f"--robustness-images {chosen}: the images of {suite.path} are a file, no folder")
-        return suite  # the environment is every suite's
+        return suite  # no error: the environment variable is set for all suites
     named = chosen or os.environ.get(ENVIRONMENT)
     return suite.with_folder(invocation / Path(named).expanduser()) if named else suite

@@ -33,7 +33,7 @@ FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def _source(value: str, info: ValidationInfo) -> str:
-    """Return a source with its path, if it has one, made absolute; the file it names has to be there."""
+    """Return a source, with its path, if it has one, made absolute. Raise an error when the file is not there."""
     library, separator, name = value.partition(":")
     if separator and library == "transformers":
         folder = beside_suite(name, info)
@@ -52,7 +52,7 @@ def _source(value: str, info: ValidationInfo) -> str:
 
 
 def _weights(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    """A library's own name of weights stays a name, all else is a file that exists."""
+    """Return a library's own name of weights as it is. Everything else must be a file that exists."""
     library = str(info.data.get("source", "")).partition(":")[0] in LIBRARIES
     if library and isinstance(value, str) and Path(value).suffix not in WEIGHT_FILES:
         return handler(value)
@@ -76,10 +76,10 @@ Range = Annotated[tuple[FiniteFloat, FiniteFloat], Field(strict=False), AfterVal
 
 
 class Model(Table):
-    """A model, its weights, what it expects of an image, and what its answer is.
+    """Describes a model, its weights, what it expects of an image, and what its answer is.
 
-    Attacks work on pixels in [0, 1], RGB, channels first. The model gets them in its own terms, by these steps:
-    channels, range, normalisation in the range's units, layout.
+    Attacks work on pixels in [0, 1], RGB, channels first. They are converted for the model in these steps: channels,
+    range, normalisation in the range's units, layout.
     """
 
     source: Source = Field(
@@ -148,24 +148,24 @@ class Model(Table):
 
     @property
     def library(self) -> str | None:
-        """The library the source names, if it is one."""
+        """Return the library that the source names. Returns None when it names none."""
         prefix = self.source.partition(":")[0]
         return prefix if prefix in LIBRARIES else None
 
     @property
     def file(self) -> Path | None:
-        """The file that is the model, program and weights in one; None where the source is none."""
+        """Return the file that is the model, program and weights in one. Returns None when the source is no file."""
         return None if self.library or FACTORY.fullmatch(self.source) else Path(self.source)
 
     @property
     def name(self) -> str:
-        """What is written down of the source and named weights: nothing of where they lie on this machine."""
+        """Return what is recorded of the source and of named weights, without where they lie on this machine."""
         library, separator, path = self.source.rpartition(":") if self.library else ("", "", self.source)
         source = library + separator + (Path(path).name if Path(path).is_absolute() else path)
         return source + (f"@{self.weights}" if isinstance(self.weights, str) else "")
 
     def candidate_table(self, source: str) -> dict[str, Any]:
-        """The table of another model in this one's place: a library's brings its own preprocessing."""
+        """Return the table of another model in this one's place. A library's model brings its own preprocessing."""
         if source.partition(":")[0] in LIBRARIES:
             return {"source": source}
         name = f"@{self.weights}" if isinstance(self.weights, str) else ""

@@ -1,4 +1,4 @@
-"""Names that become files and folders: the same ones on every system."""
+"""Names that become files and folders, which must be possible on every system."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import AfterValidator, StringConstraints
 
 Named = TypeVar("Named", bound=Mapping[str, object])
 
-#: Names of devices on Windows, where no file can be called so, with whatever ending and in any case.
+#: Names of devices on Windows, which no file can have as its name, with any ending and in upper or lower case.
 DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 )
 
 
 def portable_name(name: str) -> str:
-    """Return a name that can be a file's on every system; ValueError for one that cannot."""
+    """Return the name. Raise ValueError when it cannot be the name of a file on every system."""
     if name.endswith("."):
         raise ValueError("should not end in a dot: Windows drops it, and two names become one")
     if name.partition(".")[0].lower() in DEVICES:
@@ -25,7 +25,7 @@ def portable_name(name: str) -> str:
 
 
 def distinct_names(named: Named) -> Named:
-    """Return what is named; ValueError for two names that differ in case only: some file systems take them for one."""
+    """Return what is named. Raise ValueError when names differ in case only: some file systems take them for one."""
     seen: dict[str, str] = {}
     for name in named:
         other = seen.setdefault(name.lower(), name)

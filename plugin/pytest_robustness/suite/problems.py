@@ -1,4 +1,4 @@
-"""What is wrong with a table, in one line that names the key."""
+"""Problems of a table, told in one line that names the key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import (
 
 
 def explain(error: ValidationError, table: type[BaseModel]) -> str:
-    """The first problem, its key in front, in one line; how many more there are."""
+    """Return the first problem in one line, its key in front, and how many more there are."""
     problems = error.errors(include_url=False)
     first = problems[0]
     # pydantic marks a problem with a dict's key by a last part "[key]"
@@ -31,7 +31,7 @@ def explain(error: ValidationError, table: type[BaseModel]) -> str:
 
 
 def _fields(table: Any, location: tuple[int | str, ...]) -> list[str]:
-    """The keys a table may have, for the table at ``location``."""
+    """Return the keys that the table at ``location`` may have. Returns none when it is no table."""
     for part in location:
         if isinstance(table, type) and issubclass(table, BaseModel):
             table = table.model_fields[str(part)].annotation

@@ -1,4 +1,4 @@
-"""What refers to models and attacks of the same suite by name: groups, variants and ensembles."""
+"""Parts of a suite that refer to its models and attacks by name: groups, variants and ensembles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_robustness.suite.tables import Table
 
 
 class Variant(Table):
-    """Two models of the suite that one change tells apart."""
+    """Names two models of the suite that differ by one change."""
 
     base: Name
     update: Name
@@ -40,7 +40,7 @@ def _no_marker_of_pytest(name: str) -> str:
 
 def _known(models: Iterable[str], info: ValidationInfo) -> None:
     for model in models:
-        if model not in info.data.get("models", [model]):  # where models are at fault, that is said
+        if model not in info.data.get("models", [model]):  # if the models are not valid, their own error is reported
             raise ValueError(f"no model {model!r} in this suite")
 
 

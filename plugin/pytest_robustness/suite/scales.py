@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: The other scale.
+#: The largest value of the other scale.
 LEVELS = 255
 
 
 def beyond_pixels(*values: float) -> str | None:
-    """Say that values are no shares of a pixel's range, and what was probably meant; None where none is above 1."""
+    """Say that values exceed a pixel's range, and what was probably meant. Returns None when none is above 1."""
     if not any(value > 1 for value in values):
         return None
     meant = _shown([value / LEVELS for value in values])

@@ -1,4 +1,4 @@
-"""What a suite's images are sliced by: their class, or columns of their list."""
+"""Slices of a suite's images, by their class or by columns of their list."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
-#: What images are sliced by without a column.
+#: Slices images by their class, which needs no column.
 CLASS = "class"
-#: Columns of a list, and arrays of a file, that mean something else.
+#: Columns of a list, and arrays of a file, that have another meaning.
 TAKEN = ("path", "label", "sha256", "images", "labels", "ids")
 
 

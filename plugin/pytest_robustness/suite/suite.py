@@ -34,7 +34,10 @@ Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Tolerances(Table):
-    """What a value may move before anybody is bothered. Success rate and accuracy: points; the others: shares."""
+    """Holds how far a value may move before it counts.
+
+    Success rate and accuracies are in points, the others are shares of the value.
+    """
 
     success_rate: Tolerance = 0.01
     robust_accuracy: Tolerance = 0.01
@@ -46,13 +49,13 @@ class Tolerances(Table):
 
 
 def of_pixels(normalisation: Normalisation) -> Normalisation:
-    """Return what is in the units of [0, 1]; ValueError for anything else."""
+    """Return the normalisation. Raise ValueError when it is not in the units of [0, 1]."""
     normalisation.check_scale()
     return normalisation
 
 
 class Suite(Table):
-    """All of one TOML file. ``path`` is the file it came from."""
+    """Holds all of one TOML file. ``path`` is the file it came from."""
 
     path: Path = Field(exclude=True)
     images: Images
@@ -110,10 +113,10 @@ class Suite(Table):
         return self.path.stem
 
     def with_candidate(self, text: str, folder: Path) -> Suite:
-        """This suite with one model only, replaced by another: ``MODEL=OTHER`` or ``MODEL=OTHER@WEIGHTS``.
+        """Return this suite with one model only, replaced by another: ``MODEL=OTHER`` or ``MODEL=OTHER@WEIGHTS``.
 
-        OTHER is a model of the suite or a source, WEIGHTS a library's name of them or a file relative to ``folder``.
-        Raises RobustnessError.
+        OTHER is a model of the suite or a source. WEIGHTS is a library's name of weights or a file relative to
+        ``folder``. Raises RobustnessError when the text or the model it names is not valid.
         """
         name, separator, other = text.partition("=")
         source, _, weights = other.partition("@")
@@ -140,7 +143,7 @@ class Suite(Table):
         return chosen
 
     def relatives(self, name: str) -> Iterator[Suite]:
-        """This suite with a model replaced by one of its kind: by what a candidate stands for, or by its variants."""
+        """Yield this suite with a model replaced by a related one: the one a candidate replaces, or a variant."""
         at_hand = self._at_hand or self.models
         pairs = [one.models for one in self.variants if name in one.models]
         for other in dict.fromkeys([name, *(model for pair in pairs for model in pair)]):
@@ -160,52 +163,52 @@ class Suite(Table):
 
     @property
     def sliced_by(self) -> list[str]:
-        """What the images are sliced by: ``class``, or a column of their list."""
+        """Return what the images are sliced by: ``class``, or columns of their list."""
         if self.slices is None:
             return [] if self.images.labels == "predicted" else [CLASS]
         return self.slices
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the list of images that it has to have."""
+        """Return the columns that the list of images must have."""
         return tuple(column for column in self.sliced_by if column != CLASS)
 
     @property
     def regular_attacks(self) -> list[str]:
-        """Those that every run makes, and that share a model's level."""
+        """Return the attacks that every run makes, and that share a model's level."""
         return [name for name, attack in self.all_attacks.items() if not attack.on_request]
 
     @property
     def all_attacks(self) -> dict[str, Attack | Ensemble]:
-        """Attacks and ensembles, by name."""
+        """Return attacks and ensembles by name."""
         return {**self.attacks, **self.ensembles}
 
     def class_name(self, label: int) -> str:
-        """What a class is called in reports: its number where the suite does not name it."""
+        """Return what a class is called in reports: its number when the suite does not name it."""
         names = self.images.classes
         return names[label] if names and not isinstance(names, str) and label < len(names) else str(label)
 
     def with_folder(self, folder: Path) -> Suite:
-        """This suite with its images in another folder."""
+        """Return this suite with its images in another folder."""
         return self.model_copy(update={"images": self.images.model_copy(update={"folder": folder})})
 
     def alpha_of(self, model: str) -> float:
-        """What a model's own verdicts may err with: groups take a share of those that are in one."""
+        """Return the alpha of a model's own verdicts, of which groups take a share when the model is in one."""
         return self.alpha * (1 - GROUPS) if any(model in models for models in self.groups.values()) else self.alpha
 
     @property
     def group_level(self) -> float:
-        """The level of the test of a group: a model's share for groups is shared by all groups it is in."""
+        """Return the level of the test of a group: a model's share for groups is shared by all groups it is in."""
         most = max((sum(model in models for models in self.groups.values()) for model in self.models), default=1)
         return self.alpha * GROUPS / max(1, most)
 
     @property
     def pooled_level(self) -> float:
-        """The level of a test of all attacks together, by itself."""
+        """Return the level of one test of all attacks together."""
         return self.alpha * self.levels.together / 2
 
     def cases(self) -> Iterator[Case]:
-        """All of them, those on request too."""
+        """Yield all cases, also those that run on request only."""
         for model in self.models:
             for attack in self.all_attacks:
                 yield Case(self, model, attack)
@@ -217,7 +220,7 @@ class Suite(Table):
 
 @dataclass(frozen=True)
 class Case:
-    """One model under one attack."""
+    """Stands for one model of a suite under one attack."""
 
     suite: Suite
     model_name: str
@@ -237,11 +240,11 @@ class Case:
 
     @property
     def ensemble(self) -> Ensemble | None:
-        """The ensemble, of a case that is one."""
+        """Return the case's ensemble. Returns None when the case is of a single attack."""
         return self.suite.ensembles.get(self.attack_name)
 
     def members(self) -> list[Case]:
-        """The cases of an ensemble's attacks, whether or not the suite has them; of another case, itself."""
+        """Return the cases of an ensemble's attacks, whether or not the suite has them, or else the case itself."""
         ensemble = self.ensemble
         return [self] if ensemble is None else [self._member(name, ensemble) for name in ensemble.attacks]
 
@@ -257,7 +260,10 @@ class Case:
 
     @property
     def normalisation(self) -> Normalisation:
-        """What the file says; what a library knows comes before the suite's: ``evaluate.sources``."""
+        """Return the normalisation that the file states.
+
+        What a library knows comes before the suite's: see ``evaluate.models.sources``.
+        """
         own = Normalisation() if self.model.range is not None else self.suite.normalisation
         return self.model.normalisation or own
 
@@ -267,14 +273,14 @@ class Case:
 
     @property
     def level(self) -> float:
-        """The level of each of this case's tests alone, whatever else is run."""
+        """Return the level of each of this case's tests alone, whatever else is run."""
         return self.suite.alpha_of(self.model_name) * self.weight
 
     @property
     def weight(self) -> float:
-        """The share of its model's alpha that each of this case's tests has."""
+        """Return the share of its model's alpha that each of this case's tests has."""
         return self.suite.levels.cases / max(1, len(self.suite.regular_attacks)) / hypotheses_of_a_case()
 
     def error(self, key: str, problem: str) -> RobustnessError:
-        """What is wrong with a key of the suite file."""
+        """Return an error that says what is wrong with a key of the suite file."""
         return RobustnessError(f"{self.suite.path}: {key}: {problem}")

@@ -30,19 +30,19 @@ IMAGENET = "imagenet-1k"
 
 @dataclass(frozen=True)
 class Reading:
-    """How a suite is read: what its paths are relative to, and whether the files it names must be there."""
+    """Says how a suite is read: what its paths are relative to, and whether the files it names must be there."""
 
     folder: Path
     files: bool = True
 
 
 def beside_suite(value: Any, info: ValidationInfo) -> Any:
-    """Paths in a suite are relative to the suite file."""
+    """Resolve a path against the folder of the suite file, and return any other value as it is."""
     return info.context.folder / value if isinstance(value, str | Path) and isinstance(info.context, Reading) else value
 
 
 def is_missing(path: Path, info: ValidationInfo) -> bool:
-    """Whether a file that must be there is not."""
+    """Return whether a file that must be there is not."""
     return (not isinstance(info.context, Reading) or info.context.files) and not is_file(path)
 
 
@@ -53,7 +53,7 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
 
 
 def _image_list(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    """A list of a folder's images may still have to be chosen; a file of images is there or missing."""
+    """Return the path of a list (``.csv``), which may still have to be written, or of a file that must exist."""
     path = handler(value)
     return path if path is None or path.suffix == ".csv" else _existing(path, info)
 
@@ -63,10 +63,10 @@ def _classes(value: Any, info: ValidationInfo) -> Any:
 
 
 ExistingFile = Annotated[Path, BeforeValidator(beside_suite), AfterValidator(_existing)]
-#: One that need not be there when the suite is read.
+#: A path that need not be there when the suite is read.
 SuitePath = Annotated[Path, BeforeValidator(beside_suite)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
-#: A tuple, because tables of images are keys of what was read of them.
+#: A tuple, because ``Images`` is a key of the cache of images that were read.
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Channels = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=16)]
 Deviations = Annotated[
@@ -79,7 +79,7 @@ class Table(BaseModel):
 
 
 class Images(Table):
-    """The image sets: ``.npz`` files, or a folder of photographs and lists of those that were chosen of it.
+    """Names the image sets: ``.npz`` files, or a folder of photographs and lists of those chosen from it.
 
     A file has ``images`` (N, H, W, C) uint8, ``labels`` (N,) and ``ids`` (N,). A folder's images are decoded and
     preprocessed as each model expects.
@@ -119,13 +119,13 @@ class Images(Table):
 
 
 class Normalisation(Table):
-    """``(image - mean) / std`` per channel, inside the classifier."""
+    """Holds mean and std of ``(image - mean) / std``, which the classifier computes per channel."""
 
     mean: Annotated[Channels, Field(strict=False)] = (0.0,)
     std: Annotated[Deviations, Field(strict=False)] = (1.0,)
 
     def check_scale(self, otherwise: str = "") -> None:
-        """Raise ValueError, naming the key, for values that are no shares of a pixel's range in [0, 1]."""
+        """Raise ValueError, naming the key, when a value exceeds a pixel's range of [0, 1]."""
         for name in ("mean", "std"):
             if (problem := beyond_pixels(*getattr(self, name))) is not None:
                 raise ValueError(f"{name}: {problem}{otherwise}")

@@ -1,4 +1,4 @@
-"""TOML as users write it."""
+"""Reads TOML files that users write."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.mistaken import mistaken
 
-#: TOML has no larger ones, though Python's reader does; they overflow, or have too many digits to be said.
+#: The integers that TOML has. Python's reader takes larger ones, which overflow or have too many digits to print.
 WHOLE = range(-(2**63), 2**63)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a file. Raises RobustnessError, naming it, where it cannot be read or is not TOML."""
+    """Return the tables of a file. Raise RobustnessError, naming it, when it cannot be read or is not TOML."""
     try:
         tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -34,5 +34,5 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _bits(value: int) -> int:
-    """How many bits an integer takes in two's complement, its sign included."""
+    """Return how many bits an integer takes in two's complement, its sign included."""
     return (value if value >= 0 else ~value).bit_length() + 1
