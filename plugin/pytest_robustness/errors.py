@@ -2,17 +2,17 @@
 
 
 def encodable(text: str) -> str:
-    """Return a text as UTF-8 can write it: names of files may have bytes that no encoding explains."""
+    """Write what UTF-8 cannot encode as escapes: names of files may have bytes that are valid in no encoding."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 class RobustnessError(Exception):
-    """What is wrong, where, and what would be right, in one line. Shown without a traceback."""
+    """Says in one line what is wrong, where, and what would be right. It is shown without a traceback."""
 
     def __init__(self, said: str) -> None:
-        line = " ".join(said.splitlines())  # names of files and words of libraries may have several
+        line = " ".join(said.splitlines())  # names of files and messages of libraries may have several lines
         super().__init__(encodable(line))
 
 
 class DeviceLost(RobustnessError):
-    """The GPU failed in a way after which this process cannot use it any more."""
+    """Raised when the GPU failed in a way after which this process cannot use it any more."""

@@ -1,4 +1,4 @@
-"""Files: whether they are there, and writing them whole or not at all."""
+"""Files: checks that they are there, follows links, and writes them whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def is_file(path: Path) -> bool:
-    """Whether it is there. A Path's own raises where its name is too long for one."""
+    """Return whether a path is a file. ``Path.is_file`` raises when the name is too long for a file."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def real(path: Path) -> Path:
-    """Return where a path leads, links followed. A Path's own ``resolve`` raises for a link that leads to itself."""
+    """Return where a path leads, with links followed. ``Path.resolve`` raises for a link that leads to itself."""
     return Path(os.path.realpath(path))
 
 
 def write_whole(path: Path, text: str) -> None:
-    """The old file or the new one, also after a crash."""
+    """Write a file whole: after a crash it has its old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:

@@ -1,4 +1,4 @@
-"""Files that are not what their names say, told by how they begin, and what to do about each."""
+"""Files that are not what their names say: recognises them by their content and says what to do about each."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-#: How much of a file tells what it is.
+#: How many bytes of a file are read to recognise it.
 BEGINNING = 4096
 POINTER = b"version https://git-lfs.github.com/spec/"
 CONFLICT = b"<<<<<<< "
 PAGES = (b"<!doctype html", b"<html")
-#: What to do about a file that has more than weights, or none.
+#: What to do about a file that holds more than weights, or no weights.
 REMEDY = "save the weights alone, by torch.save(model.state_dict(), ...)"
-#: By a file that its archive has.
+#: Recognises a kind of program by the name of a file in its archive.
 PROGRAMS: dict[str, Callable[[str], bool]] = {
     "TorchScript": lambda name: name.endswith("/constants.pkl") or "/code/" in name,
     "torch.export": lambda name: "models/" in name or name.endswith("serialized_exported_program.json"),
@@ -22,7 +22,10 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def mistaken(path: Path) -> str | None:
-    """Return what a file that could not be read really is, and what to do; None where it is nothing of this kind."""
+    """Return what a file that could not be read really is, and what to do about it.
+
+    Returns None when it is nothing of this kind, or cannot be opened.
+    """
     try:
         with path.open("rb") as file:
             beginning = file.read(BEGINNING)
@@ -44,13 +47,11 @@ def mistaken(path: Path) -> str | None:
 
 
 def _archive(path: Path) -> str | None:
-    """Of an archive of torch's, what it holds beside tensors."""
+    """Return what an archive of torch's holds besides tensors. Returns None when it is none, or of no known kind."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (
-        Exception
-    ):  # of zipfile, by what is wrong: besides its own, OSError, ValueError, NotImplementedError and others
+    except Exception:  # besides its own errors zipfile raises OSError, ValueError, NotImplementedError and others
         return None
     program = next((kind for kind, told in PROGRAMS.items() if any(map(told, names))), None)
     if program is not None:
