@@ -1,4 +1,4 @@
-"""One case from start to end: the same in a test, a worker, another process or a notebook. Needs no pytest."""
+"""Runs one case from start to end, the same in a test, a worker, another process or a notebook, without pytest."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def _no_pictures(verdict: Verdict) -> bool:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a case beside its measurement.
+    """Says what is asked of a case besides its measurement.
 
     Attributes:
-        anchor: a release that the case is also held against; None: none.
-        limit: images of a trial, which is timed and not judged; None: all images, judged.
-        changed_only: a case that would only repeat its baseline is judged by it and not measured.
-        accept_removed_images: images of the baseline may be missing; the others are judged.
-        recording: the measurement is to become the baseline.
+        anchor: a release that the case is also judged by; None when there is none.
+        limit: number of images of a trial, which is timed and not judged; None for all images, judged.
+        changed_only: whether a case that would only repeat its baseline is judged by it and not measured.
+        accept_removed_images: whether images of the baseline may be missing; the others are judged.
+        recording: whether the measurement is to become the baseline.
         known_lists: digests of the image lists that the result need not bring.
-        wants_pictures: whether a case with this verdict gets a gallery.
+        wants_pictures: returns whether a case with this verdict gets a gallery.
     """
 
     anchor: Anchor | None = None
@@ -72,20 +72,20 @@ def run_case(
 
     Args:
         case: which model, attack and images.
-        baseline: its stored measurement; None: there is none, which is a verdict of its own.
+        baseline: its stored measurement; None when there is none, which gives a verdict of its own.
         request: what is asked of it.
-        stored_list: returns, by its digest, the list of the images that the baseline is of; None: there are none, and
-            the baseline can only be compared over the very same set.
+        stored_list: returns, by its digest, the list of the images that the baseline is of; None when there are no
+            lists: then the baseline can only be compared over the very same set.
         device, time_unreliable_because, run_rounds, progress, model_cache: as ``evaluate`` takes them.
         measured: called with the measurement, before it is judged; not called where nothing was measured.
 
     Raises:
-        RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
+        RobustnessError: in one line, when model, weights, images or attack are not what the suite promises.
     """
     stopwatch, model_cache = Stopwatch(request.limit), model_cache or ModelCache()
     rules = replace(Rules.of(case), accept_removed_images=request.accept_removed_images)
     attacked, unselected = image_lists(case)
-    own = [*([unselected] if unselected else []), attacked]  # of one set twice the one with columns
+    own = [*([unselected] if unselected else []), attacked]  # of equal sets the last counts: it has the columns
     lists = Lists(own, stored_list) if stored_list else Lists(own)
     if baseline is not None and not request.limit:
         _check_lists(baseline, attacked, unselected, lists)
@@ -96,7 +96,7 @@ def run_case(
             return Result(measurement=baseline, verdict=verdict)
 
     def examine(provenance: Provenance, classifier: Classifier) -> list[Finding] | None:
-        """What the masking checks say of the model: looked at where it may be another."""
+        """Return what the masking checks say of the model; they run anew when it may not be the baseline's."""
         if baseline is None or not _is_same_model(baseline.provenance, provenance):
             return masking_findings(case, classifier, model_cache)
         if baseline.findings is None and request.recording:
@@ -126,12 +126,12 @@ def run_case(
 
 
 def _is_same_model(then: Provenance, now: Provenance) -> bool:
-    """Known to be, code and library included."""
+    """Return whether the model is known to be the same, its code and library included."""
     return now.code_digest is not None and then.torch == now.torch and not now.changes(then)
 
 
 def _check_attempts(case: Case, now: Measurement, then: Measurement | None, *, recording: bool) -> None:
-    """Raise RobustnessError, naming the model, where nothing was attacked and nothing tells that this is worse."""
+    """Raise RobustnessError, naming the model, when nothing was attacked and no baseline tells that this is worse."""
     before = then.aggregates.attempts if then is not None and not recording else 0
     if not now.aggregates.attempts and not before:
         problem = (
@@ -142,7 +142,7 @@ def _check_attempts(case: Case, now: Measurement, then: Measurement | None, *, r
 
 
 def _check_lists(baseline: Measurement, attacked: ImageList, unselected: ImageList | None, lists: Lists) -> None:
-    """Find out before the attack whether a list that is needed can be read; RobustnessError where it cannot."""
+    """Raise RobustnessError, before the attack, when a list that is needed cannot be read."""
     if baseline.protocol.version >= FIRST_LISTED:
         lists.match(baseline.images, attacked.identity)
         lists.match(baseline.unselected, unselected.identity if unselected else None)
@@ -156,7 +156,7 @@ def _anchored(
     own: Sequence[ImageList],
     baseline: Measurement | None,
 ) -> Verdict:
-    """The verdict by the baseline, unless it passes and the anchor's does not."""
+    """Return the verdict by the baseline, or the anchor's when the baseline's passes and the anchor's does not."""
     if anchor is None:
         return verdict
     removed = baseline.provenance.removed_images if baseline else None
