@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each case that is not the same, what they say together, and the verdict; return its status."""
+    """Print each case whose verdict is not "same", what the cases say together, and the verdict; return its status."""
     from pytest_robustness.gate.run_files import Unjudgeable, read_run
     from pytest_robustness.report.text import printable
     from pytest_robustness.suite.load import load_suite
@@ -85,7 +85,7 @@ def _judge(suite: Suite, measured: Run, options: argparse.Namespace) -> RunVerdi
 
 
 def _absent(measured: Run) -> dict[str, tuple[Status, str]]:
-    """What became of the cases that have no measurement."""
+    """Return the status of each case that has no measurement, and what is said of it."""
     from pytest_robustness.records.verdict import Status
 
     statuses = {"error": Status.ERROR, "crashed": Status.CRASHED, "skipped": Status.SKIPPED}

@@ -38,13 +38,16 @@ def run(options: argparse.Namespace) -> int:
         if store.path(new).exists():
             raise RobustnessError(f"{store.path(new)}: is there already: delete it, if it is not to be kept")
     store.write(one.model_copy(update={"case": renamed[old]}) for old, one in found.items() if one is not None)
-    store.remove(renamed)  # last: whatever is interrupted, every baseline is there once or twice
+    store.remove(renamed)  # last: after an interruption every baseline is still there, under one name or both
     print(f"{len(renamed)} baselines of {options.old} are now those of {options.new}, in {store.folder}")
     return 0
 
 
 def _renamed(suite: Suite, store: BaselineStore, old: str, new: str) -> dict[str, str]:
-    """Cases by their old names. Raises RobustnessError for names of nothing, or of what is still in the suite."""
+    """Return the new name of each case of the renamed model or attack, by its old name.
+
+    Raises RobustnessError when the new name is not in the suite, the old one still is, or no baseline has the old one.
+    """
     for kind, names in (("model", list(suite.models)), ("attack", list(suite.all_attacks))):
         if new in names:
             if old in names:

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         write_whole(output, _rendered(report, output.suffix))
     except (RobustnessError, UnicodeDecodeError) as error:
         raise RobustnessError(f"{options.file}: {error}") from None
-    except ArithmeticError as error:  # numbers that no measurement gives, and no axis has room for
+    except ArithmeticError as error:  # numbers that no measurement gives, and that do not fit on an axis
         raise RobustnessError(f"{options.file}: its numbers cannot be drawn: {error}") from None
     except OSError as error:
         raise RobustnessError(f"{error.filename}: {error.strerror}") from None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_robustness.evaluate.images.selection import Selection
     from pytest_robustness.suite.suite import Suite
 
-SHOWN = 20  # names of a list
+SHOWN = 20  # the most names of a list that are printed
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def _positive(text: str) -> int:
 
 
 def _workers() -> int:
-    """One a GPU, else few enough that each has several cores and room for a model."""
+    """Return one worker per GPU, else so few that each has several cores and room for a model."""
     from pytest_robustness.evaluate.runtime.devices import available_cores, gpu_count
 
     return gpu_count() or max(1, min(4, available_cores() // 2))
