@@ -1,1 +1,1 @@
-"""Verdicts become something to look at."""
+"""Reports of a run: tables in the terminal, Markdown, JSON data and an HTML page."""

@@ -1,4 +1,4 @@
-"""What models are and how they did on average, as in the paper's Table I and Figure 1, as data."""
+"""Facts about models and their averages over attacks, as in the paper's Table I and Figure 1, as data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pytest_robustness.suite.suite import Suite
 
 @dataclass(frozen=True)
 class Averages:
-    """Means over a model's attacks, or over a group's models of these. None where nothing can be averaged.
+    """Holds means over a model's attacks, or means of these over a group's models. A field without a mean is None.
 
     Attributes:
-        success_rate, noise_rate: as of a case; success rates of the attacks that have one.
-        seconds: of attack, per attempt, on the device of this run.
-        units: the same in gradient units.
+        success_rate, noise_rate: means of the cases' own; success rates only of the attacks that have one.
+        seconds: seconds of attack per attempt, on the device of this run.
+        units: the same time in gradient units.
         top_1, top_5: clean accuracy on the unselected images.
     """
 
@@ -49,12 +49,12 @@ class Averages:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A model that met all attacks of its suite.
+    """Holds what is known of a model that was measured under all regular attacks of its suite.
 
     Attributes:
-        architecture: None where the measurement does not tell.
-        shape: of its input: channels, height, width.
-        peak_memory: bytes, the most that one of its cases needed.
+        architecture: None when the measurement does not tell.
+        shape: channels, height and width of its input.
+        peak_memory: the most bytes that one of its cases needed; None when no case tells.
     """
 
     model: str
@@ -66,7 +66,7 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class GroupFacts:
-    """A group all of whose models met all attacks."""
+    """Holds the averages of a group whose models were all measured under all regular attacks."""
 
     group: str
     models: int
@@ -74,7 +74,7 @@ class GroupFacts:
 
 
 def model_facts(suite: Suite, measurements: Mapping[str, Measurement]) -> list[ModelFacts]:
-    """Of each model all of whose cases, by name, are in ``measurements``; in the suite's order."""
+    """Return the facts of each model whose regular cases are all in ``measurements``, in the suite's order."""
     return [
         _facts(model, [measurements[CaseId.of(model, attack)] for attack in suite.regular_attacks])
         for model in suite.models
@@ -84,7 +84,7 @@ def model_facts(suite: Suite, measurements: Mapping[str, Measurement]) -> list[M
 
 
 def group_facts(suite: Suite, facts: Iterable[ModelFacts]) -> list[GroupFacts]:
-    """Of each group all of whose models are among ``facts``."""
+    """Return the averages of each group whose models are all among ``facts``."""
     known = {one.model: one.averages for one in facts}
     return [
         GroupFacts(group, len(models), Averages.of_models([known[model] for model in models]))
@@ -105,7 +105,10 @@ def _facts(model: str, measured: Sequence[Measurement]) -> ModelFacts:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """None where one of them is missing: half a mean would be compared with a whole one."""
+    """Return the mean of the values.
+
+    Returns None when there are none, or one is missing: a mean of some would be compared with a mean of all.
+    """
     given = list(values)
     known = [value for value in given if value is not None]
     return fmean(known) if known and len(known) == len(given) else None

@@ -1,4 +1,4 @@
-"""What a run found becomes its report."""
+"""Builds a run's report from what the run found."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from pytest_robustness.report.published import beside, load_published
 from pytest_robustness.report.sentence import sentence
 from pytest_robustness.suite.suite import Case, Suite
 
-#: Of a security curve.
+#: The most points of a security curve.
 POINTS = 20
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is known at the end of a run, by case where that makes sense.
+    """Holds what is known at the end of a run, by case where that makes sense.
 
     Attributes:
         troubles: why a case did not get as far as a measurement that counts: skipped, error, crashed.
-        problems: what a case's failure said, where there is no verdict.
-        tests: the test's id.
-        complete: whether the run went to its end.
+        problems: what a case's failure said, when there is no verdict.
+        tests: the id of the case's test.
+        complete: whether the run reached its end.
     """
 
     suite: Suite
@@ -58,7 +58,7 @@ class Run:
 
 
 def build(run: Run) -> data.Report:
-    """The report of a run, of any part of the suite, also of none."""
+    """Return the report of a run, which may be of any part of the suite or of none."""
     cases = list(_cases(run))
     ran = {case.model for case in cases}
     sound = {case: one for case, one in run.measurements.items() if case not in run.troubles}
@@ -96,7 +96,7 @@ def build(run: Run) -> data.Report:
 
 
 def _families(suite: Suite) -> dict[str, list[str]]:
-    """The suite's groups, and what is in none of them."""
+    """Return the suite's groups, and one more of the models that are in none of them."""
     grouped = {model for models in suite.groups.values() for model in models}
     others = [model for model in suite.models if model not in grouped]
     return {**suite.groups, **({"models" if not grouped else "others": others} if others else {})}
@@ -126,7 +126,7 @@ def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
     )
 
 
-#: What the page shows beside its own values, by what the suite's file calls it.
+#: The published quantities that the page shows beside its own values, and what the report calls them.
 PUBLISHED = {
     "success rate": "success rate",
     "noise rate": "noise rate",
@@ -164,7 +164,7 @@ def _attack(suite: Suite, name: str, sound: Mapping[str, Measurement]) -> data.A
 
 
 def _cases(run: Run) -> Iterator[data.Case]:
-    """Of those that were run, in the suite's order."""
+    """Yield the cases that were run, in the suite's order."""
     for case in run.suite.cases():
         trouble, verdict = run.troubles.get(case.id), run.verdicts.get(case.id)
         if trouble is not None:
@@ -202,7 +202,7 @@ def _case(
 
 def _values(found: Measurement) -> dict[str, object]:
     rates, evidence = found.aggregates, found.evidence
-    one_step = found.budget == 1  # which costs every image the same
+    one_step = found.budget == 1  # one step costs every image the same
     return {
         "images": rates.images,
         "attempts": rates.attempts,
@@ -240,10 +240,10 @@ def _distance(median: float | None, evidence: Evidence) -> data.Value | None:
 
 
 def security_curve(evidence: Evidence) -> list[tuple[float, float]]:
-    """Success rate over the radius an attacker may use: (radius, share of attempts fooled within it), ascending.
+    """Return success rate over the radius an attacker may use: (radius, share of attempts fooled within it), ascending.
 
-    Of an attack that finds the smallest perturbation of each image, all radii follow from one run. At most ``POINTS``
-    radii, at even distances in the share; empty where the attack has no distances.
+    One run of an attack that finds the smallest perturbation of each image gives all radii. There are at most
+    ``POINTS`` radii, at even distances in the share, and none when the attack has no distances.
     """
     attempts = sum(evidence.correct)
     found = sorted(value for value in evidence.distance or () if value is not None)
@@ -252,7 +252,7 @@ def security_curve(evidence: Evidence) -> list[tuple[float, float]]:
 
 
 def _fooled_by(found: Measurement) -> dict[str, int]:
-    """Of an ensemble, how many images each member fooled, in their order."""
+    """Return how many images each member of an ensemble fooled, in their order; nothing for other attacks."""
     if found.evidence.fooled_by is None:
         return {}
     names = str(found.protocol.parameters.get("attacks", "")).split(", ")

@@ -14,7 +14,7 @@ from pytest_robustness.records.image_list import ImageSetId
 from pytest_robustness.records.protocol import Protocol, from_version_1
 from pytest_robustness.records.verdict import MetricVerdict, SetChange
 
-#: Changes whenever a reader of the older one would misread the newer.
+#: The version of the schema. It changes whenever a reader of the older one would misread the newer.
 SCHEMA: Literal[2] = 2
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -100,7 +100,7 @@ class Case(_Data):
 
     @property
     def measured(self) -> bool:
-        """Whether it got as far as a measurement."""
+        """Return whether the case got as far as a measurement."""
         return self.images > 0
 
     def metric(self, name: str) -> MetricVerdict | None:
@@ -185,7 +185,7 @@ class Report(_Data):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises RobustnessError, in one line, for anything that is not a report of this version."""
+        """Read a report of this version or an older one. Raise RobustnessError, in one line, for anything else."""
         data = versioned(text, "report", SCHEMA, oldest=1)
         if data["schema"] < SCHEMA:
             text = json.dumps(_upgraded(data))
@@ -196,7 +196,7 @@ class Report(_Data):
 
 
 def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
-    """A report of schema 1 as this version writes it: image sets were part of protocols."""
+    """Return a report of schema 1 as this version writes it. In schema 1 image sets were part of protocols."""
     attacks = []
     try:
         for attack in data["attacks"]:
@@ -205,7 +205,7 @@ def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
                 protocol, moved = from_version_1(attack["protocol"])
                 attacks[-1] |= {key: moved[key] for key in ("images", "unselected")} | {"protocol": protocol}
     except (KeyError, TypeError, ValueError, AttributeError):
-        return data | {"schema": SCHEMA}  # what is wrong with it is said when it is read
+        return data | {"schema": SCHEMA}  # validation will say what is wrong with it
     return data | {"schema": SCHEMA, "attacks": attacks}
 
 
@@ -215,6 +215,6 @@ def to_json(report: Report) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """Of the file that ``--robustness-json`` writes."""
+    """Return the JSON Schema of the file that ``--robustness-json`` writes."""
     schema = Report.model_json_schema(by_alias=True, mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

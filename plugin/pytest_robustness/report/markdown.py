@@ -1,4 +1,4 @@
-"""The verdict for a pull request, or for the summary of a CI step: short."""
+"""The verdict as short Markdown, for a pull request or the summary of a CI step."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from pytest_robustness.report.metric_format import FORMATS
 from pytest_robustness.report.table import amount
 from pytest_robustness.report.text import printable
 
-#: What Markdown would make something of: a backslash makes it text. Underscores within words are text anyway.
+#: Characters that Markdown would interpret; a backslash makes them text. Underscores within words are text anyway.
 PUNCTUATION = re.compile(r"[\\`*{}\[\]|~!$]|_(?!\w)|(?<!\w)_")
-#: What HTML would.
+#: Characters that HTML would interpret.
 ENTITIES = re.compile(r"[&<>]")
-#: Where GitHub makes mentions, issues, commits and links out of plain text, also of entities: a joiner of no width in
-#: between, before the place that is matched, prevents it. Source: GitHub's "Autolinked references and URLs".
+#: Places where GitHub makes mentions, issues and links out of plain text, also out of entities. A joiner of no width,
+#: inserted at the matched place, prevents it. Source: GitHub's "Autolinked references and URLs".
 LINKS = re.compile(
     r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bGH)(?=-\d)|(?<=\bhttp)(?=:)|(?<=\bhttps)(?=:)|(?<=\bftp)(?=:)|(?<=\bwww)(?=\.)",
     re.IGNORECASE,
 )
-#: What may be a commit; shorter pieces are none.
+#: Text that GitHub may take for a commit, and the pieces it is split into, which are too short for one.
 COMMIT, PIECE = re.compile(r"\b[0-9a-f]{7,40}\b", re.IGNORECASE), re.compile(r".{1,6}")
 JOINER = "\u200d"
-#: Rows of a table, lines of a list, characters of a text; what is more is counted.
+#: The most rows of a table, lines of a list, and characters of a text. Rows and lines beyond these are counted.
 ROWS, LINES, LENGTH = 60, 30, 600
 
 
 def markdown(report: Report) -> str:
-    """GitHub's, ending with a newline."""
+    """Return a report as GitHub's Markdown, ending with a newline."""
     return "\n".join(_lines(report)) + "\n"
 
 
 def escaped(text: str) -> str:
-    """As it is, whatever it is made of, in one line and not too long."""
+    """Escape a text so that Markdown shows it as it is, in one line, cut after ``LENGTH`` characters."""
     text = printable(text)
     if len(text) > LENGTH:
         text = text[: LENGTH - 1] + "…"
@@ -77,7 +77,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _old_and_new(cases: Sequence[Case]) -> Iterator[str]:
-    """What a reviewer of new baselines should see: every value that left its tolerance."""
+    """Yield what a reviewer of new baselines should see: every value that left its tolerance."""
     rows = [
         (case.case, one.metric, one.text.removeprefix(f"{one.metric} "), "**worse**" if one.worse else "better")
         for case in cases
@@ -121,7 +121,7 @@ def _value(case: Case, metric: str) -> str:
 
 
 def _changes(case: Case) -> str:
-    """Of the success rate, and of what else left its tolerance."""
+    """Return the change of the success rate, and of every other metric that left its tolerance or fails."""
     if not case.metrics:
         return case.word
     shown = [one for one in case.metrics if one.metric == "success rate" or one.moved or one.fails]

@@ -1,4 +1,4 @@
-"""How the values of each metric are written."""
+"""Formats in which the values of each metric are written."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pytest_robustness.report.data import Value
 
 @dataclass(frozen=True)
 class MetricFormat:
-    """Of one metric.
+    """Says how the values of one metric are written.
 
     Attributes:
         name: what a value is, with its unit.
-        show: a value, with its unit.
-        scale: what ticks are multiplied by.
-        suffix: of ticks.
-        most: the largest value there can be, if any.
-        easier: +1 where a larger value is easier to attack, -1 where a smaller one is.
+        show: writes a value, with its unit.
+        scale: the factor that ticks are multiplied by.
+        suffix: the text behind the number of a tick.
+        most: the largest value there can be; None when there is none.
+        easier: +1 when a larger value is easier to attack, -1 when a smaller one is.
     """
 
     name: str
@@ -29,14 +29,14 @@ class MetricFormat:
     easier: int = -1
 
     def words(self, value: Value) -> str:
-        """With its interval."""
+        """Write a value with its interval, if it has one."""
         if value.interval is None:
             return self.show(value.value)
         low, high = value.interval
         return f"{self.show(value.value)} [{self.show(low)}, {self.show(high)}]"
 
     def tick(self, value: float, step: float) -> str:
-        """As few digits as tell ticks apart."""
+        """Write a tick with as few digits as tell ticks apart."""
         digits = next((n for n in range(8) if abs(round(step * self.scale, n) - step * self.scale) < 1e-9), 8)
         return f"{value * self.scale + 0.0:.{digits}f}{self.suffix}"
 

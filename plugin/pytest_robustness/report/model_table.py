@@ -11,7 +11,7 @@ from pytest_robustness.report.published import Beside, beside, load_published
 from pytest_robustness.report.table import aligned
 from pytest_robustness.suite.suite import Suite
 
-#: Of one model its own row says it all.
+#: The fewest models that get a table: everything about a single model is in its cases' rows.
 LEAST_MODELS = 2
 
 AVERAGES = ("success rate", "noise rate", "s/attempt", "units", "top-1", "top-5")
@@ -22,21 +22,21 @@ TRIAL = ("model", "attack", "images", "seconds", "all images", "full run", "memo
 
 
 def models_table(models: Sequence[ModelFacts], groups: Sequence[GroupFacts]) -> list[str]:
-    """A line for each model, then for each group; the first is the header."""
+    """Return a line for each model, then one for each group. The first line is the header."""
     cells = [MODELS, *map(_model, models)]
     cells += [(f"{one.group} ({one.models})", "", "", "", "", *_averages(one.averages), "") for one in groups]
     return aligned(cells, right=(1, 2, *range(5, 12)))
 
 
 def published_table(values: Sequence[Beside], source: str) -> list[str]:
-    """Values that were measured too, or are of the suite; the last column says whose they are."""
+    """Return the published values that this run or the suite has too. The last column's header names their source."""
     header = (*PUBLISHED[:-1], f"published ({source})")
     cells = [header, *(_beside(one) for one in values if one.measured is not None)]
     return aligned(cells, right=(3, 4)) if len(cells) > 1 else []
 
 
 def trial_table(trials: Mapping[str, tuple[Measurement, Estimate]]) -> list[str]:
-    """What each case would take; the first line is the header, the last the sum."""
+    """Return what each case would take. The first line is the header, the last one the sum."""
     cells: list[Sequence[str]] = [TRIAL]
     for case, (measurement, estimate) in trials.items():
         model, attack = CaseId(case).model, CaseId(case).attack
@@ -54,7 +54,7 @@ def size(count: int | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """As people say it."""
+    """Format a duration in hours and minutes, in minutes and seconds, or below a minute in seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -101,7 +101,7 @@ def _value(one: Beside, value: float | str | None) -> str:
 
 
 def extra_tables(suite: Suite, measurements: Mapping[str, Measurement]) -> list[Sequence[str]]:
-    """Tables, each with its header first."""
+    """Return the tables of models and of published values, each with its header first."""
     found: list[Sequence[str]] = []
     models = model_facts(suite, measurements)
     if len(models) >= LEAST_MODELS:

@@ -33,7 +33,7 @@ MODEL_VALUES = {
 
 
 class PublishedModel(Table):
-    """Means over the attacks, and clean accuracies."""
+    """Holds a model's published means over the attacks, and its clean accuracies."""
 
     success_rate: Share | None = None
     noise_rate: Share | None = None
@@ -43,7 +43,7 @@ class PublishedModel(Table):
 
 
 class Published(Table):
-    """All of a suite's ``published`` file."""
+    """Holds all of a suite's ``published`` file."""
 
     title: Text
     short: Text
@@ -56,15 +56,15 @@ class Published(Table):
 
 @dataclass(frozen=True)
 class Beside:
-    """One published value.
+    """Holds one published value, and the measured one beside it.
 
     Attributes:
-        subject: a model, a group of variants or an attack.
-        attack: its name; ``mean``: over all of them; empty where it has nothing to do with attacks.
+        subject: a model or a group of variants; empty for a parameter of an attack.
+        attack: its name; ``mean`` for the mean over all of them; empty when the value does not depend on attacks.
         quantity: ``success rate``, ``success rate change``, ``noise rate``, ``seconds``, ``top-5 accuracy``, ... or a
             parameter's name.
         published: as the source states it.
-        measured: the same of this run; for a parameter, as the suite has it; None: not measured.
+        measured: the same of this run, or a parameter as the suite has it; None when it was not measured.
     """
 
     subject: str
@@ -75,9 +75,9 @@ class Beside:
 
 
 def load_published(suite: Suite) -> Published | None:
-    """The suite's published values, if it has any.
+    """Return the suite's published values. Returns None when it has none.
 
-    Raises RobustnessError, naming file and key, for what is not a valid file or speaks of what the suite has not.
+    Raises RobustnessError, naming file and key, when the file is not valid or names something the suite does not have.
     """
     path = suite.published
     if path is None:
@@ -104,7 +104,7 @@ def _check(path: Path, published: Published, suite: Suite) -> None:
 
 
 def beside(published: Published, suite: Suite, measurements: Mapping[str, Measurement]) -> list[Beside]:
-    """Every published value, and what this run measured of it."""
+    """Return every published value, and what this run measured of it."""
     facts = {one.model: one for one in model_facts(suite, measurements)}
     return [
         *_of_models(published, facts),
@@ -135,7 +135,10 @@ def _of_variants(published: Published, suite: Suite, measurements: Mapping[str, 
 
 
 def _change(pairs: list[tuple[Measurement, Measurement]]) -> float | None:
-    """Mean over pairs of the change on images that both models classify correctly; None where there is none to tell."""
+    """Return the mean over pairs of the change on images that both models classify correctly.
+
+    Returns None when a case has no success rate, the images of a pair differ, or a pair has no such image.
+    """
     if not all(one.has_success_rate for pair in pairs for one in pair):
         return None
     if any(base.images != update.images for base, update in pairs):

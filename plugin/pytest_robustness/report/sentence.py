@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pytest_robustness.report.data import Case, Recording
 
-#: How failures that are no regression are told, in this order.
+#: What the sentence says of failures that are no regression, in this order.
 TOLD = {
     "over limit": "{} above max_success_rate",
     "suspicious": "{} {seem} harder to attack, which is not to be believed",
@@ -25,7 +25,7 @@ NAMED = 3
 def sentence(
     title: str, cases: Sequence[Case], failures: Sequence[str], *, recording: Recording, complete: bool = True
 ) -> str:
-    """What a reader should know who reads no further."""
+    """Return the verdict in one sentence, for a reader who reads no further."""
     broken = _broken(cases)
     if not cases:
         said = "No case was run" + (f", and {_times(len(failures), 'check')} failed" if failures else "")
@@ -83,7 +83,7 @@ def _passed(title: str, cases: Sequence[Case]) -> str:
         return f"Every case of {title} was skipped"
     who = f"the one case of {title} that was run is" if judged == 1 else f"all {judged} cases of {title} are"
     said = f"{who} no easier to attack than before"
-    if words["inconclusive"] or words["suspicious"]:  # then nobody knows that they are not
+    if words["inconclusive"] or words["suspicious"]:  # then it is not known that they are no easier
         who = f"the one case of {title} that was run is not" if judged == 1 else f"no case of {title} is"
         said = f"{who} shown to be easier to attack than before"
     told = {

@@ -15,7 +15,8 @@ from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.report.text import columns, printable
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
-#: Columns of their own only where a case has one: before the success rate what it was, on the same images; behind it.
+#: Columns that are there only when a case has a value: the first before the success rate, which is what the rate was
+#: on the same images, the second behind it.
 BASELINE, DISTANCE = "baseline", "distance"
 NAMES = {BASELINE: BASELINE, DISTANCE: DISTANCE}
 LEGEND = (
@@ -30,7 +31,7 @@ OTHERS = ("noise rate", "effort", "clean accuracy")
 
 @dataclass(frozen=True)
 class Row:
-    """A case as the table shows it; without a measurement it did not get that far."""
+    """Holds a case as the table shows it. ``measurement`` is None when the case did not get that far."""
 
     case: str
     status: str
@@ -40,7 +41,7 @@ class Row:
 
 
 def table(rows: Sequence[Row]) -> list[tuple[str, bool]]:
-    """Lines, failures first, and whether each is a failure's. The first line is the header."""
+    """Return the lines, failures first, and whether each is a failure's. The first line is the header."""
     ordered = sorted(rows, key=lambda row: not row.failed)
     kept = {
         BASELINE: any(_baseline(row) is not None for row in rows),
@@ -57,7 +58,7 @@ def table(rows: Sequence[Row]) -> list[tuple[str, bool]]:
 
 
 def variants_table(contrasts: Iterable[Contrast]) -> list[str]:
-    """Lines, the first of them the header."""
+    """Return a line for each comparison of variants. The first line is the header."""
     lines = list(contrasts)
     others = other_metrics(one.metrics for one in lines)
     header = (*VARIANTS[: -len(OTHERS)], *others)
@@ -65,12 +66,12 @@ def variants_table(contrasts: Iterable[Contrast]) -> list[str]:
 
 
 def other_metrics(contrasts: Iterable[Mapping[str, MetricVerdict]]) -> Sequence[str]:
-    """What a comparison of variants shows beside the success rate: distances only where there are any."""
+    """Return what a comparison of variants shows besides the success rate: distances only when there are any."""
     return (DISTANCE, *OTHERS) if any(DISTANCE in metrics for metrics in contrasts) else OTHERS
 
 
 def aligned(cells: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
-    """Cells below one another, two spaces between columns."""
+    """Return lines whose cells are below one another, with two spaces between columns."""
     cells = [[printable(text) for text in line] for line in cells]
     widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     return [
@@ -93,7 +94,7 @@ def _with(cells: Sequence[str], more: Mapping[str, str], kept: Mapping[str, bool
 
 
 def _baseline(row: Row) -> float | None:
-    """The success rate of the baseline, on the images that are compared."""
+    """Return the success rate of the baseline, on the images that are compared. Returns None when there is none."""
     success = row.verdict.metric("success rate") if row.verdict else None
     return None if success is None else success.before
 
@@ -131,7 +132,7 @@ def _shown(value: float | None, pattern: str) -> str:
 
 
 def _change(verdict: Verdict | None) -> str:
-    """Of the success rate, and of the first other metric that left its tolerance; the reason has them all."""
+    """Return the change of the success rate, and of the first other metric that moved; the reason has them all."""
     if verdict is None or not verdict.metrics:
         return "-"
     success = verdict.metric("success rate")
@@ -142,7 +143,7 @@ def _change(verdict: Verdict | None) -> str:
 
 
 def amount(metric: MetricVerdict | None) -> str:
-    """Its change, and how sure that is."""
+    """Return a metric's change, and how sure it is."""
     if metric is None or metric.change is None:
         return "-"
     show = points if metric.metric in RATES else percent
@@ -156,5 +157,5 @@ def _contrast(one: Contrast, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def two_sided(metric: MetricVerdict | None) -> str:
-    """The p value of a comparison that had no direction beforehand."""
+    """Return the p value of a comparison that had no direction beforehand."""
     return "-" if metric is None or metric.p_value is None else f"{min(1.0, 2 * metric.p_value):.2g}"

@@ -1,4 +1,4 @@
-"""What a run says at its end, in the terminal."""
+"""The summary that a run writes to the terminal at its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_robustness.suite.suite import Suite
 
 
 class Terminal(Protocol):
-    """Where a summary is written: the part of pytest's terminal reporter that it needs."""
+    """Describes what a summary is written to: the part of pytest's terminal reporter that it needs."""
 
     def section(self, title: str) -> None: ...
 
@@ -27,7 +27,7 @@ class Terminal(Protocol):
 
 @dataclass(frozen=True)
 class Summary:
-    """All there is to say, in the order it is said."""
+    """Holds all that is written, in this order."""
 
     title: str
     rows: Sequence[Row]
@@ -62,7 +62,7 @@ class Summary:
 
 
 def of_trial(title: str, results: Mapping[str, Result], troubles: Mapping[str, str]) -> Summary:
-    """Durations instead of verdicts."""
+    """Return the summary of a trial, which has durations instead of verdicts."""
     trials = {case: (one.measurement, one.estimate) for case, one in results.items() if one.estimate is not None}
     extra_tables = (
         [[*trial_table(trials), "wall seconds of one worker; memory: the most a case needed"]] if trials else []
@@ -74,7 +74,7 @@ def of_trial(title: str, results: Mapping[str, Result], troubles: Mapping[str, s
 def rows(
     cases: Iterable[str], results: Mapping[str, Result], troubles: Mapping[str, str], *, judged: bool
 ) -> list[Row]:
-    """A row for each case that was run."""
+    """Return a row for each case that was run."""
     found = []
     for case in cases:
         trouble, result = troubles.get(case), results.get(case)
@@ -87,7 +87,7 @@ def rows(
 
 
 def not_judged(results: Mapping[str, Result]) -> Iterator[str]:
-    """Why a metric was not judged, once for all cases."""
+    """Yield why a metric was not judged, once for all cases."""
     reasons: dict[str, list[str]] = {}
     for case, result in results.items():
         for metric in result.verdict.metrics:
@@ -98,21 +98,21 @@ def not_judged(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def not_measured(results: Mapping[str, Result]) -> Iterator[str]:
-    """How much of a run was known without it."""
+    """Yield how many cases are unchanged and were not measured, if there are any."""
     known = sum(result.verdict.status == Status.UNCHANGED for result in results.values())
     if known:
         yield f"{known} of {len(results)} cases are as they were recorded and were not measured"
 
 
 def changed_models(results: Mapping[str, Result]) -> Iterator[str]:
-    """What became of the models since their baselines."""
+    """Yield how models changed since their baselines."""
     for model, changes in {CaseId(case).model: result.verdict.changes for case, result in results.items()}.items():
         if changes:
             yield f"{model} is not the model of its baselines: {', '.join(changes)}"
 
 
 def doubts(results: Mapping[str, Result]) -> Iterator[str]:
-    """The masking checks that models fail, once for all of their cases."""
+    """Yield the masking checks that models fail, once for all of their cases."""
     told: dict[str, None] = {}
     for case, result in results.items():
         told |= dict.fromkeys(f"{CaseId(case).model} fails a masking check: {one}" for one in result.verdict.doubts)
@@ -120,7 +120,7 @@ def doubts(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def attempts(results: Mapping[str, Result]) -> Iterator[str]:
-    """Of each model that is wrong about some of its images, how many were attacked."""
+    """Yield how many images were attacked, for each model that is wrong about some of its images."""
     found: dict[str, tuple[int, int]] = {}
     for case, result in results.items():
         counts = result.measurement.aggregates
@@ -134,7 +134,7 @@ def attempts(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def common_images(results: Mapping[str, Result]) -> Iterator[str]:
-    """That a baseline's rate is not of the images that a rate beside it is of, told once."""
+    """Yield, once at most, that a baseline's rate is of other images than the rate beside it."""
     for case, result in results.items():
         success, attempts = result.verdict.metric("success rate"), result.measurement.aggregates.attempts
         if success is not None and success.images is not None and success.images != attempts:
@@ -144,11 +144,11 @@ def common_images(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def too_few(suite: Suite, results: Mapping[str, Result]) -> Iterator[str]:
-    """Of each model, that its images are so few that no change of a rate could ever be significant."""
+    """Yield a warning for each model whose images are so few that no change of a rate could ever be significant."""
     told: dict[str, str] = {}
     for case, result in results.items() if suite.policy == "significance" else ():
         attempts = result.measurement.aggregates.attempts
-        needed = math.ceil(-math.log2(suite.case(case).level))  # all of them worse by chance: 2 to the power of -images
+        needed = math.ceil(-math.log2(suite.case(case).level))  # the chance that all are worse: 2 ** -images
         if attempts < needed:
             said = f"{attempts} images attacked: even if all of them changed, no case could be sure of it alone"
             told.setdefault(CaseId(case).model, f"{said}; with fewer than {needed} none ever can")
@@ -157,7 +157,7 @@ def too_few(suite: Suite, results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def blind_spots(results: Mapping[str, Result]) -> Iterator[str]:
-    """What a suite without unselected images cannot see of a model that changed, told once."""
+    """Yield, once, what a suite without unselected images cannot see of a model that changed."""
     changed = [one for one in results.values() if one.verdict.changes]
     if changed and all(one.measurement.unselected is None for one in changed):
         yield (
@@ -166,7 +166,7 @@ def blind_spots(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def changed_images(results: Mapping[str, Result]) -> Iterator[str]:
-    """What became of the images since the baselines, once for all cases of which it is the same."""
+    """Yield how the images changed since the baselines, once for all cases with the same change."""
     told: dict[str, list[str]] = {}
     for case, result in results.items():
         if result.verdict.status != Status.NOT_COMPARABLE:
@@ -177,7 +177,7 @@ def changed_images(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def clean_accuracies(results: Mapping[str, Result], *, always: bool) -> Iterator[str]:
-    """Of each model, from the first of its cases."""
+    """Yield the clean accuracy of each model, from the first of its cases; if not ``always``, only when it moved."""
     first: dict[str, MetricVerdict] = {}
     for case, result in results.items():
         metric = result.verdict.metric("clean accuracy")

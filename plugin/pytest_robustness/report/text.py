@@ -10,7 +10,7 @@ JOINERS = "\u200c\u200d"
 
 
 def printable(text: str) -> str:
-    """In one line; what would move the cursor, change colours or hide text is written out."""
+    """Return a text in one line, in which all that would move the cursor, change colours or hide text is escaped."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_shown, text))
@@ -25,7 +25,7 @@ def _shown(character: str) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal a text takes: wide characters two, combining ones none."""
+    """Return how many columns of a terminal a text takes: wide characters two, combining ones none."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)

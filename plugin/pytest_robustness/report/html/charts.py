@@ -1,4 +1,4 @@
-"""Charts as geometry: what a template draws as SVG, and the same numbers as a table for who cannot see it."""
+"""Charts as geometry, which a template draws as SVG, and the same numbers as a table for those who cannot see it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pytest_robustness.report.data import Value
 from pytest_robustness.report.metric_format import MetricFormat
 
-#: Colours of Okabe and Ito, which colour-blind people tell apart, in pairs of a dark and a light one.
+#: Number of colours. They are Okabe and Ito's, which colour-blind people tell apart, in pairs of dark and light.
 COLOURS = 8
 HEIGHT, TOP, BOTTOM, LEFT = 210, 12, 26, 46
 BAR, GAP, LABEL = 11, 16, 30
@@ -18,7 +18,7 @@ NARROWEST = 150
 
 @dataclass(frozen=True)
 class Mark:
-    """A bar or a point of a line: its place, its value in words, and where its interval and published value are."""
+    """Holds a bar or a point of a line: its place, its value in words, and where interval and published value are."""
 
     x: float
     y: float
@@ -31,7 +31,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything a template needs. ``table`` has a header and rows; ``ticks`` are (place, text)."""
+    """Holds everything a template needs. ``table`` has a header and rows; ``ticks`` are (place, text)."""
 
     title: str
     unit: str
@@ -55,7 +55,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to places, upwards."""
+    """Turns values into vertical places: the larger, the higher up."""
 
     low: float
     high: float
@@ -63,9 +63,9 @@ class Scale:
 
     @classmethod
     def over(cls, values: Sequence[float]) -> Scale:
-        """Round numbers around all values and zero."""
+        """Return a scale with round numbers at its ends, around all values and zero."""
         low, high = min(0.0, *values, 0.0), max(0.0, *values, 0.0)
-        span = max(high - low, 1e-300) if high > low else 1.0  # a quarter of the least number there is would be 0
+        span = max(high - low, 1e-300) if high > low else 1.0  # a quarter of the smallest float would be 0
         power = 10 ** math.floor(math.log10(span / 4))
         step = next(digit * power for digit in (1, 2, 2.5, 5, 10, 20) if span / (digit * power) <= 5)
         return cls(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step or step, step)
@@ -82,7 +82,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Series:
-    """One colour: its name and its values by group."""
+    """Holds what is drawn in one colour: its name and its values by group."""
 
     name: str
     values: Mapping[str, Value]
@@ -92,9 +92,10 @@ class Series:
 def grouped_bars(
     title: str, unit: MetricFormat, groups: Sequence[str], series: Sequence[Series], beside: Sequence[Series] = ()
 ) -> Chart | None:
-    """Groups on the x axis, a bar for each series in each of them; None where there is nothing to draw.
+    """Return a chart with groups on the x axis and a bar for each series in each of them.
 
-    The scale has room for the series of the charts ``beside`` it, so that bars can be compared across them.
+    Returns None when there is nothing to draw. The scale has room for the series of the charts ``beside`` it, so that
+    bars can be compared across them.
     """
     shown = [one for one in series if one.values]
     if not shown:
@@ -168,7 +169,10 @@ def _table(unit: MetricFormat, groups: Sequence[str], series: Sequence[Series]) 
 
 
 def lines(title: str, unit: MetricFormat, x_name: str, series: Sequence[Series]) -> Chart | None:
-    """Values over a quantity, a line for each series; groups are the quantity's values as text."""
+    """Return a chart of values over a quantity, with a line for each series that has several values.
+
+    Groups are the quantity's values as text. Returns None when there is nothing to draw.
+    """
     shown = [one for one in series if len(one.values) > 1]
     if not shown:
         return None
@@ -212,7 +216,7 @@ def _renamed(series: Sequence[Series], x_name: str) -> list[Series]:
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """One metric before and after, as two horizontal bars; shares of the width, in [0, 1]."""
+    """Holds one metric before and after, as two horizontal bars. Lengths are shares of the width, in [0, 1]."""
 
     metric: str
     before: float
@@ -235,7 +239,7 @@ def before_after(
     *,
     worse: bool,
 ) -> BeforeAfter:
-    """``interval`` is of the value after, as far as the comparison on the same images tells."""
+    """Return a metric's bars. ``interval`` is that of the value after, from the comparison on the same images."""
     widest = max(before, after, *(interval or ()), 0.0) or 1.0
     if unit.most is not None:
         widest = unit.most
@@ -255,7 +259,7 @@ def before_after(
 
 @dataclass(frozen=True)
 class Span:
-    """A change with its interval on an axis around zero, as shares of the width."""
+    """Holds a change with its interval on an axis around zero, as shares of the width."""
 
     value: float
     low: float
@@ -264,7 +268,7 @@ class Span:
 
 
 def spans(values: Sequence[Value]) -> list[Span]:
-    """On one axis for all."""
+    """Return the spans of changes, on one axis for all."""
     reach = [0.0, *(end for value in values for end in (value.value, *(value.interval or ())))]
     low, high = min(reach), max(reach)
     width = high - low or 1.0

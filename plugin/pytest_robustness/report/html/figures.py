@@ -1,4 +1,4 @@
-"""Which charts a report has: families of models, variants, and success over epsilon."""
+"""The charts that a report has: families of models, variants, and success over epsilon."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pytest_robustness.report.html.charts import Chart, Series, grouped_bars, li
 from pytest_robustness.report.html.heat import METRICS, value_of
 from pytest_robustness.report.metric_format import FORMATS
 
-#: Of an attack, what may differ between the points of one curve.
+#: Parameters of an attack that may differ between the points of one curve.
 SIZE = ("eps", "alpha")
 MEAN = "mean"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Charts of one question, side by side, and what runs their cases again."""
+    """Holds charts of one question, side by side, and the commands that run their cases again."""
 
     title: str
     charts: Sequence[Chart]
@@ -26,7 +26,7 @@ class Figure:
 
 
 def families(report: Report) -> Iterator[Figure]:
-    """A figure for each metric, a chart for each family: attacks on the x axis, as the paper has them."""
+    """Yield a figure for each metric with a chart for each family: attacks on the x axis, as the paper has them."""
     grid = {case.case: case for case in report.cases}
     attacks = [attack.name for attack in report.attacks if any(case.attack == attack.name for case in report.cases)]
     for metric in METRICS:
@@ -56,13 +56,13 @@ def _series(report: Report, grid: Mapping[str, Case], model: str, attacks: Seque
 
 
 def rerun_command(report: Report, family: str | None = None) -> str:
-    """The command that measures a family, or all, once more."""
+    """Return the command that measures a family, or all, once more."""
     grouped = family is not None and any(family in model.groups for model in report.models)
     return f"{report.provenance.rerun} -m {family}" if grouped else report.provenance.rerun
 
 
 def differences(report: Report) -> Iterator[Figure]:
-    """A chart for each group of variants: the change in success rate from base to update."""
+    """Yield a figure for each group of variants: the change in success rate from base to update."""
     groups = dict.fromkeys(one.group for one in report.contrasts if one.group)
     attacks = [*(attack.name for attack in report.attacks), MEAN]
     for group in groups:
@@ -86,7 +86,7 @@ def _difference(report: Report, group: str, name: str, contrasts: Sequence[Contr
 
 
 def change_of(contrast: Contrast) -> Value | None:
-    """Of the success rate."""
+    """Return the change of the success rate. Returns None when there is none."""
     success = contrast.metrics.get("success rate")
     if success is None or success.change is None:
         return None
@@ -94,7 +94,7 @@ def change_of(contrast: Contrast) -> Value | None:
 
 
 def curves(report: Report) -> Iterator[Figure]:
-    """Success over epsilon, where a suite has one attack with several."""
+    """Yield a figure of success over epsilon for each attack that a suite has with several epsilons."""
     grid = {case.case: case for case in report.cases}
     for name, attacks in _same_but_for_size(report).items():
         charts = []
@@ -113,7 +113,7 @@ def curves(report: Report) -> Iterator[Figure]:
 
 
 def _same_but_for_size(report: Report) -> dict[str, dict[str, str]]:
-    """Of each attack class with several epsilons, the attack by epsilon."""
+    """Return, for each attack class with several epsilons, the attack by epsilon."""
     found: dict[tuple[object, ...], dict[str, str]] = {}
     for attack in report.attacks:
         eps = attack.parameters.get("eps")

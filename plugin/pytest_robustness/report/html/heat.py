@@ -22,7 +22,7 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One case: what it says, its colours, and what became of it where that is worth a mark."""
+    """Holds one case of a grid: its text, its words in full, its colours, and a mark if it regressed or improved."""
 
     text: str
     words: str
@@ -41,7 +41,7 @@ class Heat:
 
 
 def heats(report: Report) -> list[Heat]:
-    """Of each metric that any case has."""
+    """Return a grid for each metric that any case has."""
     grid = {case.case: case for case in report.cases}
     models = [model.name for model in report.models if any(case.model == model.name for case in report.cases)]
     attacks = [attack.name for attack in report.attacks if any(case.attack == attack.name for case in report.cases)]
@@ -63,7 +63,7 @@ def value_of(case: Case | None, metric: str) -> Value | None:
 
 
 def _range(metric: str, cases: Sequence[Case | None]) -> tuple[float, float]:
-    """What the colours reach over: all that is possible, or what occurs under one attack."""
+    """Return the range of the colours: all that is possible, or what occurs under one attack."""
     most = FORMATS[metric].most
     values = [value.value for case in cases if (value := value_of(case, metric)) is not None]
     return (0.0, most) if most is not None else (min(values, default=0.0), max(values, default=0.0))
@@ -88,7 +88,7 @@ def _cell(metric: str, case: Case | None, reach: tuple[float, float]) -> Cell:
 
 
 def colour(share: float) -> str:
-    """Of a share in [0, 1], between the two nearest of the map's colours."""
+    """Return the colour of a share in [0, 1], between the two nearest of the map's colours."""
     place = min(max(share, 0.0), 1.0) * (len(CIVIDIS) - 1)
     low = min(int(place), len(CIVIDIS) - 2)
     pairs = zip(_rgb(CIVIDIS[low]), _rgb(CIVIDIS[low + 1]), strict=True)
@@ -96,7 +96,7 @@ def colour(share: float) -> str:
 
 
 def ink(paper: str) -> str:
-    """Black or white, whichever has the larger contrast by WCAG's relative luminance."""
+    """Return black or white, whichever has the larger contrast by WCAG's relative luminance."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in _rgb(paper))]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#000" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "#fff"

@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs nothing else. No scripts, no network."""
+"""The page: one HTML file that needs nothing else, neither scripts nor a network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IN_POINTS = frozenset({"success rate", "clean accuracy"})
 
 @dataclass(frozen=True)
 class Failure:
-    """A case that failed: what it said, its failing metrics before and after, and its pictures."""
+    """Holds a case that failed: what it said, its failing metrics before and after, and its pictures."""
 
     case: Case
     bars: Sequence[BeforeAfter]
@@ -33,7 +33,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the comparison of variants."""
+    """Holds one line of the comparison of variants."""
 
     models: str
     attack: str
@@ -44,7 +44,7 @@ class Line:
 
 
 def render(report: Report) -> str:
-    """The whole file."""
+    """Return the whole file."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pytest_robustness.report.html"),
         autoescape=True,
@@ -79,7 +79,7 @@ def render(report: Report) -> str:
 
 
 def _failures(report: Report) -> Iterator[Failure]:
-    """The largest change in success rate first; what was not measured last."""
+    """Yield the failures, the largest change in success rate first, and what was not measured last."""
     galleries = {gallery.case: gallery for gallery in report.galleries}
 
     def weight(case: Case) -> tuple[bool, float]:
@@ -119,13 +119,13 @@ def _lines(contrasts: Sequence[Contrast]) -> Iterator[Line]:
 
 
 def _facts(models: Sequence[Model]) -> list[str]:
-    """Of the optional columns of the table of models, those that any model fills."""
+    """Return those optional columns of the table of models that any model fills."""
     optional = ("top_5", "parameters", "layers", "activation")
     return [name for name in optional if any(getattr(model, name) is not None for model in models)]
 
 
 def _short(metric: MetricVerdict | None) -> tuple[str, str]:
-    """A change without its interval, and all that is said of it."""
+    """Return a change without its interval, and all that is said of it."""
     return amount(metric).partition(" [")[0], metric.text if metric else ""
 
 
