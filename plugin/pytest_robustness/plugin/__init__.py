@@ -1,4 +1,4 @@
-"""The front door: options, and one small class for each role a process can have."""
+"""The plugin's entry point: options, and one small class for each role that a process can have."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def robustness_device() -> Device:
 
 
 class NoSuite:
-    """A project without a suite pays for nothing but options; a test that asks for a case hears why it gets none."""
+    """Tells a test that asks for a case that there is no suite. Such a project costs nothing but the options."""
 
     ASKING = frozenset({"robustness", "robustness_case", "robustness_health", "robustness_model"})
 
@@ -100,7 +100,7 @@ class NoSuite:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """A broken suite is a usage error, before any worker starts."""
+    """Raise UsageError for a broken suite, before any worker starts."""
     settings = session.config.stash[SETTINGS]
     if settings.suite_path is not None:
         try:

@@ -1,4 +1,4 @@
-"""The only writer of baselines: what an update run records, and what a run prunes."""
+"""The only module of the plugin that writes baselines: those that an update run records, or that a run prunes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from pytest_robustness.records.verdict import Status
 
 
 class BaselineWriter:
-    """On the controller, or in a single process. What it did is added to ``notes``, what it could not to ``failures``.
+    """Writes and deletes baselines, on the controller or in a single process.
 
     Args:
         store: the suite's baselines.
-        suite: its file.
-        rootdir: of the repository, whose commit is recorded and relative to which folders are shown.
+        suite: the suite's file.
+        rootdir: the repository's root. Its commit is recorded, and folders are shown relative to it.
+        notes: what was done is added to it.
+        failures: what could not be done is added to it.
     """
 
     def __init__(self, store: BaselineStore, suite: Path, rootdir: Path, notes: list[str], failures: list[str]) -> None:
@@ -68,7 +70,7 @@ class BaselineWriter:
             self.notes.append(f"not recorded: {named}")
 
     def _updates(self, sound: Iterable[Result]) -> Iterator[Update]:
-        """Each with the baseline it would replace; one whose baseline was damaged since it was judged is named."""
+        """Yield each result with the baseline it would replace. A baseline damaged since then is named as a failure."""
         for one in sound:
             case = one.measurement.case
             try:
@@ -77,7 +79,7 @@ class BaselineWriter:
                 self.failures.append(f"{error}; not recorded: {case}")
 
     def _refused(self, updates: Sequence[Update], removed_images: bool, suspicious: bool) -> set[str]:
-        """The cases whose baselines must not be written, each named with the reason."""
+        """Return the cases whose baselines must not be written, and name each with the reason as a failure."""
         reasons = {
             update.now.case: update.refusal(accept_removed_images=removed_images, accept_suspicious=suspicious)
             for update in updates
@@ -98,6 +100,6 @@ class BaselineWriter:
 
     @property
     def shown_folder(self) -> Path:
-        """The suite's baselines, relative to the repository where they lie in it."""
+        """Return the folder of the suite's baselines, relative to the repository if it lies in it."""
         folder = self.store.folder
         return folder.relative_to(self.rootdir) if folder.is_relative_to(self.rootdir) else folder

@@ -1,6 +1,6 @@
-"""pytest-benchmark records every case, also from workers. The one module that knows its insides.
+"""Records every case with pytest-benchmark, also from workers. Only this module and ``reruns`` know its internals.
 
-It disables itself under xdist. Here each case's rounds are measured where they run, ride the test's report, and are
+It disables itself under xdist. Here each case's rounds are measured where they run, sent with the test's report, and
 added to the controller's session, which writes, compares and shows them as if they were its own.
 """
 
@@ -42,7 +42,7 @@ def register(config: pytest.Config, *, worker: bool) -> None:
 
 
 class Direct:
-    """Without pytest-benchmark, or told to skip benchmarks: the same measurement in a plain loop."""
+    """Makes the same measurement in a plain loop, without pytest-benchmark or when benchmarks are to be skipped."""
 
     @pytest.fixture
     def robustness_rounds(self) -> DirectRounds:
@@ -56,7 +56,7 @@ class DirectRounds:
         run_in_order(rounds)
 
     def describe(self, measurement: Measurement) -> None:
-        """Nobody is listening."""
+        """Do nothing: there is no benchmark that could record the measurement."""
 
 
 class Benchmarked:
@@ -64,13 +64,13 @@ class Benchmarked:
     def robustness_rounds(self, request: pytest.FixtureRequest, benchmark: Any) -> Generator[BenchmarkedRounds]:
         worker = hasattr(request.config, "workerinput")
         if worker and not request.config.getoption("benchmark_disable"):
-            benchmark.disabled = False  # by xdist, not by the user
+            benchmark.disabled = False  # xdist disabled it, not the user
         yield BenchmarkedRounds(benchmark)
         benchmark.skipped = True  # a case without attempts times nothing: no warning that it was not used
 
 
 class BenchmarkedRounds:
-    """Each round of a case is a round of its benchmark; ``before`` and ``after`` are outside the clock."""
+    """Runs each round of a case as a round of its benchmark; ``before`` and ``after`` are not timed."""
 
     def __init__(self, benchmark: Any) -> None:
         self.benchmark = benchmark
@@ -83,7 +83,7 @@ class BenchmarkedRounds:
             return
         remaining: Iterator[Round] = iter(rounds)
         profile = cProfile.Profile() if self.benchmark.cprofile else None
-        self.benchmark.cprofile = False  # it would run one more round, and a case is run once
+        self.benchmark.cprofile = False  # with it set, pytest-benchmark runs one more round, and a case is run once
 
         def setup() -> tuple[tuple[Round], dict[str, Any]]:
             following = next(remaining)
@@ -167,7 +167,7 @@ class Controller:
 
 
 def _hide_only(config: pytest.Config) -> bool:
-    """pytest-benchmark refuses --benchmark-only under xdist when it starts: give it back a moment later."""
+    """Clear --benchmark-only and return whether it was set: pytest-benchmark refuses it under xdist when it starts."""
     only = bool(config.getoption("benchmark_only")) and not config.getoption("benchmark_disable")
     if only:
         config.option.benchmark_only = False
@@ -175,7 +175,7 @@ def _hide_only(config: pytest.Config) -> bool:
 
 
 def _revived(row: dict[str, Any]) -> Any:
-    """The statistics of a benchmark that ran elsewhere."""
+    """Return the statistics of a benchmark that ran elsewhere, as pytest-benchmark keeps them."""
     from pytest_benchmark.stats import Metadata
 
     stats = row["stats"]

@@ -1,4 +1,4 @@
-"""The cases of the suite become tests."""
+"""Turns the cases of the suite into tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Collection:
         self.settings = settings
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """The suite's groups become markers, for ``-m``."""
+        """Declare the suite's groups as markers, for ``-m``."""
         config.addinivalue_line("markers", f"{ON_REQUEST}: robustness cases that run only under -m {ON_REQUEST}")
         with contextlib.suppress(RobustnessError):  # reported when the session starts
             for group, models in self.settings.suite.groups.items():
@@ -63,12 +63,12 @@ def _parameter(case: Case) -> Any:
 
 
 def case_of(item: pytest.Item) -> str | None:
-    """The case a test is about, if any."""
+    """Return the case that a test is about. Returns None when it is about none."""
     callspec = getattr(item, "callspec", None)
     return callspec.params.get(PARAMETER) if callspec is not None else None
 
 
 def case_named(nodeid: str, cases: Container[str]) -> str | None:
-    """The same where only the test's id is known: in the process that hands tests to workers."""
+    """Return the same from a test's id, for the process that hands tests to workers and knows nothing else of them."""
     case = nodeid.rpartition("[")[2].removesuffix("]")
     return case if case in cases else None

@@ -25,22 +25,22 @@ from pytest_robustness.report import model_table, terminal
 
 
 class Controller:
-    """On the controller, or in a single process. What it adds can only fail a run, never pass it."""
+    """Gathers results, on the controller or in a single process. What it adds can only fail a run, never pass it."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.config = config
         self.settings = settings
         self.results: dict[str, Result] = {}
-        self.image_lists: dict[str, ImageList] = {}  # by digest, whatever became of the case that brought it
+        self.image_lists: dict[str, ImageList] = {}  # by digest, whatever happened to the case that brought it
         self.troubles: dict[str, Status] = {}
-        self.problems: dict[str, str] = {}  # what the failures of those without a result said
+        self.problems: dict[str, str] = {}  # the messages of failed cases without a result
         self.tests: dict[str, str] = {}
         self.pooled: dict[str, MetricVerdict] = {}
         self.failures: list[str] = []
         self.notes: list[str] = []
         self.selected: dict[str, None] = {}  # in the order they were collected
         self._durations = Durations()
-        self.whole = False  # a run that passed left nothing out
+        self.whole = False  # whether the run passed, and so left nothing out
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._select(case_of(item) for item in session.items)
@@ -78,7 +78,7 @@ class Controller:
             self.troubles.setdefault(case, Status.SKIPPED)
 
     def _crashed_case(self, nodeid: str) -> str | None:
-        """A dead worker says no more than the test's id."""
+        """Return the case of a test whose worker died. Only the test's id is known then."""
         return case_named(nodeid, self._cases) if self.settings.suite_path is not None else None
 
     @property
@@ -87,7 +87,7 @@ class Controller:
 
     @property
     def _regular_cases(self) -> set[str]:
-        """Those of a full run."""
+        """Return the cases of a full run."""
         return {case.id for case in self.settings.suite.cases() if not case.attack.on_request}
 
     @pytest.hookimpl(tryfirst=True)
@@ -135,7 +135,7 @@ class Controller:
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
 
     def _renamed(self, obsolete: Iterable[str]) -> Iterator[str]:
-        """Models that were perhaps only renamed: one that is new has the weights of one that is gone."""
+        """Yield hints on models that were perhaps only renamed: a new one has the weights of one that is gone."""
         stored = {CaseId(case).model: self.settings.store.read(case) for case in obsolete}
         unknown = [one for one in self.results.values() if one.verdict.status == Status.NO_BASELINE]
         for new, digest in {
@@ -148,7 +148,7 @@ class Controller:
 
     @property
     def measurements(self) -> dict[str, Measurement]:
-        """Of the cases that ended in order, by case."""
+        """Return the measurements of the cases that ended in order, by case."""
         return {case: one.measurement for case, one in self.results.items() if case not in self.troubles}
 
     @property
@@ -167,13 +167,13 @@ class Controller:
         removed = [one.verdict.images.removed for one in self.results.values()]
         said = anchor.together(self.measurements, self.image_lists.values(), max(removed, default=0))
         known = {f"since the anchor: {line}" for line in self.failures}
-        self.failures += [line for line in said if line not in known]  # once: the baseline says so, too
+        self.failures += [line for line in said if line not in known]  # not twice: the baseline may say so, too
 
     def _all_recorded(self) -> bool:
         return all(self.settings.store.path(case).exists() for case in self._regular_cases)
 
     def _judge_together(self) -> None:
-        """What only several cases can tell may fail the run, and never saves it."""
+        """Judge what only several cases can tell. It may fail the run, and never makes a failed run pass."""
         settings = self.settings
         together = judge_together(
             settings.suite,
@@ -188,7 +188,7 @@ class Controller:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
-        """After all others, and also when one of them fails."""
+        """Write the summary after all other plugins have, and also when one of them fails."""
         try:
             return (yield)
         finally:
@@ -221,7 +221,7 @@ class Controller:
         return terminal.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, extra_tables)
 
     def _not_run(self) -> list[str]:
-        """What an interrupted run, or one that stopped early, says nothing about."""
+        """Return a note on the cases that an interrupted run, or one that stopped early, did not run."""
         if self.whole or self.config.option.collectonly:
             return []
         left = [case for case in self.selected if case not in self.results and case not in self.troubles]
@@ -229,8 +229,8 @@ class Controller:
 
 
 def _said(report: pytest.TestReport) -> str:
-    """A failure's message, without its traceback."""
+    """Return a failure's message without its traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash else report.longreprtext)
-    # pytest.fail's own name, and what xdist says of the worker before it says what happened
+    # leave out pytest.fail's own name, and the line on the worker that xdist puts before the message
     return re.sub(r"^(\[gw\d+\] .*\n|Failed: )", "", text)

@@ -1,4 +1,4 @@
-"""How much of a run is left: cases, images, and time by what the cases took when their baselines were recorded."""
+"""Estimates how much of a run is left, in time by what the cases took when their baselines were recorded."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-#: What a process leaves while a case runs: which case, images done and of all.
+#: The note that a process leaves while a case runs: the case, the images done, and all images.
 NOTE = re.compile(r"(\S+) (\d+)/(\d+)")
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Of a case: what its attack took when it was recorded, in seconds, and on how many images."""
+    """Holds what the attack of a case took when it was recorded, in seconds, and on how many images."""
 
     seconds: float | None = None
     images: int | None = None
 
 
 class RunProgress:
-    """The cases of a run, and what became of them so far. All are over one image set, which may have grown.
+    """Tracks the cases of a run and which are done. All are over one image set, which may have grown.
 
     Args:
-        expected: of each case that was selected.
+        expected: what is expected of each case that was selected.
         workers: how many run at a time.
     """
 
@@ -34,12 +34,12 @@ class RunProgress:
         self.total: int | None = None  # images of the set, once a case has said so
 
     def finish(self, case: str, seconds: float) -> None:
-        """A case is done, or will not be."""
+        """Note that a case is done, or will not be."""
         if case in self.expected:
             self.took = {**self.took, case: seconds}  # another thread may be reading
 
     def line(self, notes: Iterable[str]) -> str:
-        """All there is to say while these cases run; empty before the first one does."""
+        """Return the line to show while cases leave these notes. It is empty when there are none."""
         notes = [note for note in notes if note]
         if not notes:
             return ""
@@ -52,16 +52,18 @@ class RunProgress:
         return f"{', '.join(parts)}: {', '.join(notes)}"
 
     def images(self, running: Mapping[str, tuple[int, int]]) -> int:
-        """Attacked so far."""
+        """Return how many images were attacked so far."""
         recorded = max((one.images for one in self.expected.values() if one.images), default=0)
         finished = len(self.took) * (self.total or recorded)
         return finished + sum(done for case, (done, _) in running.items() if case not in self.took)
 
     def seconds_left(self, shares: Mapping[str, float]) -> float | None:
-        """By the expected times, corrected by what finished cases took; None where nothing is known.
+        """Return the seconds left by the expected times, corrected by what finished cases took.
+
+        Returns None when nothing is known.
 
         Args:
-            shares: of the cases that run, how far they are, in [0, 1].
+            shares: how far each of the cases that run is, in [0, 1].
         """
         known = {case: one.seconds * self._grown(one) for case, one in self.expected.items() if one.seconds}
         finished = [case for case in self.took if case in known]
@@ -79,12 +81,12 @@ class RunProgress:
         return rest / max(1, min(self.workers, len(open_cases)))
 
     def _grown(self, expected: Expected) -> float:
-        """How many times as many images there are as when a case was recorded."""
+        """Return the factor by which the images have grown since a case was recorded; 1 when it is not known."""
         return self.total / expected.images if self.total and expected.images else 1.0
 
 
 def duration(seconds: float) -> str:
-    """Roughly: nobody believes seconds of an hour."""
+    """Format a duration: seconds below 90 s, minutes below 90 min, else hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:

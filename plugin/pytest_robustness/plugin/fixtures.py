@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Rounds(Protocol):
-    """Runs the rounds of a case, and is told what came of them."""
+    """Runs the rounds of a case, and records the measurement that came of them."""
 
     def __call__(self, rounds: Sequence[Round]) -> None: ...
 
@@ -37,7 +37,7 @@ class Rounds(Protocol):
 
 
 class Robustness:
-    """The gate for one case, as a test sees it."""
+    """Checks one case: the gate as a test sees it."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Robustness:
         self._model_cache = model_cache
 
     def check(self) -> None:
-        """Attack, measure, compare with the baseline; fails the test when the model became easier to attack."""
+        """Attack, measure and compare with the baseline; fail the test when the model became easier to attack."""
         __tracebackhide__ = True
         with failing(self._item, self._case.id):
             result = self._result()
@@ -73,12 +73,12 @@ class Robustness:
 
         settings, case = self._settings, self._case
         sent: set[str] = self._item.config.stash[LISTS]
-        try:  # first: a damaged file need not wait for the attack
+        try:  # first, so that a damaged file is reported before the attack
             baseline = settings.store.read(case.id)
         except RobustnessError as error:
             raise RobustnessError(f"{error}; restore the file, or delete it and record it: {self._command}") from None
         request = Request(
-            anchor=settings.anchor if settings.recording == "none" else None,  # a new baseline is what is wanted
+            anchor=settings.anchor if settings.recording == "none" else None,  # none: a new baseline is wanted
             limit=settings.limit,
             changed_only=settings.changed_only,
             accept_removed_images=settings.accept_removed_images,

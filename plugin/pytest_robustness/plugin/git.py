@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit checked out, if any."""
+    """Return the commit that is checked out. Returns None when there is none."""
     try:
         found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
     except OSError:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_robustness.evaluate.runtime.devices import Device
 
 PARAMETER = "robustness_model"
-#: Of the checks that take minutes. They are left out unless ``-m`` says something about them.
+#: The marker of the checks that take minutes. They are left out unless ``-m`` mentions it.
 HEAVY = "robustness_heavy"
 
 
@@ -65,7 +65,7 @@ def _parameter(settings: Settings, model: str, level: Level) -> Any:
 
 
 class Health:
-    """The checks of one model, as a test sees them."""
+    """Runs the checks of one model, as a test sees them."""
 
     def __init__(self, request: pytest.FixtureRequest, model: str, level: Level, device: Device) -> None:
         self._item: pytest.Item = request.node
@@ -73,7 +73,7 @@ class Health:
         self._model, self._level, self._device = model, level, device
 
     def check(self) -> None:
-        """Print what each check finds; fails the test when something looks like robustness and is none."""
+        """Print what each check finds; fail the test when something looks like robustness and is none."""
         __tracebackhide__ = True
         from pytest_robustness.evaluate.health import examine
 

@@ -1,4 +1,4 @@
-"""A process whose GPU is lost runs no further test: it would say of sound models that they fail."""
+"""Ends a process whose GPU is lost before it runs another test: it would report that sound models fail."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from pytest_robustness.errors import DeviceLost, RobustnessError
 from pytest_robustness.report.text import printable
 
 LOST = pytest.StashKey[bool]()
-#: Of the report of the test in which it was lost.
+#: Marks the report of the test in which the device was lost.
 ATTRIBUTE = "_robustness_device_lost"
 EXIT_CODE = 70  # EX_SOFTWARE
 
 
 @contextmanager
 def failing(item: pytest.Item, subject: str) -> Iterator[None]:
-    """An error of ours fails the test in one line, without a traceback, and a lost device is remembered."""
+    """Turn a RobustnessError into a failure of the test in one line, without a traceback. Remember a lost device.
+
+    The same failure results when the code of a model or an attack skips its test or ends the process.
+    """
     __tracebackhide__ = True
     try:
         yield
@@ -36,7 +39,7 @@ def failing(item: pytest.Item, subject: str) -> Iterator[None]:
 
 
 class LostDevice:
-    """Where tests run. A worker dies, and is replaced by one that starts afresh; a single process stops."""
+    """Ends a process that runs tests and lost its device: a worker dies and is replaced, a single process stops."""
 
     def __init__(self, *, worker: bool) -> None:
         self.worker = worker

@@ -1,4 +1,4 @@
-"""What a run is to leave behind: pages, data, Markdown, pictures, and its measurements."""
+"""The outputs that a run is to write: pages, data, Markdown, pictures, and its measurements."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pytest_robustness.files import real
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.report.formats import Format, formats
 
-#: Its output may be a folder.
+#: The one option whose output may be a folder.
 RUN = "--robustness-run"
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What is to be written, by option; absolute paths.
+    """Holds what is to be written, by option. Paths are absolute.
 
     ``galleries`` are patterns of cases, ``run`` is a folder or a .zip file for the measurements.
     """
@@ -49,13 +49,13 @@ class OutputOptions:
         return any(one.pictures for one, _ in self.wanted())
 
     def pictures_of(self, case: str, *, regressed: bool) -> bool:
-        """Whether a case's pictures are wanted."""
+        """Return whether a case's pictures are wanted."""
         if not self.shows_pictures:
             return False
         return regressed or any(fnmatchcase(case, pattern) for pattern in self.galleries)
 
     def check(self, settings: Settings) -> None:
-        """Raises UsageError, before anything runs, for what could not be written at the end."""
+        """Raise UsageError, before anything runs, for an output that could not be written at the end."""
         if self.everything and settings.suite_path is None:
             option = next(iter(self.everything))
             raise pytest.UsageError(f"{option}: no suite to report on: name one by --robustness-suite")
@@ -79,7 +79,7 @@ class OutputOptions:
 
     @property
     def everything(self) -> dict[str, Path]:
-        """All that is to be written, by option."""
+        """Return all that is to be written, by option."""
         return self.files if self.run is None else {**self.files, RUN: self.run}
 
     def _check_run(self, run: Path, settings: Settings) -> None:
@@ -92,7 +92,7 @@ class OutputOptions:
                 raise pytest.UsageError(f"{option}: {path} lies in {run}, of {RUN}: give another place")
 
     def check_suite(self, settings: Settings) -> None:
-        """Raises UsageError for a gallery of no case, and for a file that would take the place of what a run reads."""
+        """Raise UsageError for a gallery of no case, and for an output in the place of something that a run reads."""
         suite = settings.suite
         for option, path in self.everything.items():
             self._check_place(option, path, settings)

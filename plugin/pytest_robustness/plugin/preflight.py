@@ -1,4 +1,4 @@
-"""What a run needs and this machine has not: said in one line, before anybody waits."""
+"""Checks that this machine has what a run needs, and otherwise says in one line what it lacks, before the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from pytest_robustness.records.case_id import CaseId
 
 
 class Preflight:
-    """On the controller, or in a single process. Photographs are looked for at once, weights of the models that run."""
+    """Looks for photographs at the start, and after collection for the weights of the models that run.
+
+    It works on the controller, or in a single process.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -51,7 +54,7 @@ class Preflight:
     def _check_weights(self, cases: Iterable[str]) -> None:
         models = list(dict.fromkeys(CaseId(case).model for case in cases))
         if not any(self._from_hub(model) for model in models):
-            return  # no library is imported for nothing
+            return  # import no library without need
         from pytest_robustness.evaluate.models.libraries.hub import missing
         from pytest_robustness.evaluate.models.sources import missing_weights
 
@@ -71,7 +74,7 @@ class Preflight:
 
     @property
     def _select(self) -> str:
-        """The command that chooses the suite's images."""
+        """Return the command that chooses the suite's images."""
         assert self.settings.suite_path is not None
         path = Path(os.path.relpath(self.settings.suite_path, self.settings.invocation)).as_posix()
         return shlex.join(["python", "-m", "pytest_robustness", "select", path])

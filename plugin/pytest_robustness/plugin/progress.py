@@ -1,4 +1,4 @@
-"""A line below the dots while long cases run: how much is done and left, and how far each is. Only on a terminal."""
+"""Shows on a terminal, below the dots, how much is done and left while long cases run, and how far each is."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def register(config: pytest.Config, *, worker: bool) -> None:
 
 
 class Progress:
-    """Where cases run: leaves a note of how far this process is."""
+    """Leaves a note of how far this process is. It works where cases run."""
 
     NAME = "robustness-progress"
 
@@ -49,7 +49,7 @@ class Progress:
         self.note = folder / os.environ.get("PYTEST_XDIST_WORKER", "main") if folder else None
 
     def of(self, case: Case) -> Callable[[int, int], None]:
-        """What to call with the number of images done and of all."""
+        """Return what is to be called with the number of images done and the number of all images."""
 
         def leave(done: int, total: int) -> None:
             if self.note:
@@ -64,7 +64,7 @@ class Progress:
 
 
 class Painter:
-    """Where the terminal is: shows the notes of all processes."""
+    """Shows the notes of all processes. It works in the process that has the terminal."""
 
     def __init__(self, settings: Settings, workers: int) -> None:
         self._settings = settings

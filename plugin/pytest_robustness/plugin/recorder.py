@@ -1,4 +1,4 @@
-"""What a test found rides its report to the controller."""
+"""Sends what a test found to the controller, with the test's report."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pytest_robustness.plugin.collection import case_of
 from pytest_robustness.plugin.stash import LISTS, RESULT
 from pytest_robustness.records.result import Result
 
-#: Of a TestReport: strings, so that they can be sent from any worker. The result is JSON.
+#: Attributes of a TestReport. They hold strings, which can be sent from any worker; the result is JSON.
 CASE_ATTRIBUTE, RESULT_ATTRIBUTE = "_robustness_case", "_robustness_result"
 
 
-#: Of properties in JUnit's XML.
+#: Begins the names of properties in JUnit's XML.
 PREFIX = "robustness_"
 
 
 def properties(result: Result) -> list[tuple[str, object]]:
-    """What JUnit's XML says of a case; values that there are none of are left out."""
+    """Return what JUnit's XML says of a case. Values that the case does not have are left out."""
     rates = result.measurement.aggregates
     values = {
         "verdict": str(result.verdict.status),  # an enum cannot be sent
@@ -38,7 +38,7 @@ def properties(result: Result) -> list[tuple[str, object]]:
 
 
 def without_properties(properties: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
-    """Return those that are not of a case."""
+    """Return the properties that are not of a case."""
     return [one for one in properties if not one[0].startswith(PREFIX)]
 
 
@@ -48,9 +48,9 @@ NEVER_CHECKED = f"never checked: the test passed without a call of {ASKING}.chec
 
 
 class Recorder:
-    """Where tests run: puts the case on its reports, and the result on that of the call.
+    """Puts the case on a test's reports, and the result on that of the call. It works where tests run.
 
-    The first results of a process bring the lists of their images along; once a report has a list, others need not.
+    The first results of a process bring the lists of their images. A list that was sent is not sent again.
     """
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -69,6 +69,6 @@ class Recorder:
             brought: set[str] = item.stash[LISTS]
             item.config.stash[LISTS].update(brought)
         elif call.when == "call" and report.passed and case is not None and ASKING in getattr(item, "fixturenames", ()):
-            report.outcome = "failed"  # green means judged
+            report.outcome = "failed"  # a test may only pass when its case was judged
             report.longrepr = f"{case}: {NEVER_CHECKED}"
         return report

@@ -1,4 +1,4 @@
-"""What a run leaves behind for its readers: a page, data, Markdown, and pictures of what the attacks did."""
+"""Writes what a run has for its readers: a page, data, Markdown, and pictures of what the attacks did."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTHING_JUDGED = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
 
 
 class Reporter:
-    """On the controller, after it has judged."""
+    """Writes the outputs, on the controller or in a single process, after it has judged."""
 
     def __init__(self, config: pytest.Config, outputs: OutputOptions, gathered: Controller) -> None:
         self.config = config
@@ -96,7 +96,7 @@ class Reporter:
         )
 
     def _rerun(self) -> str:
-        """What measures every case, typed where this run was started."""
+        """Return the command that measures every case again when typed where this run was started."""
         settings = self.gathered.settings
         modules = dict.fromkeys(test.partition("::")[0] for test in self.gathered.tests.values())
         paths = [Path(os.path.relpath(settings.rootdir / module, settings.invocation)).as_posix() for module in modules]

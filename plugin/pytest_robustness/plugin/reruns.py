@@ -10,7 +10,7 @@ from pytest_robustness.plugin.recorder import without_properties
 
 #: What pytest-rerunfailures calls the outcome of an attempt that is followed by another.
 RERUN = "rerun"
-#: What no other benchmark's further information has.
+#: A key that the further information of no other benchmark has.
 OURS = "success_rate"
 
 
@@ -35,7 +35,7 @@ class BenchmarkReruns:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Before anybody writes or compares."""
+        """Drop the rows of earlier attempts before anything is written or compared."""
         found = session.config._benchmarksession.benchmarks  # type: ignore[attr-defined]
         last = {one.fullname: one for one in found}
         found[:] = [one for one in found if OURS not in one.extra_info or last[one.fullname] is one]

@@ -1,4 +1,4 @@
-"""--robustness-run: what a run measured, whole, so that somebody else can judge it."""
+"""Writes all that a run measured, for --robustness-run, so that somebody else can judge it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ IN_ORDER = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO
 
 
 class RunOutput:
-    """On the controller, or in a single process. An earlier run's record is gone before anything is measured."""
+    """Writes the run's files, on the controller or in a single process.
+
+    An earlier run's record is removed before anything is measured.
+    """
 
     def __init__(self, config: pytest.Config, path: Path, gathered: Controller) -> None:
         self.config, self.path, self.gathered = config, path, gathered
@@ -32,7 +35,7 @@ class RunOutput:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
-        """After all that may refuse to run."""
+        """Start the run's record, after everything that may refuse to run."""
         if self.config.option.collectonly:
             return
         try:
@@ -42,7 +45,7 @@ class RunOutput:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
-        """After all others have written what they write, and before the terminal's summary."""
+        """Write the measurements after all other plugins have written theirs, and before the terminal's summary."""
         yield
         if self.config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return

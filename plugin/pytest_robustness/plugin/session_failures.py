@@ -1,4 +1,4 @@
-"""What fails a run beside its tests, as tests of their own: in the terminal's counts and in JUnit's XML."""
+"""Reports what fails a run besides its tests as tests of their own, in the terminal's counts and JUnit's XML."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import pytest
 
 #: The file such tests seem to lie in.
 PLACE = "robustness"
-#: Remembers the tests that failed, to run them again: these cannot be.
+#: The plugin that remembers failed tests to run them again, which is not possible for these.
 LAST_FAILED = "lfplugin"
-#: Writes JUnit's XML; it has no name.
+#: The class of the plugin that writes JUnit's XML, which is registered without a name.
 JUNIT = "LogXML"
 
 
 def report(config: pytest.Config, failures: Iterable[str], *, alone: bool) -> None:
-    """Tell plugins of a test that failed for each of the failures, which are lines.
+    """Report a failed test to other plugins for each of the failures, which are lines of text.
 
-    A line's beginning, up to its first colon, names the test. Where no test failed (``alone``) everybody is told, so
-    that no count says that all passed; else JUnit's XML only: a terminal has the lines, and counts the tests there are.
+    A line's beginning, up to its first colon, names the test. When no test failed (``alone``), all plugins are told,
+    so that no count says that all passed. Otherwise only JUnit's XML is: the terminal shows the lines anyway, and
+    counts the real tests.
     """
     plugins = config.pluginmanager
     tell = plugins.subset_hook_caller(
@@ -45,7 +46,7 @@ def report(config: pytest.Config, failures: Iterable[str], *, alone: bool) -> No
 
 
 def _named(failures: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each with a name of its own."""
+    """Yield each failure with a name of its own."""
     used: dict[str, int] = {}
     for text in failures:
         name = text.partition(": ")[0]

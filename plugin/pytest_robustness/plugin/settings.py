@@ -1,4 +1,4 @@
-"""What the command line and the ini file ask for."""
+"""The settings of a run, from the command line and the ini file."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one run. Paths are absolute, or None for a run without a suite."""
+    """Holds the options of one run. Paths are absolute; ``suite_path`` is None for a run without a suite."""
 
     suite_path: Path | None
     baselines: Path
@@ -110,7 +110,7 @@ class Settings:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
-        """Raises UsageError for options that contradict each other or name nothing."""
+        """Return the settings of a run. Raise UsageError for options that contradict each other or name nothing."""
         everything, missing = config.getoption("update_baselines"), config.getoption("update_baselines_missing")
         if everything and missing:
             raise pytest.UsageError("--update-baselines and --update-baselines-missing: give one of them")
@@ -146,9 +146,9 @@ class Settings:
 
     @cached_property
     def suite(self) -> Suite:
-        """Read, validated, with every attack, every published value and the anchor known.
+        """Read and validate the suite, and check its attacks, its published values and the anchor.
 
-        Raises RobustnessError.
+        Raises RobustnessError when one of them is not valid or there is no suite.
         """
         if self.suite_path is None:
             raise RobustnessError(self.no_suite)
@@ -173,14 +173,14 @@ class Settings:
 
     @property
     def why_read(self) -> str:
-        """Why a suite that nobody named was read, and what to do where it is none; empty for one that was named."""
+        """Say why a suite that nobody named was read, and what to do if it is none. Empty for one that was named."""
         if self.suite_path is None or self.named:
             return ""
         return f" (found by its name, {DEFAULT_SUITE}; if it is no suite, leave this plugin out: -p no:robustness)"
 
     @property
     def no_suite(self) -> str:
-        """Why there is no suite, and how to name one: of the files that may configure pytest it reads one."""
+        """Say why there is no suite, and how to name one: pytest reads only one of the files that may configure it."""
         option = "--robustness-suite FILE.toml"
         if self.inipath is None:
             where = f"pytest read no configuration file, and there is no {DEFAULT_SUITE} in {self.rootdir}"
@@ -190,7 +190,7 @@ class Settings:
 
     @property
     def title(self) -> str:
-        """What a run is about."""
+        """Return the title of the run: its suite, its candidate, and whether it is a trial."""
         suite = self.suite_path.stem if self.suite_path else "no suite"
         suite += f", candidate {self.candidate}" if self.candidate else ""
         return f"{suite}, trial on {self.limit} images" if self.limit else suite
@@ -220,7 +220,7 @@ class Settings:
         return Anchor(self.anchors, suite)
 
     def recording_command(self, nodeid: str, *options: str) -> str:
-        """What records the baseline of one test, typed where this run was started."""
+        """Return the command that records the baseline of one test when typed where this run was started."""
         path, _, test = nodeid.partition("::")
         path = Path(os.path.relpath(self.rootdir / path, self.invocation)).as_posix()
         words = ["pytest", f"{path}::{test}", "--update-baselines", *options]
@@ -232,7 +232,7 @@ class Settings:
 
 
 def check_ci(config: pytest.Config, settings: Settings) -> None:
-    """In CI a baseline that updates itself would judge nothing."""
+    """Raise UsageError for an update in CI, unless it is allowed: a baseline that updates itself judges nothing."""
     writes = settings.recording != "none" or settings.prune
     if writes and os.environ.get("CI") and not config.getoption("update_baselines_in_ci"):
         raise pytest.UsageError(
@@ -241,7 +241,7 @@ def check_ci(config: pytest.Config, settings: Settings) -> None:
 
 
 def _once(config: pytest.Config, option: str) -> str | None:
-    """The value of an option that may be given once: of two, the first would be dropped without a word."""
+    """Return the value of an option. Raise UsageError when it is given twice: the first would be dropped silently."""
     given: list[str] = config.getoption(option) or []
     if len(given) > 1:
         raise pytest.UsageError(f"{option}: given {len(given)} times ({', '.join(given)}): give one")
@@ -249,7 +249,7 @@ def _once(config: pytest.Config, option: str) -> str | None:
 
 
 def _find_anchors(config: pytest.Config) -> dict[str, Any]:
-    """``anchors``, a folder, and ``anchor_revision``, of which one at most is not None."""
+    """Return ``anchors``, a folder, and ``anchor_revision``, of which one at most is not None."""
     chosen: str | None = config.getoption("robustness_anchor")
     configured: str = config.getini("robustness_anchor")
     named = configured if chosen is None else chosen
@@ -267,7 +267,11 @@ def _unnamed_suite(config: pytest.Config) -> Path | None:
 
 
 def _find_suite(config: pytest.Config, chosen: str | None) -> Path | None:
-    """A path as it is, a name beside the suite of the ini file, beside the ini file, or in the current folder."""
+    """Return the path of the suite. Returns None when none is named or found.
+
+    A path is taken as it is. A name is looked for beside the suite of the ini file, beside the ini file, and in the
+    current folder. Raises UsageError when no file has the name.
+    """
     configured = config.getini("robustness_suite")
     default = config.rootpath / configured if configured else _unnamed_suite(config)
     if chosen is None:

@@ -1,4 +1,4 @@
-"""Where the roles keep what belongs to a session or a test."""
+"""Keys under which the roles keep what belongs to a session or a test."""
 
 import pytest
 
@@ -10,7 +10,7 @@ SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
 
 SETTINGS = pytest.StashKey[Settings]()
 OUTPUTS = pytest.StashKey[OutputOptions]()
-#: Of a test: what is sent to the controller, as JSON.
+#: For a test: what is sent to the controller, as JSON.
 RESULT = pytest.StashKey[str]()
-#: Of a test: digests of the image lists that its result brings; of a session: of those that were sent.
+#: For a test: digests of the image lists that its result brings. For a session: digests of those that were sent.
 LISTS = pytest.StashKey[set[str]]()

@@ -1,4 +1,4 @@
-"""SIGTERM, as containers and CI systems send it, ends a run as Ctrl-C does: with a summary, reports and whole files."""
+"""Ends a run on SIGTERM, which containers and CI systems send, as on Ctrl-C: with summary, reports and whole files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class Terminated(KeyboardInterrupt):
-    """Somebody sent SIGTERM."""
+    """Raised when the process gets SIGTERM."""
 
 
 class Termination:
-    """On the controller, or in a single process. The second signal is the system's own: it ends the process at once."""
+    """Handles SIGTERM on the controller or in a single process. A second signal ends the process at once."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -46,7 +46,7 @@ class Termination:
                 process.terminate()
 
     def _workers(self) -> Iterator[Any]:
-        """The processes of xdist's local workers."""
+        """Yield the processes of xdist's local workers."""
         manager = getattr(self.config.pluginmanager.getplugin("dsession"), "nodemanager", None)
         for gateway in getattr(manager, "group", ()):
             process = getattr(getattr(gateway, "_io", None), "popen", None)

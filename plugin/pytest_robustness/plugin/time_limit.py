@@ -1,4 +1,4 @@
-"""A case that hangs: where its suite sets a time limit, its process ends itself, and the controller says why."""
+"""Time limits of cases: a process whose case exceeds its suite's limit ends itself, and the controller says why."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pytest_robustness.plugin.settings import Settings
 class TimeLimit:
     """Ends this process once a case takes longer than the suite allows, and says on stderr where it was.
 
-    From a thread of C's: a call that never returns, and holds Python's lock, cannot hold it up. Where there are workers
-    the others go on; without any, the run ends.
+    It does so from a C thread, which a call that never returns and holds Python's lock cannot stop. Other workers go
+    on; without workers the run ends.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stderr = _duplicate(2)  # now, as it is captured while tests run
+        self._stderr = _duplicate(2)  # duplicated now, as it is captured while tests run
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """From the first fixture of a case to its last."""
+        """Limit the time from the first fixture of a case to its last."""
         limit = self._settings.suite.timeout if case_of(item) is not None else None
         if limit is None:
             return (yield)
@@ -38,14 +38,14 @@ class TimeLimit:
             faulthandler.cancel_dump_traceback_later()
 
     def pytest_unconfigure(self) -> None:
-        """Give back what was opened."""
+        """Close what was opened."""
         if self._stderr is not None:
             os.close(self._stderr)
             self._stderr = None
 
 
 class Durations:
-    """What the controller knows of how long the tests that run take."""
+    """Knows, on the controller, how long the tests that run have taken."""
 
     def __init__(self) -> None:
         self._started: dict[str, float] = {}
@@ -55,7 +55,7 @@ class Durations:
         self._started[nodeid] = time.monotonic()
 
     def exceeded(self, nodeid: str, settings: Settings) -> str | None:
-        """Say that a test that never came back had taken longer than its suite allows; None where it had not."""
+        """Say that a test that never came back had taken longer than its suite allows. Returns None when it had not."""
         limit, started = settings.suite.timeout, self._started.get(nodeid)
         if limit is None or started is None or time.monotonic() - started < limit:
             return None

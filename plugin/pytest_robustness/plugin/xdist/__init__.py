@@ -1,1 +1,1 @@
-"""Under pytest-xdist: which worker gets which device and which cases."""
+"""Support of pytest-xdist: which worker gets which device and which cases."""

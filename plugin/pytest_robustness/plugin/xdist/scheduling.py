@@ -1,4 +1,4 @@
-"""Which worker runs which case, when. The one module that imports xdist."""
+"""Decides which worker runs which case, and when. No other module imports xdist."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pytest_robustness.records.case_id import CaseId
 
 
 class ModelScheduling(LoadScheduling):
-    """Whole models to workers, the longest first; xdist's load scheduling for a run that has no cases.
+    """Sends whole models to workers, the longest first. A run without cases gets xdist's load scheduling.
 
-    A worker gets the next model when it has less than two tests left: it starts a test only once it knows the next.
-    Where models are fewer than workers, cases are dealt one by one. Other tests come after the cases, one by one.
+    A worker gets the next model when it has fewer than two tests left: it starts a test only once it knows the next.
+    When models are fewer than workers, cases are dealt one by one. Other tests come after the cases, one by one.
 
     Args:
-        seconds: what each case of the suite took when its baseline was recorded; None: not known, so it comes early.
+        seconds: what each case of the suite took when its baseline was recorded. A case of which it is None, because it
+            is not known, comes early.
         ended: workers that end by themselves after a test, having reported it.
     """
 
@@ -31,7 +32,7 @@ class ModelScheduling(LoadScheduling):
     ) -> None:
         super().__init__(config, log)
         self.seconds, self.ended = seconds, ended
-        self.chunks: list[str | int] = []  # of each test, by index in the collection: a unit is sent at once
+        self.chunks: list[str | int] = []  # the unit of each test, by its index in the collection; a unit is sent whole
 
     def schedule(self) -> None:
         """Deal the first units, so that every worker has one before any has two."""
@@ -56,12 +57,15 @@ class ModelScheduling(LoadScheduling):
                 node.shutdown()
 
     def remove_node(self, node: Any) -> str | None:
-        """The test a dead worker was running, if that is not reported yet; the rest of its tests wait for another."""
+        """Return the test that a dead worker was running. The rest of its tests wait for another worker.
+
+        Returns None when that test is reported already.
+        """
         running: str | None = super().remove_node(node)
         return None if node in self.ended else running
 
     def _planned(self, cases: list[str | None]) -> tuple[list[str | int], list[int]]:
-        """The unit of each test, and the order in which tests are sent."""
+        """Return the unit of each test, and the order in which tests are sent."""
         models = [case and CaseId(case).model for case in cases]
         whole = len(set(filter(None, models))) >= len(self.nodes)
         chunks = [chunk or index for index, chunk in enumerate(models if whole else cases)]

@@ -1,4 +1,4 @@
-"""Workers: one GPU each, as long as there are enough, and whole models to run."""
+"""Workers, which get one GPU each as long as there are enough, and whole models to run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_robustness.plugin.xdist.scheduling import ModelScheduling
 
 
 def visible_devices() -> list[str]:
-    """The GPUs this process may use, by index or UUID, without starting CUDA here."""
+    """Return the GPUs this process may use, by index or UUID, without starting CUDA here."""
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if listed is not None:
         return [name.strip() for name in listed.split(",") if name.strip() not in ("", "-1")]
@@ -29,7 +29,7 @@ def visible_devices() -> list[str]:
 
 
 class Distribution:
-    """On the controller."""
+    """Distributes GPUs and cases to workers. It works on the controller."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -41,12 +41,12 @@ class Distribution:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_auto_num_workers(self) -> int | None:
-        """``-n auto``: one worker a GPU; xdist's own count where there is none."""
+        """Return the workers of ``-n auto``: one per GPU. Returns None, for xdist's own count, when there is no GPU."""
         return len(visible_devices()) or None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
-        """Pinned by the environment, so a worker that replaces a dead one gets its GPU."""
+        """Pin workers to GPUs by their environment, so that a worker that replaces a dead one gets its GPU."""
         devices = visible_devices()
         if not devices:
             return
@@ -58,7 +58,7 @@ class Distribution:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ModelScheduling | None:
-        """For ``--dist load``, which ``-n`` means; another distribution that was asked for is left alone."""
+        """Return the scheduler for ``--dist load``, which ``-n`` means, or None to leave another distribution alone."""
         if self.settings.suite_path is None or config.getoption("dist") != "load":
             return None
         seconds = {case.id: self._seconds(case.id) for case in self.settings.suite.cases()}
