@@ -190,7 +190,7 @@ class Report(_Data):
         if data["schema"] < SCHEMA:
             text = json.dumps(_upgraded(data))
         try:
-            return cls.model_validate_json(text)  # of the text: strict models take tuples from JSON only
+            return cls.model_validate_json(text)  # from the text, as strict models take tuples from JSON only
         except ValidationError as error:
             raise RobustnessError(first_problem(error)) from None
 

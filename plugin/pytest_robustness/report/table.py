@@ -15,8 +15,8 @@ from pytest_robustness.records.verdict import MetricVerdict, Verdict
 from pytest_robustness.report.text import columns, printable
 
 HEADER = ("model", "attack", "success rate", "noise rate", "effort", "time", "change", "verdict")
-#: Columns that are there only when a case has a value: the first before the success rate, which is what the rate was
-#: on the same images, the second behind it.
+#: Columns that are there only when a case has a value. The first stands before the success rate and is the baseline's,
+#: on the same images; the second stands behind it.
 BASELINE, DISTANCE = "baseline", "distance"
 NAMES = {BASELINE: BASELINE, DISTANCE: DISTANCE}
 LEGEND = (

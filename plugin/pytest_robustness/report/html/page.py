@@ -44,7 +44,7 @@ class Line:
 
 
 def render(report: Report) -> str:
-    """Return the whole file."""
+    """Return the whole page of a report."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pytest_robustness.report.html"),
         autoescape=True,
