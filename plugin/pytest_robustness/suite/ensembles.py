@@ -54,7 +54,7 @@ class Ensemble(Table):
 
     @property
     def attack(self) -> str:
-        """Return the kind of attack, as the other cases' ``attack`` does."""
+        """Return ``ensemble``, as the name that other cases give their kind of attack."""
         return "ensemble"
 
     @property

@@ -33,7 +33,7 @@ FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def _source(value: str, info: ValidationInfo) -> str:
-    """Return a source, with its path, if it has one, made absolute. Raise an error when the file is not there."""
+    """Return a source, its path resolved against the suite's folder. Raise an error when its file is not there."""
     library, separator, name = value.partition(":")
     if separator and library == "transformers":
         folder = beside_suite(name, info)
@@ -52,7 +52,7 @@ def _source(value: str, info: ValidationInfo) -> str:
 
 
 def _weights(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    """Return a library's own name of weights as it is. Everything else must be a file that exists."""
+    """Return a library's own name of weights as it is. Anything else but None must be a file that exists."""
     library = str(info.data.get("source", "")).partition(":")[0] in LIBRARIES
     if library and isinstance(value, str) and Path(value).suffix not in WEIGHT_FILES:
         return handler(value)
