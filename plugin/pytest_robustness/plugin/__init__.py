@@ -86,7 +86,7 @@ def robustness_device() -> Device:
 
 
 class NoSuite:
-    """Tells a test that asks for a case that there is no suite. Such a project costs nothing but the options."""
+    """Tells a test that asks for a case that there is no suite. Without one nothing but options is loaded."""
 
     ASKING = frozenset({"robustness", "robustness_case", "robustness_health", "robustness_model"})
 

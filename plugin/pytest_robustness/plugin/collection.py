@@ -69,6 +69,9 @@ def case_of(item: pytest.Item) -> str | None:
 
 
 def case_named(nodeid: str, cases: Container[str]) -> str | None:
-    """Return the same from a test's id, for the process that hands tests to workers and knows nothing else of them."""
+    """Return the case that a test's id names. Returns None when it names none.
+
+    The process that hands tests to workers knows nothing but their ids.
+    """
     case = nodeid.rpartition("[")[2].removesuffix("]")
     return case if case in cases else None

@@ -1,4 +1,4 @@
-"""Estimates how much of a run is left, in time by what the cases took when their baselines were recorded."""
+"""Estimates how much of a run is left: cases, images, and time, from what the cases took when they were recorded."""
 
 from __future__ import annotations
 
