@@ -1,1 +1,1 @@
-"""A case becomes a measurement. PyTorch, never pytest."""
+"""The measurement of a case. This room uses PyTorch and never imports pytest."""

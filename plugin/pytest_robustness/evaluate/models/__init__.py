@@ -1,1 +1,1 @@
-"""A suite's models: loaded, wrapped as classifiers, identified."""
+"""A suite's models: loading them, wrapping them as classifiers and identifying them."""

@@ -1,4 +1,4 @@
-"""What a model is made of, seen in what its forward does, so that functional calls count like modules."""
+"""A model's architecture, read from the operators its forward runs, so that functional calls count like modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytest_robustness.records.provenance import Architecture
 
-#: Of PyTorch's operators, by the field's names; ``relu_`` and the like are the same in place.
+#: PyTorch's operators that count as layers. An in-place operator like ``relu_`` counts as ``relu``.
 LAYERS = frozenset({"convolution", "addmm", "mm", "mkldnn_convolution", "cudnn_convolution"})
 ACTIVATIONS = {
     "relu": "ReLU",
@@ -31,11 +31,11 @@ ACTIVATIONS = {
 
 @torch.no_grad()
 def architecture(model: nn.Module, shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Architecture:
-    """Of a model in eval mode.
+    """Return the architecture of a model in eval mode: its parameters, layers and activations.
 
     Args:
         model: takes an image batch.
-        shape: of one image, channels first.
+        shape: shape of one image, channels first.
     """
     counter = _Counter()
     with torch.random.fork_rng(devices=[]), counter:
@@ -55,7 +55,7 @@ class _Counter(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Else torch imports its compiler, only to keep it away from here."""
+        """Return False: otherwise torch imports its compiler, only to keep it away from here."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""What an attack sees of a model: images in [0, 1] in, logits out, nothing else changes."""
+"""The classifier an attack sees of a model: it takes images in [0, 1], returns logits and changes nothing else."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pytest_robustness.evaluate.models.contract import Contract
 from pytest_robustness.evaluate.runtime.errors import user_code
 from pytest_robustness.suite.suite import Case
 
-#: Bytes of the integers a checksum adds.
+#: Bytes in each of the integers that a checksum adds up.
 WORD = 8
-#: Enough for the fourteen models of the zoo.
+#: Rows that are enough for the fourteen models of the zoo.
 USUAL_FLOOR = 16
 USUAL = Contract()
 
 
 class Frozen(nn.Module):
-    """A module that stays in eval mode, whatever is called on it.
+    """Stays in eval mode, whatever is called on it.
 
-    Attacks "restore" training mode after they ran, through whatever wraps the model, and corrupt batch norm.
+    Attacks "restore" training mode after they ran, through whatever wraps the model, and thereby corrupt batch norm.
     """
 
     def __init__(self) -> None:
@@ -38,26 +38,28 @@ class Frozen(nn.Module):
 
 
 class Classifier(Frozen):
-    """Any module as a function from images in [0, 1] to logits, borrowed until the end of a ``with`` block.
+    """Turns any module into a function from images in [0, 1] to logits, until the end of a ``with`` block.
 
-    Inside the block the parameters are frozen (an attack then computes the input's gradient and no other, bit for bit
-    the same), the module is in eval mode, on ``device`` and in ``dtype``. Afterwards, also after an exception, the
-    module is as it was: modes, flags and the very tensors.
+    Inside the block the parameters are frozen: an attack then computes the gradient of the input only, and it is bit
+    for bit the same. The module is in eval mode and on ``device``. Afterwards, also after an exception, the module has
+    its old modes and flags and the same tensor objects as before.
 
     Args:
         model: takes (N, C, H, W) normalised images, returns (N, K) logits.
         mean, std: per channel, or one for all; applied before the model, in the units of the contract's range.
         contract: how the model takes an image and answers.
-        device: where the model runs. It keeps its own precision: images become of it, and logits of the images' again.
-        memory_format: ``torch.channels_last`` lays weights and images out so; else they stay as they are.
+        device: where the model runs. The model keeps its own precision: images are converted to it, and logits are
+            converted back to the images' precision.
+        memory_format: with ``torch.channels_last`` weights and images are laid out that way; else they stay as they
+            are.
 
     Raises:
-        RobustnessError: for a model without values, or of inference mode; when the block begins and the model cannot be
-            moved; when the block ends and a parameter or buffer is not bit-equal to what it was; when the model raises,
-            or its output is not an (N, K) tensor of the model's precision or float32.
+        RobustnessError: for a model that has tensors without values or made in inference mode; when the block begins
+            and the model cannot be moved; when the block ends and a parameter or buffer is not bit-equal to what it
+            was; when the model raises, or its output is not an (N, K) tensor of the model's precision or float32.
     """
 
-    #: What images, logits and gradients are of.
+    #: The dtype of images, logits and gradients.
     dtype = torch.float32
 
     def __init__(
@@ -89,7 +91,7 @@ class Classifier(Frozen):
 
     def __enter__(self) -> Self:
         try:
-            with user_code("the model's eval()"), suppress(NotImplementedError):  # torch.export's are always in it
+            with user_code("the model's eval()"), suppress(NotImplementedError):  # torch.export's raise it
                 if self._modes[self.model] is not None:
                     self.model.eval()
             for parameter in self._flags:
@@ -116,7 +118,10 @@ class Classifier(Frozen):
             )
 
     def changed(self) -> str | None:
-        """Which parameter or buffer is no longer bit-equal to what it was; None where all are."""
+        """Return the first parameter or buffer that is no longer bit-equal to what it was.
+
+        Returns None when all are bit-equal.
+        """
         return self._changed_parameter() or self._changed_buffer()
 
     def _changed_parameter(self) -> str | None:
@@ -138,7 +143,7 @@ class Classifier(Frozen):
     @torch.no_grad()
     def _give_back(self) -> None:
         for buffer, before in self._values.items():
-            if not _same(buffer, before):  # one that is expanded cannot be written
+            if not _same(buffer, before):  # only where needed: an expanded buffer cannot be written
                 buffer.copy_(before)
         for module, buffers in self._buffers_of.items():
             _put_buffers(module, buffers)
@@ -146,11 +151,11 @@ class Classifier(Frozen):
             parameter.data = data
             parameter.requires_grad_(self._flags[parameter])
         for module, mode in self._modes.items():
-            if mode is not None:  # TorchScript's that are frozen have none
+            if mode is not None:  # frozen TorchScript modules have no mode
                 module.training = mode
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) in [0, 1] -> (N, K) logits."""
+        """Return the (N, K) logits of (N, C, H, W) images in [0, 1]."""
         with user_code("the model"):
             inputs = (self.contract.scaled(images) - self.mean) / self.std
             if self.channels_last:
@@ -162,18 +167,24 @@ class Classifier(Frozen):
 
 
 def precision_of(model: nn.Module) -> torch.dtype:
-    """Return the precision that a model computes in: its first parameter's, or buffer's, that is no integer's."""
+    """Return the precision that a model computes in: that of its first floating-point parameter, else buffer.
+
+    Returns float32 when it has neither.
+    """
     tensors = (*model.parameters(), *model.buffers())
     return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
 
 def row_floor(case: Case, device: torch.device) -> int:
-    """Return how many rows a forward has at least where nobody looked for the model's own floor."""
+    """Return how many rows a forward has at least when the model's own floor has not been measured."""
     return case.batch_size if device.type == "cuda" else case.suite.row_floor or USUAL_FLOOR
 
 
 def padded(classifier: Frozen, images: Tensor, row_floor: int) -> Tensor:
-    """Logits (n, K) of a forward of at least ``row_floor`` rows: small batches are not bit-equal to large ones."""
+    """Return the (n, K) logits of n images from a forward of at least ``row_floor`` rows.
+
+    Smaller batches are filled up with repeated images, because their logits are not bit-equal to those of large ones.
+    """
     count = len(images)
     if count >= row_floor:
         return classifier(images)  # type: ignore[no-any-return]
@@ -182,7 +193,7 @@ def padded(classifier: Frozen, images: Tensor, row_floor: int) -> Tensor:
 
 
 def _buffers(module: nn.Module) -> dict[str, Tensor | None]:
-    """Return a module's own buffers; a TorchScript module's are in a mapping that can only be read."""
+    """Return a copy of a module's own buffers, which a TorchScript module holds in a read-only mapping."""
     return dict(module._buffers.items())
 
 
@@ -192,7 +203,7 @@ def _put_buffers(module: nn.Module, buffers: dict[str, Tensor | None]) -> None:
         module._buffers.clear()
         module._buffers.update(buffers)
         return
-    now = _buffers(module)  # of TorchScript, which can neither lose nor gain one
+    now = _buffers(module)  # a TorchScript module can neither lose nor gain a buffer
     for name, kept in buffers.items():
         if now.get(name) is not kept:
             setattr(module, name, kept)
@@ -212,7 +223,10 @@ def _check_tensors(model: nn.Module) -> None:
 
 
 def _checksum(parameter: Tensor) -> tuple[int, int]:
-    """Of all bits, and where they are: a step of training shows, at no memory."""
+    """Return a checksum of all of a parameter's bits, and the address of its data.
+
+    A step of training changes it, and no copy of the parameter has to be kept.
+    """
     octets = parameter.detach().contiguous().view(-1).view(torch.uint8)
     if octets.storage_offset() % WORD:
         octets = octets.clone()
@@ -222,6 +236,9 @@ def _checksum(parameter: Tensor) -> tuple[int, int]:
 
 
 def _same(now: Tensor, before: Tensor) -> bool:
-    """Bit-equal, up to the device and dtype the model was moved to."""
+    """Return whether two tensors are equal after the change of device and dtype that moving the model made.
+
+    NaNs count as equal.
+    """
     before = before.to(now)
     return now.shape == before.shape and bool(((now == before) | ((now != now) & (before != before))).all())

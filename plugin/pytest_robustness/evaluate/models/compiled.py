@@ -1,4 +1,4 @@
-"""Modules of ``torch.compile``: measured as the code they were made of."""
+"""Modules of ``torch.compile``: they are measured as the code they were made of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from pytest_robustness.errors import RobustnessError
 
-#: Without torch's compiler in memory nothing can have been compiled.
+#: torch's compiler. When this module is not imported, nothing can have been compiled.
 COMPILER = "torch._dynamo"
 
 
@@ -20,10 +20,11 @@ COMPILER = "torch._dynamo"
 def eager(model: nn.Module, name: str) -> Iterator[None]:
     """Run compiled code as the Python it was made of, for as long as the block lasts.
 
-    Every shape of a batch, and every change of what needs gradients, would be compiled anew, for minutes; and what is
-    compiled has another code than what was measured before. ``name`` is the model's, for the warning that says so.
+    Otherwise every new shape of a batch, and every change of which tensors need gradients, would be compiled, which
+    takes minutes. Compiled code also differs from the code that was measured before. ``name`` is the model's name, for
+    the warning that it runs eagerly.
 
-    Raises RobustnessError where a model is compiled and torch, before 2.6, cannot be told to run it otherwise.
+    Raises RobustnessError when a model is compiled and torch is older than 2.6, which cannot run it eagerly.
     """
     if COMPILER not in sys.modules:
         yield

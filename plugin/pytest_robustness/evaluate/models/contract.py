@@ -1,4 +1,4 @@
-"""How a model takes an image, from pixels in [0, 1], RGB, channels first, and how its answer becomes logits."""
+"""The contract of a model: how it takes an image of RGB pixels in [0, 1], and how its answer becomes logits."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ HEADS: dict[str, tuple[Callable[..., Tensor], ...]] = {
 
 @dataclass(frozen=True)
 class Contract:
-    """What a model expects of its input, normalisation apart, and what its answer is.
+    """Says what a model expects of its input, except normalisation, and what its answer is.
+
+    Images that are not yet the model's have pixels in [0, 1], RGB, channels first.
 
     Attributes:
-        reverse: its channels are blue, green, red.
-        range: what its pixels are between, before normalisation; None: [0, 1].
-        last: its channels come last.
-        output: key, attribute or place of the logits in its answer; None: the answer is a tensor.
-        head: ``logits``; ``softmax``, (N, K) probabilities; ``sigmoid``, (N,) or (N, 1) logits of the second of two
-            classes, or their sigmoids.
+        reverse: whether its channels are blue, green, red.
+        range: least and largest value of its pixels before normalisation; None means [0, 1].
+        last: whether its channels come last.
+        output: key, attribute or index of the logits in its answer; None means that the answer is a tensor.
+        head: what the answer is: ``logits``; ``softmax`` for (N, K) probabilities; ``sigmoid`` for (N,) or (N, 1)
+            logits of the second of two classes, or their sigmoids.
     """
 
     reverse: bool = False
@@ -57,10 +59,10 @@ class Contract:
     def logits(self, model: nn.Module, inputs: Tensor) -> Tensor:
         """Return the (N, K) logits that a model gives for its input.
 
-        Of a head of softmax or sigmoid whose last step can be seen, they are what went into it; else the logarithms of
-        the probabilities, which are as large as the model's precision lets them be.
+        When the call of softmax or sigmoid that ends the model can be observed, the logits are its input. When a
+        softmax cannot be observed, they are the logarithms of the probabilities, which the model's precision limits.
 
-        Raises RobustnessError for an answer that is something else.
+        Raises RobustnessError for an answer that is not what the contract says.
         """
         if self.last:
             inputs = inputs.movedim(1, -1).contiguous()
@@ -89,7 +91,7 @@ class Contract:
 
 
 class _Heads(TorchFunctionMode):
-    """Remembers what the last call of some functions made of what."""
+    """Remembers the input and the result of the last call of some functions."""
 
     def __init__(self, functions: Sequence[Callable[..., Tensor]]) -> None:
         super().__init__()
@@ -103,14 +105,14 @@ class _Heads(TorchFunctionMode):
         return result
 
     def before(self, answer: Tensor) -> Tensor | None:
-        """Return what an answer was made of; None where none of the functions made it."""
+        """Return the input that an answer was computed from. Returns None when none of the functions computed it."""
         if self.last is None or self.last[1] is not answer:
             return None
         return self.last[0]
 
 
 def _two_classes(answer: Any, count: int) -> Tensor:
-    """Return (N, 2) logits of one logit an image: the first class's is 0."""
+    """Return (N, 2) logits made of one logit for each image: the first class's logit is 0."""
     if not isinstance(answer, Tensor) or tuple(answer.shape) not in {(count,), (count, 1)}:
         raise RobustnessError(
             f'the model returned {_described(answer)} for {count} images; with head = "sigmoid" it should be one '
@@ -121,7 +123,7 @@ def _two_classes(answer: Any, count: int) -> Tensor:
 
 
 def _checked(answer: Any, count: int) -> Tensor:
-    """Return an answer that is (N, K) logits of several classes."""
+    """Return the answer. Raises RobustnessError when it is not (N, K) logits of several classes."""
     if isinstance(answer, Tensor) and count and tuple(answer.shape) in {(count,), (count, 1)}:
         raise RobustnessError(
             f"the model returned a tensor of {tuple(answer.shape)} for {count} images, not ({count}, K) logits: say "

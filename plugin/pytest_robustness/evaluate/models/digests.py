@@ -1,4 +1,4 @@
-"""What a model is: the values it holds and the operations it does."""
+"""Digests of a model: of the values it holds and of the operations it does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ ROWS = 2
 
 
 def state_digest(model: nn.Module) -> str:
-    """sha256 over names, types, shapes and values of all parameters, buffers and other tensors of the modules."""
+    """Return the sha256 over names, types, shapes and values of a model's tensors.
+
+    These are all parameters and buffers, and other tensors that are attributes of its modules.
+    """
     hasher = sha256()
     for name, tensor in sorted({**_state(model), **_constants(model)}.items()):
         hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -24,19 +27,20 @@ def state_digest(model: nn.Module) -> str:
 
 
 def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> str | None:
-    """sha256 over the operators of a forward and backward, with their scalars and the shapes of their tensors.
+    """Return the sha256 over the operators of a forward and backward, with their scalars and their tensors' shapes.
 
-    A patched activation, a hook, a changed epsilon of batch norm or another ``torch.tensor`` of literals shows, a
-    renamed variable does not. Values of arrays that the code makes on its way, ``from_numpy``, do not show either.
-    Always on the CPU, so that it is the same wherever the model runs; not on the meta device, whose use makes torch
-    import its compiler, for seconds. Operators are ATen's, so digests of different torch versions cannot be compared.
+    A patched activation, a hook, a changed epsilon of batch norm or a ``torch.tensor`` of other literals changes it.
+    A renamed variable does not change it, nor do the values of arrays that the code makes on its way and passes to
+    ``from_numpy``. It is always computed on the CPU, so that it is the same wherever the model runs. The meta device is
+    not used, because it makes torch import its compiler, which takes seconds. Operators are ATen's, so digests of
+    different torch versions cannot be compared.
 
     Args:
         model: takes an image batch, returns a tensor.
-        shape: of one image, channels first.
+        shape: shape of one image, channels first.
 
-    Returns None for a model that cannot be followed: what it does depends on values, on chance or on what it did
-    before, or it cannot run on a CPU.
+    Returns None when the model's operators cannot be followed: they depend on values, on chance or on earlier calls,
+    or the model cannot run on a CPU.
     """
     images = torch.zeros(ROWS, *shape, dtype=dtype, requires_grad=True)
     state = {name: tensor.detach().cpu().clone() for name, tensor in _state(model).items()}
@@ -61,7 +65,7 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _constants(model: nn.Module) -> dict[str, Tensor]:
-    """Tensors that no state dict shows."""
+    """Return the tensors that are plain attributes of modules, which a state dict leaves out."""
     return {
         f"{path}.{name}": value
         for path, module in model.named_modules()
@@ -78,29 +82,29 @@ class _Trace(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Else torch imports its compiler, only to keep it away from here."""
+        """Return False: otherwise torch imports its compiler, only to keep it away from here."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         described = (str(func), *_described(args), *_described(kwargs or {}), "->", *_described(result))
         self.hasher.update("\n".join(described).encode())
-        if func is torch.ops.aten.lift_fresh.default:  # a literal that the code makes a tensor of
+        if func is torch.ops.aten.lift_fresh.default:  # the code makes a tensor of literals
             self.hasher.update(args[0].contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-        # a tensor became a number, or chance has a say
+        # the code turned a tensor into a number, or the operator draws random numbers
         self.unpredictable |= func is torch.ops.aten._local_scalar_dense.default
         self.unpredictable |= torch.Tag.nondeterministic_seeded in func.tags and not _drops_nothing(func, args, kwargs)
         return result
 
 
 def _drops_nothing(func: Any, args: Any, kwargs: Any) -> bool:
-    """Return whether an operator of attention is called without dropout: then it draws nothing."""
+    """Return whether this is a call of an attention operator without dropout, which draws no random numbers."""
     given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | (kwargs or {})
     return "scaled_dot_product" in str(func) and not given.get("dropout_p")
 
 
 def _described(value: Any) -> Iterator[str]:
-    """A tensor by type and shape, all else by value."""
+    """Yield the words that describe a value: a tensor by type and shape, all else by value."""
     if isinstance(value, Tensor):
         yield f"{value.dtype} {tuple(value.shape)}"
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Whether a model is a function of the image: only then does it make sense to compare what it says twice."""
+"""A check that a model is a function of the image: only then can two of its answers be compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from pytest_robustness.evaluate.models.classifier import Classifier, padded
 from pytest_robustness.evaluate.runtime.seeding import seeded
 
-#: By so much, as a share of the logits' range, rounding may move a logit: other batch mates, other algorithms.
+#: How far rounding may move a logit, as a share of the logits' range, with other batch mates or other algorithms.
 ROUNDING = 1e-3
 
 RANDOM = "it draws random numbers: dropout or noise left on in eval mode, random resizing"
@@ -23,17 +23,17 @@ MATES = (
 
 
 class Repeats:
-    """Asks a model about its first batch again, before and after the attack.
+    """Runs a model on its first batch again, before and after the attack, and compares the logits.
 
-    Before, some of the images are asked about a second time: in another order and among fewer others, while gradients
-    are computed. The logits must agree but for rounding. Afterwards the first forward is repeated as it was; on a CPU
-    it must agree bit for bit.
+    Before the attack some of the images are given to the model a second time: in another order, in a smaller batch and
+    while gradients are computed. The logits must agree except for rounding. After the attack the first forward is
+    repeated unchanged. On a CPU its logits must agree bit for bit.
 
     Args:
         classifier: the model.
         images: (n, C, H, W) in [0, 1], on its device.
         row_floor: rows of the smallest batch that is bit-equal to a full one.
-        seed: what a model draws follows from it, another number each time.
+        seed: seeds the random numbers a model draws, which differ from one forward to the next.
     """
 
     def __init__(self, classifier: Classifier, images: Tensor, row_floor: int, seed: int) -> None:
@@ -41,7 +41,10 @@ class Repeats:
         self._first = self._logits("first")
 
     def problem_before(self) -> str | None:
-        """What kind of no function the model is, as far as it shows before an attack; None where it is one."""
+        """Return why the model is not a function of the image, as far as this can be seen before an attack.
+
+        Returns None when it is one.
+        """
         count = len(self.images)
         some = torch.arange(count - 1, -1, -1, device=self.images.device)[: max(1, count // 2)]
         with torch.enable_grad():
@@ -49,14 +52,14 @@ class Repeats:
         return None if _agree(asked, self._first[some]) else self._kind()
 
     def problem_after(self) -> str | None:
-        """The same after an attack."""
+        """Return why the model is not a function of the image, as seen after an attack. Returns None when it is one."""
         now = self._logits("after")
         exact = self.images.device.type == "cpu"
         same = torch.equal(now, self._first) if exact else _agree(now, self._first)
         return None if same else self._kind(REMEMBERS)
 
     def _kind(self, otherwise: str = MATES) -> str:
-        """Which of the kinds explains that two answers differ."""
+        """Return the reason why two answers differ; ``otherwise`` when no other reason is found."""
         first, again, other = self._logits("a"), self._logits("a"), self._logits("b")
         if not _agree(first, again):
             return REMEMBERS
@@ -76,6 +79,6 @@ class Repeats:
 
 
 def _agree(some: Tensor, others: Tensor) -> bool:
-    """Whether logits are equal but for rounding; what is not finite is somebody else's business."""
+    """Return whether logits are equal except for rounding. Logits that are not finite are checked elsewhere."""
     spread = (others.amax() - others.amin()).clamp_min(1e-12)
     return not bool(((some - others).abs() / spread > ROUNDING).any())

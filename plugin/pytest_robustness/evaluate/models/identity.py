@@ -1,4 +1,4 @@
-"""What a model is: its digests and its architecture."""
+"""A model's identity: its digests and its architecture."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pytest_robustness.evaluate.models.programs.base import Sealed
 from pytest_robustness.records.provenance import Architecture
 from pytest_robustness.suite.suite import Case
 
-#: The digest of code that nothing can follow and that is in a fingerprint.
+#: The code digest of a sealed model, whose code cannot be followed and is part of its fingerprint.
 SEALED = sha256(b"sealed").hexdigest()
 
 
 def model_key(case: Case, device: torch.device) -> Hashable:
-    """Equal for the cases of one model, while the file of its weights stays what it is."""
+    """Return a key that is equal for all cases of one model as long as the file of its weights does not change."""
     weights = case.model.file or case.model.weights
     state = weights.stat() if isinstance(weights, Path) and weights.is_file() else None
     return (
@@ -35,7 +35,7 @@ def model_key(case: Case, device: torch.device) -> Hashable:
 
 
 def weights_digest_of(classifier: Classifier) -> str:
-    """Return what tells a model's weights, and its normalisation, from others; of a sealed model all it is."""
+    """Return a digest of a model's weights and normalisation; of a sealed model, a digest of its fingerprint also."""
     if not isinstance(classifier.model, Sealed):
         return state_digest(classifier)
     known = (classifier.model.fingerprint, classifier.contract, classifier.mean.tolist(), classifier.std.tolist())
@@ -44,7 +44,7 @@ def weights_digest_of(classifier: Classifier) -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a model is; None for a code that cannot be followed."""
+    """Holds a model's digests and architecture. The code digest is None when the code cannot be followed."""
 
     weights_digest: str
     code_digest: str | None
@@ -52,7 +52,7 @@ class Identity:
 
 
 def identity(classifier: Classifier, shape: tuple[int, ...], *, weights_digest: str | None = None) -> Identity:
-    """Of a model that takes images of a shape, channels first."""
+    """Return the identity of a model that takes images of ``shape``, channels first."""
     sealed = isinstance(classifier.model, Sealed)
     return Identity(
         weights_digest=weights_digest or weights_digest_of(classifier),

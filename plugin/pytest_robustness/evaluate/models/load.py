@@ -1,4 +1,4 @@
-"""A suite's model as a module."""
+"""Loading a suite's model as a module."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ PROGRAMS = {
 
 
 def load_model(case: Case) -> nn.Module:
-    """Return a library's model, a file's, a black box, or what the model's factory returns, with its weights.
+    """Return a case's model with its weights: a library's, a file's, a black box, or what its factory returns.
 
-    Raises RobustnessError, naming file and key, when one of them is not what it should be.
+    Raises RobustnessError, which names file and key, when one of them is not what it should be.
     """
     model = case.model
     if case.suite.objects is not None:

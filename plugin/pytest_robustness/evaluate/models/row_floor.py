@@ -1,4 +1,4 @@
-"""How small a batch may be before it is no longer bit-equal to a full one."""
+"""The row floor: how small a batch may be while its results stay bit-equal to those of a full one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pytest_robustness.evaluate.models.classifier import Classifier
 
-#: Tried from the largest down: a batch is bit-equal from one of these on, or only as a whole.
+#: The floors that are tried, from the largest down. When none of them holds, only full batches are bit-equal.
 FLOORS = (32, 16, 8, 4, 2)
 
 
@@ -15,19 +15,20 @@ FLOORS = (32, 16, 8, 4, 2)
 def find_row_floor(classifier: Classifier, images: Tensor, capacity: int) -> int:
     """Return the smallest number of rows, of ``FLOORS``, from which on batches are bit-equal to a full one.
 
-    Libraries choose another algorithm for small batches, which rounds otherwise. Compared are logits and the gradients
-    to the input, of rows out of the middle of a full batch: outcomes would hide a wrong floor, as the sign of a
-    gradient hides its last bits. Each floor is tried with its own number of rows and with the largest below twice that.
+    Libraries choose another algorithm for small batches, which rounds differently. Logits and the gradients of the
+    input are compared, of rows from the middle of a full batch. Outcomes of attacks are not compared, because they
+    would hide a wrong floor: the sign of a gradient hides its last bits. Each floor is tried with its own number of
+    rows and with the largest number below twice that.
 
-    On a GPU the whole batch: with cuDNN no smaller one was bit-equal to it for all of the models tried, and each
-    number of rows that was not met before costs a plan.
+    On a GPU the floor is the whole batch: with cuDNN no smaller batch was bit-equal to it for all of the models tried,
+    and each number of rows that cuDNN has not met before costs it a plan.
 
     Args:
-        images: (n, C, H, W) in [0, 1], on the classifier's device; repeated to fill the batch.
+        images: (n, C, H, W) in [0, 1], on the classifier's device; they are repeated to fill the batch.
         capacity: rows of a full batch.
 
     Returns:
-        A floor of at most ``capacity``; ``capacity`` where 32 rows are not enough.
+        A floor of at most ``capacity``, and ``capacity`` itself when 32 rows are not enough.
     """
     if images.device.type == "cuda" or capacity <= min(FLOORS):
         return capacity
@@ -51,7 +52,10 @@ def _equal(classifier: Classifier, full: Tensor, expected: list[Tensor], size: i
 
 
 def _looked(classifier: Classifier, images: Tensor) -> list[Tensor]:
-    """Logits, and the gradient of the best one over the mean of all where the model gives gradients."""
+    """Return the logits and, when the model gives gradients, a gradient of the input.
+
+    It is the gradient of the largest logit minus the mean of all.
+    """
     images = images.clone().requires_grad_()
     logits = classifier(images)
     if not logits.requires_grad:

@@ -1,4 +1,4 @@
-"""Where a suite's models come from: a function of a module, or a library that knows its own weights."""
+"""Sources of a suite's models: a function of a module, or a library that knows its own weights."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from pytest_robustness.suite.tables import Normalisation
 
 
 def build_library_model(case: Case) -> nn.Module:
-    """A library's model with the weights the suite names.
+    """Return a library's model with the weights the suite names.
 
-    Raises RobustnessError, naming file and key, for what the library does not know and weights that cannot be had.
+    Raises RobustnessError, which names file and key, for a model or weights that the library does not know and for
+    weights that cannot be fetched, read or loaded.
     """
     model, key = case.model, f"models.{case.model_name}"
     entry = entry_of(case, "source", *_named(model))
     if model.weights is None or (model.arguments and isinstance(model.weights, Path)):
         built = _built(case, entry)
-        if isinstance(model.weights, Path):  # of the model that the arguments make: as they are
+        if isinstance(model.weights, Path):  # loaded as they are, into the model that the arguments make
             load_case_weights(built, case)
         return built
     try:
@@ -47,7 +48,7 @@ def build_library_model(case: Case) -> nn.Module:
 
 
 def load_case_weights(model: nn.Module, case: Case) -> None:
-    """Load the file of weights that a case's model names. Raises RobustnessError, naming file and key."""
+    """Load the file of weights that a case's model names. Raises RobustnessError, which names file and key."""
     assert isinstance(case.model.weights, Path)
     try:
         load_weights(model, case.model.weights)
@@ -61,10 +62,13 @@ def _built(case: Case, entry: Entry) -> nn.Module:
 
 
 def other_classes(state: Mapping[str, Tensor], entry: Entry) -> str:
-    """Say how a model of the weights' number of classes is made, where they are of another number."""
+    """Return a hint how to make a model of as many classes as the weights have.
+
+    Returns an empty string when the numbers of classes are equal or cannot be compared.
+    """
     try:
         own = entry.build(None, {}).state_dict()
-    except Exception:  # the library's, which has been told already
+    except Exception:  # raised by the library; the user has been told already what is wrong
         return ""
     last = next((name for name in reversed(list(state)) if name in own and state[name].ndim in (1, 2)), None)
     if last is None or len(state[last]) == len(own[last]):
@@ -73,9 +77,9 @@ def other_classes(state: Mapping[str, Tensor], entry: Entry) -> str:
 
 
 def preprocessing_of(case: Case) -> Preprocessing:
-    """How a folder's images are prepared for a case's model: its own table, its library's, or the suite's.
+    """Return how a folder's images are prepared for a case's model: by its own table, its library or the suite.
 
-    Raises RobustnessError where nobody says.
+    Raises RobustnessError when none of them says it.
     """
     found = _preprocessing_of(case)
     return found if case.model.mode is None else found.model_copy(update={"mode": case.model.mode})
@@ -98,7 +102,9 @@ def _preprocessing_of(case: Case) -> Preprocessing:
 
 
 def normalisation_of(case: Case) -> Normalisation:
-    """What is taken off and divided by: the model's own table, its library's, or the suite's."""
+    """Return the mean and standard deviation that pixels are normalised by: the model's own, its library's or the
+    suite's.
+    """
     if case.model.normalisation is not None or case.model.range is not None:
         return case.normalisation
     like = _like(case)
@@ -109,7 +115,7 @@ def normalisation_of(case: Case) -> Normalisation:
 
 
 def missing_weights(suite: Suite, models: Iterable[str]) -> list[Remote]:
-    """What these models would have to download."""
+    """Return the files of weights that these models would have to download."""
     absent = []
     for name in models:
         case = Case(suite, name, next(iter(suite.attacks)))
@@ -124,7 +130,7 @@ def missing_weights(suite: Suite, models: Iterable[str]) -> list[Remote]:
 
 
 def entry_of(case: Case, key: str, source: str, weights: str | None, file: str | None = None) -> Entry:
-    """Raises RobustnessError, naming file and key."""
+    """Return the library's entry of a model. Raises RobustnessError, which names file and key, when there is none."""
     name, _, model = source.partition(":")
     try:
         return _entry(name, model, weights, file)
@@ -138,7 +144,7 @@ def _entry(name: str, model: str, weights: str | None, file: str | None) -> Entr
 
 
 def _named(model: Model) -> tuple[str, str | None, str | None]:
-    """Source, name of weights, name of their file."""
+    """Return a model's source, the name of its weights and the name of their file. Either name may be None."""
     weights = model.weights
     return (
         model.source,
@@ -148,7 +154,10 @@ def _named(model: Model) -> tuple[str, str | None, str | None]:
 
 
 def _like(case: Case) -> Entry | None:
-    """The library's model whose input this one's is like; often itself."""
+    """Return the library's model that takes its input as this model does, which is often the model itself.
+
+    Returns None when no library's model is named.
+    """
     model = case.model
     if model.like is not None:
         source, _, weights = model.like.partition("@")

@@ -1,4 +1,4 @@
-"""Files of weights: tensors, and nothing else is ever unpickled."""
+"""Weights files: reading and loading them. Only tensors are ever unpickled."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.runtime.errors import first_line
 from pytest_robustness.mistaken import mistaken
 
-#: Where trainers put the weights among other things.
+#: Names of the entries in which trainers put the weights among other things.
 ENTRIES = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema")
-#: What wrappers put before the names: DataParallel, torch.compile, and trainers that hold the model.
+#: Prefixes that wrappers add to the names: DataParallel, torch.compile, and trainers that hold the model.
 PREFIXES = ("module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict of a ``.safetensors`` or ``.pth`` file.
+    """Return the state dict of a ``.safetensors`` or ``.pth`` file.
 
     Raises RobustnessError for anything else.
     """
@@ -38,7 +38,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _state_dict(read: object) -> dict[str, Tensor]:
-    """The weights themselves, of what a trainer has written: often in an entry, beside an epoch and an optimiser."""
+    """Return the weights out of what a trainer has written.
+
+    They are often in one entry, beside an epoch and an optimiser. Raises RobustnessError when they cannot be found.
+    """
     if _are_weights(read):
         return read
     if not isinstance(read, dict):
@@ -59,7 +62,7 @@ def _are_weights(read: object) -> TypeGuard[dict[str, Tensor]]:
 
 
 def _without_prefix(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
-    """Weights under the model's own names, where a wrapper put the same words before every one of them."""
+    """Return the weights under the model's own names: without the prefix that a wrapper put before all of them."""
     for prefix in PREFIXES:
         if state.keys() == {f"{prefix}{name}" for name in wanted} != wanted:
             warnings.warn(f"{prefix!r} is left out of the names of all weights", stacklevel=3)
@@ -68,16 +71,16 @@ def _without_prefix(state: dict[str, Tensor], wanted: Collection[str]) -> dict[s
 
 
 def check_finite(state: dict[str, Tensor]) -> None:
-    """Raises RobustnessError for weights that are no numbers, or too large for the model's."""
+    """Raise RobustnessError when a weight is not finite, also after conversion to float32."""
     for name, value in state.items():
         if value.is_floating_point() and not bool(value.float().isfinite().all()):
             raise RobustnessError(f"{name} is not finite")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Load weights of whatever precision into the model's own.
+    """Load weights of any precision into the model, which keeps its own precision.
 
-    Raises RobustnessError for a file that is not this model's.
+    Raises RobustnessError for a file whose weights are not this model's.
     """
     own = model.state_dict()
     state = _without_prefix(read_weights(path), own.keys())

@@ -1,1 +1,1 @@
-"""What a measurement runs on: device, clock, memory, random numbers, and what goes wrong there."""
+"""The ground a measurement runs on: device, clock, memory, numeric state, random numbers and device errors."""

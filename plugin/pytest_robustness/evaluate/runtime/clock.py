@@ -1,4 +1,4 @@
-"""Seconds a piece of work costs its device."""
+"""Clocks: they measure how many seconds a piece of work costs its device."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 
 
 class Clock(Protocol):
-    """Seconds a piece of work costs its device."""
+    """Measures how many seconds a piece of work costs its device."""
 
     def seconds(self, work: Callable[[], object]) -> float: ...
 
 
 class CpuClock:
-    """Process CPU time, all threads: what other processes do hardly shows in it."""
+    """Measures the process's CPU time over all threads, which the work of other processes hardly changes."""
 
     def seconds(self, work: Callable[[], object]) -> float:
         start = time.process_time()
@@ -25,7 +25,7 @@ class CpuClock:
 
 
 class CudaClock:
-    """Device time between two events."""
+    """Measures the device time between two CUDA events."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

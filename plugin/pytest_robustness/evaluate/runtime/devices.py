@@ -1,4 +1,4 @@
-"""Where a case runs, and on how many threads."""
+"""Devices: where a case runs, and on how many threads."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import torch
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.runtime import memory
 
-#: What the rooms above call a device, which do not import torch.
+#: The name by which the rooms above refer to a device, because they do not import torch.
 Device = torch.device
 
 
 def pick_device() -> torch.device:
-    """The first GPU this process may see, else the CPU. Workers are pinned to theirs by the controller."""
+    """Return the first GPU this process may see, else the CPU. The controller pins each worker to its own GPU."""
     return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def as_device(named: object) -> torch.device:
-    """Return a device that a fixture of somebody's returned, as torch has it or by its name: ``"cuda:1"``.
+    """Return as torch's device what a user's fixture returned: a device, or its name or number, like ``"cuda:1"``.
 
     Raises RobustnessError for anything else.
     """
@@ -37,9 +37,9 @@ def as_device(named: object) -> torch.device:
 
 
 def prepare_device(device: torch.device, workers: int) -> None:
-    """Share a CPU's cores among the workers, and keep its memory; warm a GPU up."""
+    """Share a CPU's cores among the workers and have its freed memory kept, or warm a GPU up."""
     if device.type == "cpu":
-        # never more than torch was told: by OMP_NUM_THREADS, or by whoever configured this process
+        # never more threads than torch was told to use, by OMP_NUM_THREADS or by whoever configured this process
         torch.set_num_threads(min(max(1, available_cores() // workers), torch.get_num_threads()))
         memory.keep()
     else:
@@ -49,28 +49,30 @@ def prepare_device(device: torch.device, workers: int) -> None:
 
 
 def threads(device: torch.device) -> int | None:
-    """How many a CPU's operators use."""
+    """Return how many threads a CPU's operators use. Returns None when the device is no CPU."""
     return torch.get_num_threads() if device.type == "cpu" else None
 
 
 def gpu_count() -> int:
-    """How many GPUs this process may use."""
+    """Return how many GPUs this process may use."""
     return torch.cuda.device_count()
 
 
 def available_cores() -> int:
-    """Cores this process may use: of those it may run on, as many as a container's quota of CPU time pays for."""
+    """Return how many cores this process may use: those it may run on, limited by a container's quota of CPU time."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota()
     return cores if quota is None else max(1, min(cores, math.floor(quota)))
 
 
 def cpu_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
-    """CPUs a control group grants this process per second, the least of all groups it is in; None: no limit is known.
+    """Return how many CPUs' time control groups grant this process: the least of all groups it is in.
+
+    Returns None when no limit is known.
 
     Args:
         root: where control groups are mounted, version 2 or 1.
-        own: the file that says which groups this process is in, lines of ``number:controllers:path``.
+        own: the file that says which groups this process is in. Its lines are ``number:controllers:path``.
 
     Source: Linux, Documentation/admin-guide/cgroup-v2.rst (cpu.max), cgroup-v1 and scheduler/sched-bwc.rst.
     """
@@ -105,7 +107,10 @@ def _lines(path: Path) -> list[str]:
 
 
 def device_name(device: torch.device) -> str:
-    """Of the product, with the vector instructions torch uses: raw seconds are comparable under one name only."""
+    """Return the name of the product, for a CPU with the vector instructions torch uses.
+
+    Raw seconds can be compared only between measurements on devices of the same name.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{_cpu_name()} ({torch.backends.cpu.get_cpu_capability()})"

@@ -1,4 +1,4 @@
-"""What goes wrong while a model runs, in one line that says whose fault it is."""
+"""Errors while a model runs: each is turned into one line that says whose fault it is."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import torch
 from pytest_robustness.errors import DeviceLost, RobustnessError
 from pytest_robustness.suite.suite import Case
 
-#: Of the words in which torch says that a CPU has no memory left; a GPU's has a class of its own.
+#: Words of torch's messages when a CPU has no memory left. For a GPU that error has a class of its own.
 NO_MEMORY = ("can't allocate memory", "not enough memory")
-#: CUDA's word for an error after which no call of this process will succeed.
+#: Words of CUDA's message for an error after which no call of this process will succeed.
 LOST = "CUDA error"
 
 
 @contextmanager
 def translate_device_errors(case: Case) -> Iterator[None]:
-    """Out of memory, and a device that is lost, in words that say what to do.
+    """Turn the errors "out of memory" and "device lost" into errors that say what to do.
 
     Raises:
-        DeviceLost: this process can use its GPU no more.
-        RobustnessError: naming ``batch_size``, out of memory.
+        DeviceLost: this process can no longer use its GPU.
+        RobustnessError: memory ran out. The message names ``batch_size``.
     """
     try:
         yield
@@ -41,7 +41,13 @@ def translate_device_errors(case: Case) -> Iterator[None]:
 
 @contextmanager
 def user_code(what: str) -> Iterator[None]:
-    """What a user's code raises becomes one line that names it, its error and where that was raised."""
+    """Turn what a user's code raises into a RobustnessError of one line: the code, its error and where it was raised.
+
+    A RobustnessError, an out-of-memory error and a lost device pass through as they are.
+
+    Args:
+        what: what the line calls the user's code.
+    """
     try:
         yield
     except RobustnessError:
@@ -62,12 +68,15 @@ def is_device_lost(error: Exception) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """Of what an exception says, or its type where it says nothing."""
+    """Return the first line of an exception's message, or the name of its type when the message is empty."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def place(error: Exception) -> str:
-    """File and line of the innermost frame that is no library's, else of the innermost."""
+    """Return file and line of the innermost frame outside installed libraries and this package.
+
+    When there is no such frame, returns those of the innermost frame.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and not _ours(frame.filename)]
     frame = (own or list(frames))[-1]

@@ -1,4 +1,4 @@
-"""Memory of a CPU's process: kept from batch to batch, given back between cases; and the most a case needed."""
+"""Memory: a CPU's is kept from batch to batch and given back between cases; a case's peak is measured."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any
 import torch
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-# of malloc.h, and the most that mallopt takes of each
+# mallopt's parameters, from malloc.h, and the largest value it takes for each
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 MOST_TRIMMED, MOST_MAPPED = 2**31 - 1, 32 * 2**20
 
 
 def keep() -> None:
-    """Have the GNU C library keep what a batch frees for the next one; with another library, do nothing.
+    """Have the GNU C library keep the memory that a batch frees for the next batch; with another library, do nothing.
 
-    Else it gives the pages of the activations back in every backward pass, and every forward faults them in again,
-    zeroed: a tenth of a run. What is larger than its largest threshold is mapped on its own, as ever.
+    Otherwise it gives the pages of the activations back to the system in every backward pass, and every forward pass
+    gets them again, zeroed, by page faults: this takes a tenth of a run. Blocks larger than the library's largest
+    threshold are still mapped on their own.
 
     Source: mallopt(3).
     """
@@ -29,14 +30,14 @@ def keep() -> None:
 
 
 def give_back() -> None:
-    """What is kept."""
+    """Give the memory that the GNU C library keeps back to the system."""
     if _libc():
         _libc().malloc_trim(0)
 
 
 @cache
 def _libc() -> Any:
-    """The GNU C library, if this process has it."""
+    """Return the GNU C library. Returns None when this process does not have it."""
     try:
         library = ctypes.CDLL("libc.so.6")
         library.mallopt, library.malloc_trim  # noqa: B018 - AttributeError where they are missing
@@ -46,9 +47,9 @@ def _libc() -> Any:
 
 
 class PeakMemory:
-    """From where it is made: bytes of a GPU's tensors, or of the whole process on a CPU.
+    """Measures the peak of memory in use since it was made: of a GPU's tensors, or on a CPU of the whole process.
 
-    Linux can start a process's peak anew; elsewhere it is that of the process so far.
+    Linux can reset a process's peak. On other systems the peak is that of the process since it started.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -63,7 +64,7 @@ class PeakMemory:
                 return
 
     def bytes(self) -> int | None:
-        """None where the platform does not tell."""
+        """Return the peak in bytes. Returns None when the platform does not tell it."""
         if self.device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self.device))
         try:

@@ -1,7 +1,7 @@
-"""The numeric state of the process: set to what a measurement means while a case runs, and given back afterwards.
+"""The numeric state of the process: set to standard values while a case runs, and restored afterwards.
 
 A model's module, a plugin or an earlier test may have switched TF32 on, made float64 the default or left anomaly
-detection on. None of it may change what is measured, and nothing a case switches may outlive it.
+detection on. None of this may change what is measured, and no setting that a case changes may outlast the case.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-#: Where torch keeps the precision of float32 arithmetic, from 2.9 on, the ones that others inherit from first.
+#: Where torch keeps the precision of float32 arithmetic, from 2.9 on. Settings that others inherit from come first.
 PRECISIONS = (
     "",
     "cudnn",
@@ -29,7 +29,7 @@ PRECISIONS = (
 
 @dataclass(frozen=True)
 class Switch:
-    """One setting of the process: how it is read and set, and what it is while a case runs."""
+    """Holds one setting of the process: how it is read and set, and its value while a case runs."""
 
     read: Callable[[], Any]
     write: Callable[[Any], object]
@@ -42,7 +42,7 @@ def standard_numerics() -> Iterator[Callable[[], None]]:
 
     Inside: default dtype float32, default device CPU, IEEE float32 (no TF32, no bfloat16) in matrix products and
     convolutions, cuDNN on, deterministic and without benchmarking, oneDNN on, no autocast, no anomaly detection,
-    denormal numbers kept. Algorithms that torch calls deterministic are not demanded: it would raise for some models.
+    denormal numbers kept. torch's mode of deterministic algorithms is off: with it torch raises for some models.
 
     Yields:
         A function that sets all of it again, to be called after a user's code ran.
@@ -86,7 +86,10 @@ def _attribute(owner: Any, name: str, value: Any) -> Switch:
 
 
 def _float32_precision() -> list[Switch]:
-    """TF32 and its like, by torch's newer settings where it has them: the older ones must not be mixed with them."""
+    """Return the switches of float32 precision, TF32 among them.
+
+    Uses torch's newer settings where it has them, because the older ones must not be mixed with them.
+    """
     if not hasattr(torch.backends, "fp32_precision"):
         return [
             Switch(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
@@ -96,13 +99,17 @@ def _float32_precision() -> list[Switch]:
     older = _older_setting()
     return [
         *(Switch(*_precision(path)) for path in PRECISIONS if _backend(path) is not None),
-        # written first: where the older flag says otherwise torch raises at whoever reads it, as torch.export does
+        # written first: where the older flag contradicts the newer settings, torch raises when code such as
+        # torch.export reads it
         Switch(lambda: older, _set_older, False),
     ]
 
 
 def _older_setting() -> bool | None:
-    """What torch's older flag of TF32 in cuDNN is; None where it contradicts the newer settings, and cannot be read."""
+    """Return torch's older flag of TF32 in cuDNN.
+
+    Returns None when it contradicts the newer settings and therefore cannot be read.
+    """
     try:
         return bool(torch.backends.cudnn.allow_tf32)
     except RuntimeError:
@@ -118,7 +125,7 @@ def _precision(path: str) -> tuple[Callable[[], str], Callable[[str], None], str
     owner = _backend(path)
 
     def read() -> str:
-        """Its own setting: what it inherits shows only while those above it are not "none"."""
+        """Return the backend's own setting, and set it to "none" so that those below it show no inherited value."""
         value: str = owner.fp32_precision
         owner.fp32_precision = "none"
         return value
@@ -137,10 +144,13 @@ def _backend(path: str) -> Any:
 
 
 def _default_device() -> torch.device | None:
-    """None where none was set: setting one, also the CPU, makes every call that creates a tensor slower."""
+    """Return the default device that was set. Returns None when it is the CPU or none was set.
+
+    Setting a default device, even the CPU, makes every call that creates a tensor slower.
+    """
     try:
         device = torch.get_default_device()
-    except AttributeError:  # of torch 2.5, after one was taken back
+    except AttributeError:  # torch 2.5 raises it after a default device was reset
         return None
     return None if device.type == "cpu" else device
 
@@ -165,6 +175,10 @@ def _deterministic() -> tuple[bool, bool]:
 
 
 def _flushes_denormals() -> bool:
-    """torch sets it and does not say it: the smallest normal number's hundredth is a denormal one, or zero."""
+    """Return whether denormal numbers are flushed to zero.
+
+    torch can set this and cannot report it. A hundredth of the smallest normal number is a denormal number, or zero
+    when such numbers are flushed.
+    """
     smallest = torch.tensor([torch.finfo(torch.float32).tiny], device="cpu", dtype=torch.float32)
     return not bool(smallest / 100)

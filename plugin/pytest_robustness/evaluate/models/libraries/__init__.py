@@ -1,1 +1,1 @@
-"""Model libraries a suite can name, one file each."""
+"""Model libraries a suite can name, one module each."""

@@ -1,4 +1,4 @@
-"""What is asked of a library of models."""
+"""The protocol of a library of models."""
 
 from __future__ import annotations
 
@@ -18,41 +18,42 @@ from pytest_robustness.suite.tables import Normalisation
 
 @dataclass(frozen=True)
 class Expected:
-    """What a model expects of its input."""
+    """Holds what a model expects of its input."""
 
     preprocessing: Preprocessing
     normalisation: Normalisation
 
 
 class Entry(Protocol):
-    """One model of a library, with certain of its weights in view.
+    """Describes one model of a library together with one set of its weights.
 
-    What the library knows of these weights decides how the model is built and what it expects, wherever the weights
-    themselves come from.
+    What the library knows about these weights decides how the model is built and what input it expects, even when the
+    weights themselves come from elsewhere.
     """
 
     def expected(self) -> Expected: ...
 
     def remote(self) -> Remote:
-        """Where the library keeps the weights. Raises RobustnessError where it has none."""
+        """Return where the library keeps the weights. Raises RobustnessError when it has none."""
         ...
 
     def build(self, state: dict[str, Tensor] | None, arguments: Mapping[str, Any]) -> nn.Module:
-        """Return the model as the library builds it with these arguments, with the library's weights, or with none.
+        """Return the model as the library builds it with these arguments and these weights, or without weights.
 
-        Raises whatever the library does for arguments it does not know and weights that are not the model's.
+        Raises what the library raises for arguments it does not know and weights that are not the model's.
         """
         ...
 
 
 class Library(Protocol):
     def entry(self, name: str, weights: str | None, file: str | None = None) -> Entry:
-        """A model by its name.
+        """Return a model by its name.
 
         Args:
-            name: the library's, of the architecture.
-            weights: the library's name of them; None: its default.
-            file: what the weights' file is called: the library's own file says which weights these are.
+            name: the library's name of the architecture.
+            weights: the library's name of the weights; None means its default.
+            file: the name of the weights' file. When it is the name of one of the library's own files, it tells which
+                weights these are.
 
         Raises:
             RobustnessError: for names the library does not know.
@@ -61,7 +62,7 @@ class Library(Protocol):
 
 
 def library(name: str) -> Library:
-    """``torchvision`` or ``timm``; imports it."""
+    """Import the library of this name and return it. Raises RobustnessError when it cannot be imported."""
     if name in declared("libraries"):
         theirs: Library = extension("libraries", name)
         return theirs

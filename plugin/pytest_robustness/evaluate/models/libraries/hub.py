@@ -1,4 +1,4 @@
-"""Weights that a library keeps on a hub: looked for on this machine first, fetched only where the hub answers."""
+"""Weights on a library's hub: they are looked for on this machine first, and fetched only when the hub answers."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from filelock import FileLock
 
 from pytest_robustness.errors import RobustnessError
 
-#: For a hub to say that it is there.
+#: How long to wait for a hub's first answer.
 PATIENCE = 5.0  # seconds
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file of weights on a hub.
+    """Names a file of weights on a hub.
 
     Attributes:
-        filename: what it is called in a folder of weights here.
+        filename: its name in a folder of weights on this machine.
         url: where it is fetched from.
-        checksum: the first digits of its sha256, where the hub tells them.
-        repository, path: on Hugging Face's hub, whose own cache may have it.
+        checksum: the first digits of its sha256; None when the hub does not tell them.
+        repository, path: where it is on Hugging Face's hub, whose own cache may have it; None for another hub.
     """
 
     filename: str
@@ -37,7 +37,7 @@ class Remote:
     path: str | None = None
 
     def find(self, folder: Path) -> Path | None:
-        """The file in ``folder``, in torch's cache or in Hugging Face's."""
+        """Return the file's path in ``folder``, torch's cache or Hugging Face's. Returns None when it is in none."""
         places = [place / self.filename for place in (folder, cache())]
         if self.repository and self.path:
             from huggingface_hub import try_to_load_from_cache
@@ -47,16 +47,16 @@ class Remote:
         return next((place for place in places if place.is_file()), None)
 
     def fetch(self, folder: Path) -> Path:
-        """The file, downloaded to torch's cache when it is nowhere.
+        """Return the file's path; download it to torch's cache when it is not on this machine.
 
-        Raises RobustnessError, with the file to put where, when the hub does not answer.
+        Raises RobustnessError when the download fails. Its message says which file to put where.
         """
         found = self.find(folder)
         if found is not None:
             return found
         target = cache() / self.filename
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):  # workers may want the same
+        with FileLock(f"{target}.lock"):  # several workers may want the same file
             if not target.is_file():
                 problem = self.problem()
                 if problem is None:
@@ -66,24 +66,24 @@ class Remote:
         return target
 
     def problem(self) -> str | None:
-        """Why the hub cannot be reached, if so."""
+        """Return why the hub cannot be reached. Returns None when it can."""
         return _problem(urlsplit(self.url).scheme, urlsplit(self.url).netloc)
 
     def _download(self, target: Path) -> str | None:
         try:
             torch.hub.download_url_to_file(self.url, str(target), hash_prefix=self.checksum, progress=False)
-        except Exception as error:  # of the network, the disk, or a checksum that differs
+        except Exception as error:  # the network or the disk failed, or the checksum differs
             return _line(error)
         return None
 
 
 def cache() -> Path:
-    """Where torch keeps what it downloads."""
+    """Return the folder in which torch keeps what it downloads."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def missing(remotes: Sequence[Remote], folder: Path, problem: str) -> str:
-    """What to fetch elsewhere and put where."""
+    """Return a message that says which files are missing, why, and where to put them."""
     what = ", ".join(f"{remote.filename} ({remote.url})" for remote in remotes[:1])
     more = f" and {len(remotes) - 1} more ({', '.join(r.filename for r in remotes[1:])})" if remotes[1:] else ""
     return (
@@ -93,7 +93,7 @@ def missing(remotes: Sequence[Remote], folder: Path, problem: str) -> str:
 
 @lru_cache
 def _problem(scheme: str, host: str) -> str | None:
-    """Any answer will do: asked once for each host."""
+    """Return why a host cannot be reached. Returns None when it gives any answer. Each host is asked once."""
     request = urllib.request.Request(f"{scheme}://{host}/", method="HEAD")
     try:
         urllib.request.urlopen(request, timeout=PATIENCE).close()

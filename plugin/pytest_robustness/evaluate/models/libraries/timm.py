@@ -33,7 +33,10 @@ class TimmEntry:
         return f"{self.name}.{self.config.tag}" if self.config.tag else self.name
 
     def expected(self) -> Expected:
-        """As ``timm.data.create_transform`` does for evaluation: the crop is a share of what is resized."""
+        """Return what ``timm.data.create_transform`` does for evaluation: the crop is a share of the resized image.
+
+        Raises RobustnessError for a crop mode that is not supported.
+        """
         data = resolve_data_config(pretrained_cfg=self.config.to_dict())
         height, width = data["input_size"][1:]
         resize = [math.floor(side / data["crop_pct"]) for side in (height, width)]
@@ -70,7 +73,7 @@ class TimmEntry:
         model = timm.create_model(self.full_name, **served, **arguments)
         config = getattr(model, "pretrained_cfg", None)
         if isinstance(config, dict):
-            config.pop("state_dict", None)  # the model would keep its weights twice
+            config.pop("state_dict", None)  # else the model would keep its weights twice
         return model
 
 
@@ -92,6 +95,6 @@ LIBRARY = Timm()
 
 
 def tags(name: str) -> list[str]:
-    """timm's names of a model's weights."""
+    """Return timm's names of a model's weights."""
     found = timm.list_models(f"{name}.*", pretrained=True) + timm.list_models(name, pretrained=True, include_tags=True)
     return sorted({full.partition(".")[2] for full in found if full.partition(".")[0] == name})

@@ -21,7 +21,10 @@ from pytest_robustness.suite.tables import Normalisation
 
 @dataclass(frozen=True)
 class TorchvisionEntry:
-    """``weights`` is a member of the model's enumeration of weights; every classifier has one."""
+    """Describes a model of torchvision.
+
+    ``weights`` is a member of the model's enumeration of weights. Every classifier has such an enumeration.
+    """
 
     name: str
     weights: Any
@@ -43,7 +46,10 @@ class TorchvisionEntry:
         return Remote(filename, self.weights.url, checksum.group(1) if checksum else None)
 
     def build(self, state: dict[str, Tensor] | None, arguments: Mapping[str, Any]) -> nn.Module:
-        """With weights, as torchvision's builder does for its own: an Inception then also rescales its input."""
+        """Return the model. With weights, torchvision's builder makes it as it does for its own weights.
+
+        For example, an Inception then also rescales its input.
+        """
         builder = models.get_model_builder(self.name)
         with nullcontext() if state is None else _served(self.weights, state):
             model: nn.Module = builder(weights=None if state is None else self.weights, **arguments)
@@ -70,7 +76,10 @@ LIBRARY = Torchvision()
 
 @contextmanager
 def _served(weights: Any, state: dict[str, Tensor]) -> Iterator[None]:
-    """The builder gets its state dict from here: it would download it, and unpickle whatever is in it."""
+    """Give torchvision's builder this state dict inside the block.
+
+    Otherwise the builder would download a file and unpickle whatever is in it.
+    """
     weights.get_state_dict = lambda *args, **kwargs: state
     try:
         yield

@@ -1,4 +1,4 @@
-"""Hugging Face's image classifiers, of a folder or their hub: https://huggingface.co/docs/transformers"""
+"""Hugging Face's image classifiers, from a folder or their hub: https://huggingface.co/docs/transformers"""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from pytest_robustness.suite.tables import Normalisation
 #: By Pillow's numbers.
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 BILINEAR = 2
-#: Of an image processor: what becomes of pixels in 0..255 before normalisation.
+#: The factor by which an image processor scales pixels in 0..255 before normalisation.
 LEVEL = 1 / 255
 
 
 class Logits(nn.Module):
-    """A classifier whose answer is the logits alone."""
+    """Wraps a classifier so that it returns the logits alone."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -37,16 +37,22 @@ class Logits(nn.Module):
 
 @dataclass(frozen=True)
 class TransformersEntry:
-    """``name`` is a folder's path or a name on the hub; the weights are its own."""
+    """Describes a model of transformers.
+
+    ``name`` is a folder's path or a name on the hub. The weights are those stored there.
+    """
 
     name: str
     revision: str | None
 
     def expected(self) -> Expected:
-        """What the image processor does that is saved beside the model."""
+        """Return what the image processor that is saved beside the model does.
+
+        Raises RobustnessError when there is none, or when it does something that is not supported.
+        """
         try:
             given = transformers.AutoImageProcessor.from_pretrained(self.name, revision=self.revision).to_dict()
-        except Exception as error:  # of the hub, a file, or a library that the processor needs
+        except Exception as error:  # the hub, a file, or a library that the processor needs failed
             raise RobustnessError(
                 f"no image processor of {self.name}: {first_line(error)}; give preprocessing and normalisation"
             ) from None
@@ -56,7 +62,7 @@ class TransformersEntry:
         raise RobustnessError(f"the weights of {self.name} are its own: name none, or a file")
 
     def build(self, state: dict[str, Tensor] | None, arguments: Mapping[str, Any]) -> nn.Module:
-        """Return the model with its own weights, or with these."""
+        """Return the model with its own weights, or with those of ``state`` when it is given."""
         how = {"revision": self.revision, **arguments}
         kind = transformers.AutoModelForImageClassification
         if state is None:
@@ -70,7 +76,7 @@ class Transformers:
     def entry(self, name: str, weights: str | None, file: str | None = None) -> TransformersEntry:
         try:
             transformers.AutoConfig.from_pretrained(name, revision=weights)
-        except Exception as error:  # of the hub or a file
+        except Exception as error:  # the hub or a file failed
             where = "there is no config.json of an image classifier" if Path(name).is_dir() else first_line(error)
             raise RobustnessError(f"transformers has no model {name!r}: {where}") from None
         return TransformersEntry(name, weights)

@@ -1,1 +1,1 @@
-"""Models that are not built from Python: files that hold program and weights, and functions. One file a format."""
+"""Models that are not built from Python: files that hold program and weights, and functions. One module per format."""

@@ -1,4 +1,4 @@
-"""What a model is that no code of ours can look into."""
+"""Models that our code cannot look into."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch.utils._pytree import tree_map
 
 
 class Sealed(nn.Module):
-    """A model known by what it was made of, a file's bytes or a version, and not by its weights and operators.
+    """Wraps a model that is identified by a file's bytes or a version, not by its weights and operators.
 
     Args:
-        fingerprint: equal for equal models.
-        model: called with a batch in the model's own terms.
+        fingerprint: a string that is equal for equal models.
+        model: called with a batch in the form that the model expects.
     """
 
     def __init__(self, fingerprint: str, model: nn.Module) -> None:
@@ -30,7 +30,7 @@ class Sealed(nn.Module):
 
 
 class FixedBatch(nn.Module):
-    """A program that takes batches of one size only, as one that takes any: in chunks, the last one filled up."""
+    """Makes a program that takes batches of one size only take any: it runs in chunks, and fills up the last one."""
 
     def __init__(self, model: nn.Module, size: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ def _joined(parts: tuple[Any, ...], count: int) -> Any:
 
 
 def warn_of_fixed_batch(path: Path, size: int) -> None:
-    """Say that a program runs in chunks, and what would be faster."""
+    """Warn that a program runs in chunks, and say what would be faster."""
     warnings.warn(
         f"{path}: it was exported for batches of {size}, and runs in chunks of {size}: slower than one whose first "
         "dimension is dynamic",

@@ -1,4 +1,4 @@
-"""Functions from images to answers, of which nothing else is known: an endpoint, a model of another framework."""
+"""Black boxes: functions from images to answers, for example an endpoint or a model of another framework."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from pytest_robustness.errors import RobustnessError
 
 
 class BlackBox(nn.Module):
-    """A function as a module without gradients.
+    """Turns a function into a module without gradients.
 
     Args:
-        function: from a batch in the model's own terms, float32 array, to (N, K) scores or (N,) labels, in an array or
-            lists.
-        classes: what the suite calls the classes; labels are told as scores of 1 and 0 of as many.
+        function: takes a batch in the form that the model expects, a float32 array. Returns (N, K) scores or (N,)
+            labels, as an array or lists.
+        classes: the suite's names of the classes. A label becomes one score for each of them, 1 for its own class and
+            0 for the others.
     """
 
     def __init__(self, function: Callable[[Any], Any], classes: Sequence[str] | None) -> None:

@@ -19,18 +19,19 @@ from pytest_robustness.evaluate.models.programs.base import (
 from pytest_robustness.evaluate.runtime.errors import first_line
 from pytest_robustness.mistaken import mistaken
 
-#: Where operators that behave otherwise in training are told that they train.
+#: Names of the arguments that tell an operator to behave as in training.
 TRAINING = ("train", "training")
 
 
 def load(path: Path) -> nn.Module:
-    """Read an exported program; one for a fixed size of batch runs in chunks of it.
+    """Read an exported program. A program for batches of a fixed size runs in chunks of that size.
 
-    Raises RobustnessError for a file that holds none, for one of a model in train mode, and for one of several inputs.
+    Raises RobustnessError for a file that holds no program, for a program of a model in train mode, and for a program
+    that does not take exactly one input.
     """
     try:
         program = torch.export.load(path)
-    except Exception as error:  # torch's, by what is wrong
+    except Exception as error:  # torch raises different types, by what is wrong
         raise RobustnessError(mistaken(path) or f"cannot be read by torch.export.load: {first_line(error)}") from None
     trained = next(_trained(program), None)
     if trained is not None:
@@ -49,7 +50,7 @@ def load(path: Path) -> nn.Module:
 
 
 def _trained(program: ExportedProgram) -> Iterator[str]:
-    """The operators of a program that behave as in training."""
+    """Yield the operators of a program that behave as in training."""
     for node in program.graph.nodes:
         schema = getattr(node.target, "_schema", None)
         if node.op != "call_function" or schema is None:
@@ -60,7 +61,7 @@ def _trained(program: ExportedProgram) -> Iterator[str]:
 
 
 def _batch_size(program: ExportedProgram, name: object) -> int | None:
-    """The number of images the program is for; None where any will do."""
+    """Return the number of images the program is for. Returns None when it takes any number."""
     node = next(node for node in program.graph.nodes if node.op == "placeholder" and node.name == name)
     size = node.meta["val"].shape[0]
     return size if isinstance(size, int) else None

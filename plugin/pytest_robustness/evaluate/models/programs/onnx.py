@@ -1,4 +1,4 @@
-"""Files of ONNX: as modules of torch, by onnx2torch, or as black boxes, by onnxruntime."""
+"""ONNX files: onnx2torch reads them as modules of torch, onnxruntime runs them as black boxes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from pytest_robustness.evaluate.models.programs.base import (
 from pytest_robustness.evaluate.runtime.errors import first_line
 from pytest_robustness.mistaken import mistaken
 
-#: What a file does not say of its images' sides.
+#: The side in pixels of images whose sides a file leaves open.
 SIDE = 64
-#: By so much, as a share of the range of its answers, the module's may differ from onnxruntime's.
+#: How far the module's answers may differ from onnxruntime's, as a share of the range of the answers.
 AGREEMENT = 1e-3
-#: How onnx2torch names an operator it has not.
+#: How onnx2torch's message names an operator that it does not have.
 MISSING = re.compile(r"operation_type='(\w+)'.*version=(\d+)")
 EXPORT = "torch.onnx.export(model, images, file, dynamo=False, opset_version=17) writes files that can be read"
 
 
 def load(path: Path) -> nn.Module:
-    """Read a file of ONNX as a module that has gradients, and agrees with onnxruntime.
+    """Read an ONNX file as a module that has gradients and agrees with onnxruntime.
 
-    Raises RobustnessError where the file, or one of its operators, cannot be read, and where the answers differ.
+    Raises RobustnessError when the file or one of its operators cannot be read, and when the answers differ.
     """
     session = _session(path)
     model = _converted(path)
@@ -46,7 +46,7 @@ def load(path: Path) -> nn.Module:
             several = torch.cat([images] * 2)
             with torch.no_grad():
                 agrees = _difference(model(several)[: len(images)], expected) <= AGREEMENT
-        except Exception:  # it was made for this size
+        except Exception:  # the program takes batches of this size only
             agrees = False
         if not agrees:
             warn_of_fixed_batch(path, size)
@@ -62,7 +62,10 @@ def load(path: Path) -> nn.Module:
 
 
 def load_black_box(path: Path) -> nn.Module:
-    """Read a file of ONNX as what can be asked, and has no gradients. Raises RobustnessError."""
+    """Read an ONNX file as a model that gives answers and no gradients.
+
+    Raises RobustnessError when it cannot be read.
+    """
     session = _session(path)
     size = _batch_size(session)
     model: nn.Module = _Session(session)
@@ -92,7 +95,7 @@ def _session(path: Path) -> Any:
     runtime = _needed("onnxruntime")
     try:
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # of onnxruntime, by what is wrong
+    except Exception as error:  # onnxruntime raises different types, by what is wrong
         raise RobustnessError(mistaken(path) or f"cannot be read by onnxruntime: {first_line(error)}") from None
     if len(session.get_inputs()) != 1:
         raise RobustnessError(f"it takes {len(session.get_inputs())} inputs, and should take one: a batch of images")
@@ -100,11 +103,11 @@ def _session(path: Path) -> Any:
 
 
 def _converted(path: Path) -> nn.Module:
-    """Return the file as a module; where it cannot be converted as it is, with its constants folded."""
+    """Return the file as a module. When it cannot be converted as it is, its constants are folded first."""
     convert = _needed("onnx2torch").convert
     try:
         return _frozen(convert(str(path)))
-    except Exception as error:  # of onnx and onnx2torch, by what is wrong
+    except Exception as error:  # onnx and onnx2torch raise different types, by what is wrong
         problem = error
     with tempfile.TemporaryDirectory() as folder:
         folded = Path(folder, "folded.onnx")
@@ -122,7 +125,7 @@ def _frozen(model: nn.Module) -> nn.Module:
 
 
 def _fold(path: Path, folded: Path) -> None:
-    """Write the file anew, what follows from constants computed."""
+    """Write a copy of the file in which everything that follows from constants alone has been computed."""
     runtime = _needed("onnxruntime")
     options = runtime.SessionOptions()
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -131,20 +134,20 @@ def _fold(path: Path, folded: Path) -> None:
 
 
 def _batch_size(session: Any) -> int | None:
-    """The number of images the file is for; None where any will do."""
+    """Return the number of images the file is for. Returns None when it takes any number."""
     size = session.get_inputs()[0].shape[0]
     return size if isinstance(size, int) else None
 
 
 def _images(session: Any) -> Tensor:
-    """A batch that the file takes, of random values."""
+    """Return a batch of random values that the file can take."""
     shape = session.get_inputs()[0].shape
     sides = [side if isinstance(side, int) else SIDE for side in shape[1:]]
     return torch.randn(_batch_size(session) or 2, *sides, generator=torch.Generator().manual_seed(0))
 
 
 def _asked(session: Any, images: Tensor) -> Tensor:
-    """What onnxruntime answers: the first output."""
+    """Return onnxruntime's answer: the first output."""
     given = session.get_inputs()[0]
     kind = np.float16 if given.type == "tensor(float16)" else np.float32
     answer = session.run(None, {given.name: images.numpy().astype(kind)})[0]
@@ -152,7 +155,7 @@ def _asked(session: Any, images: Tensor) -> Tensor:
 
 
 def _difference(answer: Any, expected: Tensor) -> float:
-    """By how much an answer differs, as a share of the expected one's range."""
+    """Return how far an answer differs from the expected one, as a share of the expected one's range."""
     answer = answer[0] if isinstance(answer, list | tuple) else answer
     spread = float(expected.amax() - expected.amin()) or 1.0
     return float((answer.float() - expected).abs().max()) / spread

@@ -1,4 +1,4 @@
-"""Files of TorchScript: scripted, traced or frozen."""
+"""TorchScript files: of scripted, traced or frozen models."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pytest_robustness.mistaken import mistaken
 
 
 def load(path: Path) -> nn.Module:
-    """Read a program of TorchScript. Raises RobustnessError for a file that holds none."""
+    """Read a TorchScript program. Raises RobustnessError for a file that holds none."""
     try:
         program = torch.jit.load(str(path), map_location="cpu")
-    except Exception as error:  # torch's, by what is wrong
+    except Exception as error:  # torch raises different types, by what is wrong
         raise RobustnessError(_what(path) or f"cannot be read as TorchScript: {first_line(error)}") from None
     return Sealed(fingerprint_of(path), program)
 
 
 def _what(path: Path) -> str | None:
-    """Say what a file is that is no program."""
+    """Return what a file that holds no program is instead. Returns None when it is not recognised."""
     try:
         read_weights(path)
     except RobustnessError:
