@@ -1,4 +1,4 @@
-"""Whether attacks on a model can be believed: what looks like robustness and is none."""
+"""Health checks: they find models that look robust only because the attacks on them fail."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ __all__ = ["CHECKS", "Finding", "Level", "Subject", "examine", "masking_findings
 Level = Literal["cheap", "heavy", "masking"]
 CHECKS: dict[Level, Checks] = {"cheap": CHEAP, "heavy": HEAVY, "masking": MASKING}
 
-#: Images that are checked, and those looked at to find them, at even distances in the image set.
+#: How many images are checked, and how many are looked at to find them, at even distances in the image set.
 IMAGES, TRIED = 40, 80
-#: Radius where the suite has no attack in an L-infinity ball: the paper's.
+#: The radius when the suite has no attack in an L-infinity ball: the paper's.
 EPSILON = 0.01
-#: Of fewer images the other checks say nothing.
+#: The fewest images from which the checks can say anything.
 FEWEST = 2
 
 
 def masking_findings(case: Case, classifier: Classifier, model_cache: ModelCache) -> list[Finding]:
-    """Return what the masking checks say of a case's model, looked at once for all of its cases.
+    """Return the findings of the masking checks on a case's model, made once for all of the model's cases.
 
-    An empty list where the model gets too few images right to be attacked. Raises RobustnessError, in one line, for a
+    The list is empty when the model classifies too few images correctly. Raises RobustnessError, in one line, for a
     model that cannot be attacked.
     """
     return model_cache.once(
@@ -57,10 +57,10 @@ def masking_findings(case: Case, classifier: Classifier, model_cache: ModelCache
 @torch.inference_mode(False)
 @torch.enable_grad()
 def examine(suite: Suite, model_name: str, *, device: torch.device | None = None, level: Level) -> list[Finding]:
-    """Check one model of a suite, on the images and in the ball its attacks have.
+    """Check one model of a suite, on the images and in the ball of the suite's attacks.
 
     Raises:
-        RobustnessError: where model, weights or images are not what the suite promises, in one line.
+        RobustnessError: in one line, when model, weights or images are not what the suite says.
     """
     case = next(_cases(suite, model_name))
     with loaded_classifier(case, attacked_images(case), device or devices.pick_device()) as classifier:
@@ -104,10 +104,10 @@ def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Leve
 
 
 def _transferred(case: Case, subject: Subject, images: ImageSet) -> Tensor | None:
-    """(N,) bool: what was made on a model of the same kind fools this one; None where none is at hand.
+    """Return (N,) bool, which adversarial images made on a related model fool this one.
 
-    Another's images must be prepared as this one's are. One that cannot be had or attacked is none: this model has done
-    nothing wrong.
+    Returns None when there is no other model to use. It must prepare its images as this model does. A model that
+    cannot be loaded or attacked is skipped, because that is no fault of this model.
     """
     for other in case.suite.relatives(case.model_name):
         there = other.case(f"{case.model_name}/{case.attack_name}")
@@ -125,17 +125,20 @@ def _transferred(case: Case, subject: Subject, images: ImageSet) -> Tensor | Non
 
 
 def _spread(count: int, wanted: int) -> Tensor:
-    """At most ``wanted`` of ``count`` positions, at even distances."""
+    """Return at most ``wanted`` of ``count`` positions, at even distances."""
     return torch.linspace(0, count - 1, min(count, wanted)).round().long()
 
 
 def _loss(attacks: Iterable[ResolvedAttack]) -> Loss:
-    """The textbook's cross-entropy where an attack of the suite may climb it: then it is what may be lost."""
+    """Return the plain cross-entropy when an attack of the suite may use it, else the scale-free one.
+
+    Plain cross-entropy is the loss whose gradient may be lost.
+    """
     textbook = any(not one.by_row or one.parameters().get("loss") == "cross-entropy" for one in attacks)
     return cross_entropy if textbook else scale_free_cross_entropy
 
 
 def _epsilon(attacks: Iterable[ResolvedAttack]) -> float:
-    """The largest radius of the suite's L-infinity balls."""
+    """Return the largest radius of the suite's L-infinity balls, or a default when it has none."""
     given = [attack.parameters().get("eps") for attack in attacks if attack.spec.norm == "inf"]
     return max((float(eps) for eps in given if isinstance(eps, int | float)), default=EPSILON)

@@ -14,14 +14,15 @@ from pytest_robustness.evaluate.health.masking import MASKING
 from pytest_robustness.evaluate.models.function import ROUNDING
 from pytest_robustness.records.finding import Finding
 
-#: Of the images of a suite a model should get right at least so many; wrong preprocessing costs more than age.
+#: The share of a suite's images that a model should classify correctly. Wrong preprocessing costs more accuracy than a
+#: model's age does.
 LEAST_ACCURACY = 0.5
 #: Share of images that uniform noise of size eps may fool.
 NOISE = 0.10
 
 
 def accuracy(subject: Subject) -> Finding:
-    """The images are as the model expects them."""
+    """Check that the images are as the model expects them: it classifies enough of them correctly."""
     share = subject.right / max(subject.tried, 1)
     return Finding(
         check="accuracy",
@@ -36,7 +37,7 @@ def accuracy(subject: Subject) -> Finding:
 
 
 def deterministic(subject: Subject) -> Finding:
-    """The same images give the same logits, bit for bit."""
+    """Check that the same images give the same logits, bit for bit."""
     runs = []
     for seed in (1, 2):
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.no_grad():
@@ -53,7 +54,7 @@ def deterministic(subject: Subject) -> Finding:
 
 
 def batch_mates(subject: Subject) -> Finding:
-    """An image's logits do not depend on the others in its batch, but for rounding."""
+    """Check that an image's logits do not depend on the others in its batch, except for rounding."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.no_grad():
         torch.manual_seed(1)
         together = subject.classifier(subject.images)
@@ -72,13 +73,13 @@ def batch_mates(subject: Subject) -> Finding:
 
 
 def logits(subject: Subject) -> Finding:
-    """The model's answer is logits, not probabilities or their logarithms."""
+    """Check that the model's answer is logits, not probabilities or their logarithms."""
     values = subject.logits.double()
     heads = {
         "those of a softmax head": are_probabilities(values),
         "those of a log-softmax head": bool((values.logsumexp(1).abs() < NORMALISED).all()),
     }
-    declared = subject.head != "logits"  # then logarithms of probabilities are what it was asked for
+    declared = subject.head != "logits"  # then logarithms of probabilities are expected
     head = None if declared else next((name for name, found in heads.items() if found), None)
     return Finding(
         check="logits",
@@ -92,7 +93,10 @@ def logits(subject: Subject) -> Finding:
 
 
 def noise(subject: Subject) -> Finding:
-    """Noise of the attacks' size does almost nothing: it is the attack that fools, and eps is small."""
+    """Check that uniform noise of size eps fools almost no image.
+
+    Then it is the attack that fools the model, and eps is small.
+    """
     generator = torch.Generator().manual_seed(subject.seed)
     drawn = torch.rand(subject.images.shape, generator=generator).to(subject.images) * 2 - 1
     with torch.no_grad():
@@ -112,6 +116,6 @@ def _spread(values: Tensor) -> Tensor:
     return (values.max() - values.min()).clamp_min(1e-12)
 
 
-#: Checks of the model as a function, each with a word of its own.
+#: Checks of the model as a function, beside those of masking.
 OWN: Checks = (accuracy, deterministic, batch_mates, logits, noise)
 CHEAP: Checks = (*OWN, *MASKING)

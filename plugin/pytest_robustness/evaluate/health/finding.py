@@ -1,4 +1,4 @@
-"""What checks look at."""
+"""The subject of a check: a model, some images, and what several checks compute from them."""
 
 from __future__ import annotations
 
@@ -22,33 +22,34 @@ from pytest_robustness.evaluate.health.pgd import (
 )
 from pytest_robustness.records.finding import Finding
 
-#: How near to 1 the sum of probabilities is.
+#: How far from 1 the sum of probabilities may be.
 NORMALISED = 1e-3
-#: Half of the secant along which a gradient is compared with what it predicts; of a pixel's range.
+#: Half the length of the secant along which a gradient's prediction is checked, as a share of a pixel's range.
 HALF_SECANT = 1 / 1024
 
 
 def are_probabilities(values: Tensor) -> bool:
-    """Whether a model's answers, (n, K), are those of a softmax head."""
+    """Return whether a model's answers, (n, K), are those of a softmax head."""
     exact = values.double()
     return bool((exact >= 0).all() and ((exact.sum(1) - 1).abs() < NORMALISED).all())
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and some images it classifies correctly.
+    """Holds a model and some images it classifies correctly.
 
     Attributes:
-        classifier: images (n, C, H, W) in [0, 1] to logits (n, K).
+        classifier: takes images (n, C, H, W) in [0, 1], returns logits (n, K).
         images, labels: (N, C, H, W) and (N,), all of them classified correctly, on the classifier's device.
-        right, tried: of so many images looked at, so many were classified correctly.
+        right, tried: how many images were classified correctly, and how many were looked at.
         eps: radius of the L-infinity ball the suite attacks in.
         attacks: the suite's attacks by name.
-        seed: the suite's.
+        seed: the suite's seed.
         row_floor: rows of the smallest batch that is bit-equal to larger ones.
-        loss: what the suite's attacks climb; the textbook's cross-entropy where one of them does.
+        loss: the loss that the suite's attacks maximise; the plain cross-entropy when one of them does that.
         head: what the suite says the model answers with: logits, softmax or sigmoid.
-        transferred: (N,) bool, fooled by what was made on another model; None: none was at hand.
+        transferred: (N,) bool, which adversarial images made on another model fool this one; None when there was no
+            other model to use.
     """
 
     classifier: Logits
@@ -69,31 +70,35 @@ class Subject:
 
     @cached_property
     def logits(self) -> Tensor:
-        """(N, K), of the clean images."""
+        """Return the (N, K) logits of the clean images."""
         with torch.no_grad():
             return self.classifier(self.images)
 
     @cached_property
     def inner(self) -> Tensor:
-        """(N, C, H, W): the images, moved inwards as far as a secant reaches: its ends are images too."""
+        """Return the (N, C, H, W) images, kept away from 0 and 1 by half a secant, so that its ends are images too."""
         return self.images.clamp(HALF_SECANT, 1 - HALF_SECANT)
 
     @cached_property
     def unsaturated(self) -> Logits:
-        """The classifier; of one with a softmax head the logarithm of its answers, whose slopes do not die away."""
+        """Return the classifier, or the logarithm of its answers when it has a softmax head.
+
+        The logarithm's gradients do not vanish where the softmax saturates.
+        """
         if not are_probabilities(self.logits):
             return self.classifier
         return lambda images: self.classifier(images).clamp_min(torch.finfo(self.logits.dtype).tiny).log()
 
     @cached_property
     def margin_gradient(self) -> Tensor:
-        """(N, C, H, W): of the margin, there."""
+        """Return the (N, C, H, W) gradient of the margin at the images ``inner``."""
         return gradient(self.unsaturated, self.inner, self.labels, margin)
 
     def secant(self, signs: Tensor) -> tuple[Tensor, Tensor]:
-        """(N,) each: the margin's change from one end of a secant along signs to the other; what its gradient predicts.
+        """Return the change of the margin along a secant, and the change that its gradient predicts, (N,) each.
 
-        ``signs``, (N, C, H, W), are -1, 0 or 1; the secant is ``2 * HALF_SECANT`` long in each pixel.
+        ``signs``, (N, C, H, W), are -1, 0 or 1 and give the secant's direction. It is ``2 * HALF_SECANT`` long in each
+        pixel.
         """
         with torch.no_grad():
             ahead, behind = (
@@ -103,19 +108,19 @@ class Subject:
 
     @cached_property
     def fgsm(self) -> Tensor:
-        """(N,) bool: fooled by one step of size eps."""
+        """Return (N,) bool, which images one step of size eps fools."""
         return reference_pgd(
             self.classifier, self.images, self.labels, eps=self.eps, steps=1, step=self.eps, loss=self.loss
         )
 
     @cached_property
     def pgd(self) -> Tensor:
-        """(N,) bool: fooled by PGD of ten steps."""
+        """Return (N,) bool, which images PGD of ten steps fools."""
         return self._pgd[0]
 
     @cached_property
     def pgd_images(self) -> Tensor:
-        """(N, C, H, W): where PGD first fooled the model, or ended."""
+        """Return the (N, C, H, W) images with which PGD first fooled the model, or at which it ended."""
         return self._pgd[1]
 
     @cached_property
@@ -125,7 +130,10 @@ class Subject:
     def ascended(
         self, logits_of: Logits, eps: float, loss: Loss | None = None, direction: Direction = gradient
     ) -> Tensor:
-        """(N,) bool: fooled by PGD in a ball of radius ``eps``, from a random start that depends on the seed only."""
+        """Return (N,) bool, which images PGD in a ball of radius ``eps`` fools.
+
+        Its random start depends on the seed only.
+        """
         return self._ascent(logits_of, eps, loss, direction)[0]
 
     def _ascent(
@@ -144,10 +152,10 @@ class Subject:
         )
 
     def fraction(self, which: Tensor) -> float:
-        """Of the images; 0 where there are none."""
+        """Return the share of images for which ``which`` is true; 0 when there are no images."""
         return float(which.float().mean()) if len(which) else 0.0
 
 
-#: None: it cannot be made of this model.
+#: Returns None when the check cannot be made for this model.
 Check = Callable[[Subject], Finding | None]
 Checks = Sequence[Check]

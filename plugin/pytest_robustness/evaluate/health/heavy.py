@@ -1,4 +1,4 @@
-"""Checks that cost minutes rather than seconds: a stronger attack, one without gradients, and the suite's own."""
+"""Checks that cost minutes, not seconds: a stronger attack, one without gradients, and the suite's own attacks."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from pytest_robustness.evaluate.models.classifier import Frozen
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.finding import Finding
 
-#: Of images that PGD missed, Square may fool so many of all.
+#: The share of all images that Square may fool although PGD did not.
 BLACK_BOX = 0.05
 QUERIES = 1000
-#: How many more images a stronger PGD may fool.
+#: The share of images that a stronger PGD may fool in addition.
 MORE = 0.15
-STEPS, STEP_SHARES = 50, (1 / 4, 1 / 10, 1 / 25)  # of a restart each; the shares are of eps
-#: What is added to every logit, and how many images an attack may fool more or less for it.
+STEPS, STEP_SHARES = 50, (1 / 4, 1 / 10, 1 / 25)  # steps of each restart; step sizes, one a restart, as shares of eps
+#: The number added to every logit, and the share of images that an attack may fool more or less because of it.
 SHIFT, SHIFTED = -50.0, 0.05
 
 
 def black_box(subject: Subject) -> Finding:
-    """An attack that needs no gradient does not beat one that has it."""
+    """Check that an attack without gradients fools hardly any image that PGD does not fool."""
     missed = (~stronger(subject)).nonzero().squeeze(1)
     fooled = torch.zeros_like(missed, dtype=torch.bool)
     if len(missed):
@@ -50,7 +50,7 @@ def black_box(subject: Subject) -> Finding:
 
 
 def more_effort(subject: Subject) -> Finding:
-    """More steps and restarts change little: the attack has converged."""
+    """Check that more steps and restarts change little, which means that the attack has converged."""
     found = stronger(subject)
     gained = subject.fraction(found) - subject.fraction(subject.pgd)
     return Finding(
@@ -64,7 +64,10 @@ def more_effort(subject: Subject) -> Finding:
 
 
 def shifted(subject: Subject) -> Finding:
-    """The suite's attacks do not care for a constant added to every logit: neither does the model's decision."""
+    """Check that a constant added to every logit does not change what the suite's attacks find.
+
+    It does not change the model's decisions either.
+    """
     worst = []
     for name, attack in subject.attacks.items():
         plain, moved = (run(subject, attack, ShiftedLogits(subject, shift)) for shift in (0.0, SHIFT))
@@ -81,7 +84,7 @@ def shifted(subject: Subject) -> Finding:
 
 
 def kept(subject: Subject) -> Finding:
-    """The suite's attacks stay in their ball, in [0, 1] and within their budget of gradients."""
+    """Check that the suite's attacks stay in their ball, in [0, 1] and within their budget of gradients."""
     broken = [
         f"{name}: {problem}" for name, attack in subject.attacks.items() for problem in _breaches(subject, attack)
     ]
@@ -95,7 +98,7 @@ def kept(subject: Subject) -> Finding:
 
 
 def _checked(subject: Subject) -> str:
-    """What was checked of which attacks, and what was not, because nothing is known of it."""
+    """Return which properties were checked for which attacks, and which were not because they are not known."""
     checks = {
         "in [0, 1]": list(subject.attacks),
         "in their ball": [name for name, one in subject.attacks.items() if one.spec.norm is not None],
@@ -113,7 +116,10 @@ def _unchecked(subject: Subject) -> str:
 
 
 def stronger(subject: Subject) -> Tensor:
-    """(N,) bool: fooled by PGD or by one of many steps, small and large, from several starts."""
+    """Return (N,) bool, which images are fooled by PGD, or by a PGD of more steps from several starts.
+
+    The sizes of its steps range from small to large.
+    """
     found = subject.pgd.clone()
     for restart, share in enumerate(STEP_SHARES):
         left = (~found).nonzero().squeeze(1)
@@ -144,7 +150,7 @@ def _breaches(subject: Subject, attack: ResolvedAttack) -> Iterator[str]:
 
 
 class ShiftedLogits(Frozen):
-    """The subject's classifier as the module attacks want, with a constant added to its logits."""
+    """Wraps the subject's classifier as the module that attacks take, and adds a constant to its logits."""
 
     def __init__(self, subject: Subject, shift: float = 0.0) -> None:
         super().__init__()
@@ -155,7 +161,7 @@ class ShiftedLogits(Frozen):
 
 
 def run(subject: Subject, attack: ResolvedAttack, model: Frozen) -> tuple[Tensor, int]:
-    """Which images, (N,) bool, an attack of the suite fools, every step of it, and the gradients it took.
+    """Run all steps of an attack of the suite; return which images it fools, (N,) bool, and its number of gradients.
 
     Raises RobustnessError for an answer outside of its ball or of [0, 1].
     """

@@ -1,4 +1,4 @@
-"""Checks that tell robustness from gradients that lead nowhere. They run inside the gate, for every changed model.
+"""Checks that tell robustness from masked gradients. They run inside the gate, for every changed model.
 
 After Carlini et al., "On Evaluating Adversarial Robustness" (the checklist), Croce and Hein's AutoAttack (its flags),
 and Athalye, Carlini and Wagner, "Obfuscated Gradients Give a False Sense of Security".
@@ -13,32 +13,35 @@ from pytest_robustness.evaluate.health.finding import Checks, Subject
 from pytest_robustness.evaluate.health.pgd import even_gradient, gradient, margin, negative_margin, reference_pgd
 from pytest_robustness.records.finding import Finding
 
-#: Share of images whose gradient may be exactly zero, or not finite.
+#: Share of images whose gradient may be exactly zero or not finite.
 ZERO_GRADIENTS = 0.05
 #: Share of images that an attack may miss although a weaker one, or one in a smaller ball, fooled them.
 MISSED = 0.10
-#: Margin the largest is scaled down to: there cross-entropy does not saturate.
+#: The largest margin is scaled down to this one, at which cross-entropy does not saturate.
 MARGIN = 5.0
 #: Steps of the unbounded attack, each of an eighth of the range of a pixel.
 UNBOUNDED_STEPS = 24
-#: Observed over predicted change of a gradient that describes its model; and the share of images that may be outside.
+#: Range of observed over predicted change for a gradient that describes its model, and the share of images that may be
+#: outside of it.
 AGREES, DISAGREE = (0.5, 2.0), 0.20
-#: Random directions in which the margin's change is compared, and the share of it that may stay unexplained.
+#: Number of random directions in which the margin's change is compared, and the share that may stay unexplained.
 DIRECTIONS, UNEXPLAINED = 4, 0.10
-#: The pixels with the least gradient that are looked at alone; what they have of all change to be looked at.
+#: The share of pixels, those with the least gradient, that is also checked alone, and the share of all change that they
+#: must have for this.
 WEAKEST, NEGLIGIBLE = 0.10, 0.003
-#: Rounding of a margin, in steps of its logits' last digit; how much larger, squared, a change has to be.
+#: Rounding of a margin, in steps of its logits' last digit, and how many times that, squared, a change has to be.
 ROUNDED, CLEARLY = 4, 100
-#: Share of images that only an attack may fool for which the sizes of logits are all one.
+#: Share of images that may be fooled only by an attack for which the sizes of the logits make no difference.
 ONLY_EVEN = 0.075
-#: Of the weight that cross-entropy gives to other classes, what the nearest has at least.
+#: The least share that the nearest other class should have of the weight that cross-entropy gives to other classes.
 NEAREST = 0.25
-#: Share of the fooled images that may get the very same logits, though clean they do not.
+#: Share of the fooled images that may get the very same logits although their clean images do not, and the fewest
+#: fooled images for which this is checked.
 SAME_ANSWERS, FEWEST_FOOLED = 0.5, 4
 
 
 def gradients(subject: Subject) -> Finding:
-    """The loss leads back to the image."""
+    """Check that the loss has a gradient at the image that is finite and not zero."""
     losses = [gradient(subject.classifier, subject.images, subject.labels, loss) for loss in (subject.loss, margin)]
     lost, flat = (~(one.flatten(1).isfinite().all(1) & (one.flatten(1) != 0).any(1)) for one in losses)
     saturated = bool(lost.any()) and not bool((lost & flat).any())
@@ -57,10 +60,11 @@ def gradients(subject: Subject) -> Finding:
 
 
 def gradient_agreement(subject: Subject) -> Finding:
-    """Along its gradient the margin changes as the gradient says.
+    """Check that along its gradient the margin changes as the gradient predicts.
 
-    Over a secant of two thousandths of the range: where the input is rounded, where a JPEG or a detector sits inside or
-    the gradient is another function's, it does not change at all, or not so.
+    It is checked over a secant of two thousandths of the range. When the input is rounded, a JPEG or a detector is
+    inside the model, or the gradient is that of another function, the margin does not change at all or changes
+    differently.
     """
     observed, predicted = subject.secant(subject.margin_gradient.sign())
     ratio = observed / predicted.clamp_min(1e-12)
@@ -77,14 +81,14 @@ def gradient_agreement(subject: Subject) -> Finding:
 
 
 def random_directions(subject: Subject) -> Finding:
-    """The gradient also predicts changes in directions that it does not choose, and of pixels that it leaves out.
+    """Check that the gradient also predicts changes in random directions, and of the pixels where it is smallest.
 
-    A gradient of which a part is lost, by a ``detach`` on a branch, some channels or some of the image, describes the
-    model along itself and nowhere else. Over a secant along random signs the residual of its predictions, as a share of
-    what is observed, is 0.01 to 0.04 on the zoo and 0.001 on an adversarially trained model; it is 0.6 where half of
-    the first layer's channels, or two of three colours, are detached, 0.9 and more where the gradient is blurred. Over
-    the tenth of the pixels that have the least gradient it is at most 0.04, too, and 1 where an eighth of the image, or
-    a border of one pixel, is detached.
+    When a part of a gradient is lost, by a ``detach`` on a branch, some channels or some of the image, it describes the
+    model along itself and nowhere else. The measure is the residual of its predictions over a secant along random
+    signs, as a share of what is observed. It is 0.01 to 0.04 on the zoo and 0.001 on an adversarially trained model. It
+    is 0.6 when half of the first layer's channels, or two of three colours, are detached, and 0.9 and more when the
+    gradient is blurred. Over the tenth of the pixels that have the least gradient it is at most 0.04, too, and 1 when
+    an eighth of the image, or a border of one pixel, is detached.
     """
     size = subject.margin_gradient.abs().mean(0)
     weakest = torch.zeros_like(size).flatten()
@@ -93,7 +97,7 @@ def random_directions(subject: Subject) -> Finding:
     there, little = _unexplained(subject, weakest.view_as(size))
     rounding = ROUNDED * torch.finfo(subject.logits.dtype).eps * float(subject.logits.abs().max())
     least = max(NEGLIGIBLE * seen, CLEARLY * rounding**2 * DIRECTIONS * len(subject))
-    there = there if little >= least else 0.0  # where the model hardly looks there is rounding only
+    there = there if little >= least else 0.0  # where the model hardly looks, the change is rounding only
     share = min(1.0, max(everywhere, there))
     where = "in random directions" if everywhere >= there else f"in the {WEAKEST:.0%} of pixels where it is smallest"
     return Finding(
@@ -106,9 +110,9 @@ def random_directions(subject: Subject) -> Finding:
 
 
 def _unexplained(subject: Subject, where: Tensor) -> tuple[float, float]:
-    """Of the margin's change along random signs, of pixels where ``where`` is 1: the share that its gradient misses.
+    """Return the share of the margin's change that its gradient misses, and the sum of squares of that change.
 
-    And the sum of its squares.
+    The change is along random signs, of the pixels where ``where`` is 1.
     """
     generator = torch.Generator().manual_seed(subject.seed)
     wrong = seen = 0.0
@@ -121,7 +125,7 @@ def _unexplained(subject: Subject, where: Tensor) -> tuple[float, float]:
 
 
 def fgsm_below_pgd(subject: Subject) -> Finding:
-    """PGD finds at least what FGSM finds."""
+    """Check that PGD fools the images that FGSM fools."""
     missed = subject.fgsm & ~subject.pgd
     return Finding(
         check="FGSM below PGD",
@@ -134,7 +138,7 @@ def fgsm_below_pgd(subject: Subject) -> Finding:
 
 
 def larger_balls(subject: Subject) -> Finding:
-    """Success does not fall as epsilon grows: a larger ball contains the smaller."""
+    """Check that success does not fall as epsilon grows, because a larger ball contains the smaller one."""
     sizes = [subject.eps, 2 * subject.eps, 4 * subject.eps]
     found = [subject.pgd, *(subject.ascended(subject.classifier, eps) for eps in sizes[1:])]
     missed = [(found[0] & ~found[1]), (found[0] | found[1]) & ~found[2]]
@@ -149,7 +153,7 @@ def larger_balls(subject: Subject) -> Finding:
 
 
 def unbounded(subject: Subject) -> Finding:
-    """With every image in reach, none that matters stays right."""
+    """Check that no more images than by chance stay classified correctly when the attack may change anything."""
     found = reference_pgd(
         subject.classifier,
         subject.images,
@@ -172,9 +176,9 @@ def unbounded(subject: Subject) -> Finding:
 
 
 def scaled(subject: Subject) -> Finding:
-    """Success does not rise where logits are scaled down.
+    """Check that success does not rise when logits are scaled down.
 
-    Never up: an adversarially trained model, whose margins are small, would seem to gain by it.
+    They are never scaled up: with an adversarially trained model, whose margins are small, success would seem to rise.
     """
     factor = min(1.0, MARGIN / float(margin(subject.logits, subject.labels).max().clamp_min(1e-12)))
     found = subject.ascended(lambda images: subject.classifier(images) * factor, subject.eps)
@@ -190,7 +194,7 @@ def scaled(subject: Subject) -> Finding:
 
 
 def margin_loss(subject: Subject) -> Finding:
-    """The loss that is climbed finds what the margin finds, which is what decides."""
+    """Check that PGD on the loss fools the images that PGD on the margin fools. The margin is what decides."""
     found = subject.ascended(subject.classifier, subject.eps, negative_margin)
     missed = found & ~subject.pgd
     return Finding(
@@ -205,9 +209,10 @@ def margin_loss(subject: Subject) -> Finding:
 
 
 def even_logits(subject: Subject) -> Finding:
-    """The loss that is climbed finds what a direction finds that no stretching of single logits can turn.
+    """Check that PGD on the loss fools the images that PGD along ``even_gradient`` fools.
 
-    On fourteen zoo models and an adversarially trained one at most 1 of 40 images is fooled by that direction only.
+    No stretching of single logits can turn that direction. On fourteen zoo models and an adversarially trained one at
+    most 1 of 40 images is fooled by that direction only.
     """
     found = subject.ascended(subject.classifier, subject.eps, direction=even_gradient)
     missed = found & ~subject.pgd
@@ -222,12 +227,12 @@ def even_logits(subject: Subject) -> Finding:
 
 
 def flat_logits(subject: Subject) -> Finding:
-    """What cross-entropy pulls at is mainly the nearest other class.
+    """Check that cross-entropy gives most weight to the nearest other class.
 
-    It weighs the other classes by their shares of the softmax. Where all are about as large, as with logits divided by
-    ten, it climbs away from the label and not towards the nearest boundary, and an attack looks weaker than it is.
-    Measured: 0.72 for a zoo model and 0.61 for an adversarially trained one; 0.35, 0.17 and 0.11 with logits divided by
-    3, 10 and 1,000.
+    Cross-entropy weighs the other classes by their shares of the softmax. When all shares are about equal, as with
+    logits divided by ten, its gradient leads away from the label but not towards the nearest boundary. An attack then
+    looks weaker than it is. The nearest class's measured share is 0.72 for a zoo model and 0.61 for an adversarially
+    trained one. It is 0.35, 0.17 and 0.11 with logits divided by 3, 10 and 1,000.
     """
     others = subject.logits.scatter(1, subject.labels.unsqueeze(1), -torch.inf)
     share = float(others.softmax(1).amax(1).mean())
@@ -242,9 +247,12 @@ def flat_logits(subject: Subject) -> Finding:
 
 
 def transfer(subject: Subject) -> Finding | None:
-    """What fools another model as well is not out of reach of this one's own gradients."""
+    """Check that PGD fools the images for which images made on another model fool this one.
+
+    Returns None when there is no other model to use.
+    """
     moved = subject.transferred
-    if moved is None:  # no other model at hand: a check that was not made has not passed
+    if moved is None:  # no finding, because a check that was not made has not passed
         return None
     missed = moved & ~subject.pgd
     return Finding(
@@ -258,9 +266,9 @@ def transfer(subject: Subject) -> Finding | None:
 
 
 def same_answers(subject: Subject) -> Finding:
-    """Images that are fooled are answered, not turned away."""
+    """Check that fooled images get logits of their own and not the constant answer of a detector."""
     index = subject.pgd.nonzero().squeeze(1)
-    with torch.no_grad():  # not of a part: a model may want images at all
+    with torch.no_grad():  # all images and not only the fooled ones, because a model may not take an empty batch
         now, then = subject.classifier(subject.pgd_images)[index], subject.logits[index]
     alike, before = ((one.unsqueeze(1) == one).all(2) for one in (now, then))
     twins = int((alike & ~before).any(1).sum())

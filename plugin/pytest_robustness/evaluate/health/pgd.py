@@ -1,4 +1,4 @@
-"""Gradient ascent that the checks use: small, and independent of the attacks that are being checked."""
+"""Gradient ascent for the checks. It is small, and independent of the attacks that are being checked."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from torch.nn import functional
 
 Logits = Callable[[Tensor], Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
-#: Of logits, images, labels and a loss: where to go, (n, C, H, W).
+#: Takes the classifier, images, labels and a loss, and returns the direction to move in, (n, C, H, W).
 Direction = Callable[[Logits, Tensor, Tensor, Loss], Tensor]
 
 
 def gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Loss) -> Tensor:
-    """Of the loss, (n,) of logits (n, K) and labels, to the images; zero where nothing leads back to them."""
+    """Return the gradient of a loss at the images, or zeros when the loss does not depend on them.
+
+    The loss is (n,) values of (n, K) logits and labels.
+    """
     inputs = images.clone().requires_grad_()
     value = loss(logits_of(inputs), labels).sum()
     if not value.requires_grad:
@@ -25,11 +28,11 @@ def gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Loss) -> T
 
 
 def even_gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Loss) -> Tensor:
-    """Return, (n, C, H, W), where to go from the label's logit to the two best others, each gradient of length 1.
+    """Return the direction (n, C, H, W) that lowers the label's logit and raises the two best others.
 
-    A function of one logit that only rises, a tanh, a sigmoid, a square, stretches its gradient and turns it nowhere.
-    So this direction is the same before and behind such functions, whatever they do to a loss of all logits. ``loss``
-    is not looked at.
+    It is a sum of these logits' gradients, each scaled to length 1. A function of one logit that only rises, such as a
+    tanh, a sigmoid or a square, changes the length of that logit's gradient but not its direction. So this direction is
+    the same before and behind such functions, whatever they do to a loss of all logits. ``loss`` is not used.
     """
     inputs = images.clone().requires_grad_()
     logits = logits_of(inputs)
@@ -48,18 +51,18 @@ def even_gradient(logits_of: Logits, images: Tensor, labels: Tensor, loss: Loss)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """(n,)."""
+    """Return the cross-entropy of each image, (n,)."""
     return functional.cross_entropy(logits, labels, reduction="none")
 
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """The label's logit less the best other, (n,): below zero is fooled."""
+    """Return the label's logit minus the best other, (n,). It is below zero when the image fools the model."""
     label = labels.unsqueeze(1)
     return logits.gather(1, label).squeeze(1) - logits.scatter(1, label, -torch.inf).amax(1)
 
 
 def negative_margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """The best other logit less the label's, (n,): above zero is fooled."""
+    """Return the best other logit minus the label's, (n,). It is above zero when the image fools the model."""
     return -margin(logits, labels)
 
 
@@ -74,7 +77,7 @@ def reference_pgd(
     start: int | None = None,
     loss: Loss = cross_entropy,
 ) -> Tensor:
-    """Tell which images, (N,) bool, ``ascent`` fools the model with."""
+    """Return (N,) bool, which images ``ascent`` fools the model with."""
     return ascent(logits_of, images, labels, eps=eps, steps=steps, step=step, start=start, loss=loss)[0]
 
 
@@ -90,21 +93,22 @@ def ascent(
     loss: Loss = cross_entropy,
     direction: Direction = gradient,
 ) -> tuple[Tensor, Tensor]:
-    """Sign-gradient ascent on a loss inside the L-infinity ball and [0, 1]: PGD, or FGSM for one step.
+    """Run sign-gradient ascent on a loss inside the L-infinity ball and [0, 1]: PGD, or FGSM for one step.
 
-    An image counts as fooled when it is at any iterate, so what is found never depends on when the attack ends. The
-    fooled are computed no more. Source: Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks".
+    An image counts as fooled when it fools the model at any iterate, so the result never depends on when the attack
+    ends. Fooled images are not computed any more. Source: Madry et al., "Towards Deep Learning Models Resistant to
+    Adversarial Attacks".
 
     Args:
-        logits_of: (n, C, H, W) to (n, K).
+        logits_of: takes (n, C, H, W), returns (n, K).
         images, labels: (N, C, H, W) in [0, 1] and (N,).
         eps, step: radius of the ball and size of a step.
-        start: seed of a start drawn uniformly from the ball; None: at the images.
-        loss: (n, K) and (n,) to (n,).
-        direction: what a step is the sign of.
+        start: seed of a start drawn uniformly from the ball; None starts at the images.
+        loss: takes (n, K) and (n,), returns (n,).
+        direction: gives the direction whose sign is a step.
 
     Returns:
-        (N,) bool, the fooled; (N, C, H, W), where each was when it first was, or where it ended.
+        (N,) bool, which images were fooled; (N, C, H, W), each image when it first fooled the model, or at its end.
     """
     low, high = (images - eps).clamp_min(0), (images + eps).clamp_max(1)
     current = images.clone()
@@ -126,9 +130,10 @@ def ascent(
 
 
 def transferable(logits_of: Logits, images: Tensor, labels: Tensor, *, eps: float, steps: int = 10) -> Tensor:
-    """Return images, (N, C, H, W), that are to fool other models too: sign-gradient ascent with momentum, every step.
+    """Return images, (N, C, H, W), that should fool other models too, by sign-gradient ascent with momentum.
 
-    Source: Dong et al., "Boosting Adversarial Attacks with Momentum" (MI-FGSM), with their decay of 1.
+    All steps are taken, also after an image fools the model. Source: Dong et al., "Boosting Adversarial Attacks with
+    Momentum" (MI-FGSM), with their decay of 1.
     """
     low, high = (images - eps).clamp_min(0), (images + eps).clamp_max(1)
     current, momentum = images.clone(), torch.zeros_like(images)

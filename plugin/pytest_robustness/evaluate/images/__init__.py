@@ -1,1 +1,1 @@
-"""A suite's images: found, decoded, preprocessed, selected."""
+"""A suite's images: finding, decoding, preprocessing and selecting them."""

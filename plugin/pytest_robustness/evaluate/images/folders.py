@@ -1,4 +1,4 @@
-"""A folder of photographs, and the lists of those that were chosen of it. No torch."""
+"""Folders of photographs, and lists of the photographs chosen from them. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 HEADER = ("path", "label", "sha256")
-#: Of torchvision's ImageNet, whose root holds these besides archives.
+#: The validation split's folder in a data set like torchvision's ImageNet, whose root holds it beside archives.
 SPLITS = ("val", "validation")
-#: Names of parts of data sets that are no classes; of them none is the one to take.
+#: Folder names that are parts of data sets and no classes. A folder that has only these on top is refused.
 OTHER_SPLITS = ("test", "train", "training", "testing", "valid", *SPLITS)
 WNID = re.compile(r"(n\d{8})(?:_|$)")
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A file of a folder.
+    """Describes an image file of a folder.
 
     Attributes:
         path: relative to the folder, with ``/``.
-        label: of its class; -1 where there is none.
-        sha256: of the file as it was when it was chosen; empty: not known.
-        columns: what else its list says of it, by the column's name.
+        label: the label of its class; -1 when it has none.
+        sha256: sha256 of the file as it was when it was chosen; empty when it is not known.
+        columns: further values that its list gives for it, by the column's name.
     """
 
     path: str
@@ -50,7 +50,7 @@ class Photograph:
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def read(self, folder: Path) -> bytes:
-        """The file's bytes. Raises RobustnessError, naming the file, where it is missing or has changed."""
+        """Return the file's bytes. Raises RobustnessError, which names the file, when it is missing or has changed."""
         path = folder / self.path
         try:
             data = path.read_bytes()
@@ -63,11 +63,11 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Scan:
-    """What lies in a folder.
+    """Holds what was found in a folder.
 
     Attributes:
-        photographs: sorted by path.
-        names: of the classes, in order of their labels.
+        photographs: those that have a label, sorted by path.
+        names: names of the classes, in order of their labels.
         unknown: names of folders, or beginnings of file names, that are no class.
     """
 
@@ -77,15 +77,16 @@ class Scan:
 
     @property
     def missing(self) -> list[str]:
-        """Classes that have no photograph."""
+        """Return the names of the classes that have no photograph."""
         present = {photograph.label for photograph in self.photographs}
         return [name for label, name in enumerate(self.names) if label not in present]
 
 
 def list_images(folder: Path) -> list[str]:
-    """Paths of all images below a folder, relative to it, sorted. Raises RobustnessError for a folder without.
+    """Return the sorted paths of all images below a folder, relative to it.
 
-    Links are followed, for data sets are often trees of links, but not back into a folder they lie in.
+    Links are followed, because data sets are often trees of links, but not back into a folder they lie in. Raises
+    RobustnessError for a folder that has no images or cannot be read, and for a name that no list can hold.
     """
     try:
         files = [path for path in _files(folder, frozenset()) if path.suffix.lower() in SUFFIXES]
@@ -108,7 +109,7 @@ def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
         for entry in entries:
             if entry.is_dir():
                 if entry.name.startswith("."):
-                    continue  # of an editor or a file system, .ipynb_checkpoints say: no class
+                    continue  # made by an editor or a file system, like .ipynb_checkpoints, and no class
                 yield from _files(folder / entry.name, above | {place})
             else:
                 yield folder / entry.name
@@ -118,12 +119,13 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "i
     """Label a folder's images by the folder of their class, or by a wnid that their file's name begins with.
 
     Args:
-        folder: of class folders; of files ``n01440764_*.JPEG``; or torchvision's ImageNet, of which ``val`` is taken.
-        classes: the names each class may have, in order of the labels; None: the names found, sorted.
-        source: where the classes are from.
+        folder: a folder of class folders, or of files ``n01440764_*.JPEG``, or of torchvision's ImageNet, from which
+            ``val`` is taken.
+        classes: the names each class may have, in order of the labels; None means the names found, sorted.
+        source: where the classes are from, for error messages.
 
     Raises:
-        RobustnessError: where no image has a label.
+        RobustnessError: when no image has a label.
     """
     split = next((name for name in SPLITS if (folder / name).is_dir()), None)
     paths = list_images(folder)
@@ -146,7 +148,10 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "i
 
 
 def _check_classes(folder: Path, found: set[str]) -> None:
-    """Raise RobustnessError where the folders of a folder are not just its classes: labels are given by their order."""
+    """Raise RobustnessError when the folders in a folder are not exactly its classes.
+
+    Labels follow the order of the folders, so another folder among them would shift the labels.
+    """
     with os.scandir(folder) as entries:
         tops = {normalize("NFC", one.name) for one in entries if one.is_dir() and not one.name.startswith(".")}
     name_them = "name the classes by images.classes"
@@ -159,7 +164,10 @@ def _check_classes(folder: Path, found: set[str]) -> None:
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Sorted as text, as torchvision has it; numbers from 0 on are the labels that they say."""
+    """Return class names in the order of their labels: sorted as text, as torchvision does.
+
+    When the names are the numbers from 0 on, each is its own label.
+    """
     names = sorted(names)
     numbers = {name: int(name) for name in names if name.isdecimal() and name.isascii()}
     if sorted(numbers.values()) == list(range(len(names))):
@@ -176,7 +184,7 @@ def _class_name(path: PurePosixPath, split: str | None) -> str:
 
 
 def _labels(classes: Sequence[Iterable[str]]) -> dict[str, int]:
-    """Names to labels; a name of two classes is no name."""
+    """Return the label of each name. A name that two classes share is left out."""
     labels: dict[str, set[int]] = defaultdict(set)
     for label, names in enumerate(classes):
         for name in names:
@@ -185,7 +193,10 @@ def _labels(classes: Sequence[Iterable[str]]) -> dict[str, int]:
 
 
 def read_list(path: Path) -> list[Photograph]:
-    """The photographs a ``.csv`` lists. Raises RobustnessError, naming file and line, for anything else."""
+    """Return the photographs that a ``.csv`` lists.
+
+    Raises RobustnessError, which names file and line, for anything else.
+    """
     try:
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
     except FileNotFoundError:
@@ -221,7 +232,10 @@ def _rows(path: Path, rows: Iterable[Sequence[str]], columns: Sequence[str]) -> 
 
 
 def _inside(name: str) -> bool:
-    """Whether this is a path inside a folder, in the one way to write it: else a file could be listed twice."""
+    """Return whether this is a path inside a folder, written in its normal form.
+
+    Other forms are refused, because with them a file could be listed twice.
+    """
     path = PurePosixPath(name)
     if UNWRITABLE.search(name) or "\\" in name or not name == path.as_posix() != ".":
         return False
@@ -229,7 +243,7 @@ def _inside(name: str) -> bool:
 
 
 def write_list(path: Path, photographs: Iterable[Photograph]) -> None:
-    """Write a list whole, or not at all. The columns are those that any of its photographs has."""
+    """Write a list whole, or not at all. It gets every column that any of its photographs has."""
     photographs = list(photographs)
     columns = list(dict.fromkeys(name for one in photographs for name in one.columns))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -245,7 +259,7 @@ def write_list(path: Path, photographs: Iterable[Photograph]) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise RobustnessError, naming the file, where a list has columns that a new selection could not fill."""
+    """Raise RobustnessError, which names the file, when a list has columns that a new selection could not fill."""
     columns = read_list(path)[0].columns if is_file(path) else {}
     if columns:
         named = ", ".join(columns)
@@ -253,17 +267,17 @@ def check_replaceable(path: Path) -> None:
 
 
 def problem(images: Images, select: str) -> str | None:
-    """What of a suite's folder of images is missing, and how to get it; None: nothing.
+    """Return what a suite's folder of images lacks, and how to get it. Returns None when nothing is missing.
 
     Args:
-        images: the suite's.
+        images: the suite's images.
         select: the command that writes the lists.
     """
     folder = images.folder
     if folder is None:
         return None
     problems = []
-    if not os.path.isdir(folder):  # noqa: PTH112 - a Path's raises where its name is too long
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises when the name is too long
         problems.append(f"no folder of images {folder}: give --robustness-images DIR or set {ENVIRONMENT}")
     lists = [path for path in (images.selected, images.unselected) if path is not None]
     absent = [path for path in lists if not is_file(path)]

@@ -24,15 +24,15 @@ LEVELS = 255
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images with labels, and what identifies them.
+    """Holds images, their labels, and what identifies them.
 
     Attributes:
         pixels: (N, C, H, W) uint8, where pixel / 255 is in [0, 1]; or float32 in [0, 1].
         labels: (N,) int64.
         ids: (N,) int64, the images' positions in the data set they come from.
-        keys: (N,) what each image is, wherever it lies: sha256 of its pixels, or of its file in a folder.
-        names: (N,) of a folder's images, their paths; else none.
-        columns: (N,) each, what else is known of the images, to slice by.
+        keys: (N,) strings that identify the images by content: sha256 of the pixels, or of an image's file in a folder.
+        names: (N,) paths, when the images come from a folder; else empty.
+        columns: (N,) values each that the suite can slice by, by the column's name.
     """
 
     pixels: Tensor
@@ -47,31 +47,31 @@ class ImageSet:
 
     @cached_property
     def listed(self) -> ImageList:
-        """Keys and labels, as they are stored, and the columns."""
+        """Return keys, labels and columns in the form in which they are stored."""
         columns = {name: list(values) for name, values in self.columns.items()}
         return ImageList(keys=list(self.keys), labels=self.labels.tolist(), columns=columns)
 
     @cached_property
     def identity(self) -> ImageSetId:
-        """How many, and which."""
+        """Return what identifies the set: how many images it has, and which."""
         return self.listed.identity
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an image: channels, height, width."""
+        """Return the shape of one image: channels, height, width."""
         return tuple(self.pixels.shape[1:])
 
     def batch(self, rows: slice | Sequence[int], device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Images (n, C, H, W) in [0, 1] and labels (n,)."""
+        """Return the images (n, C, H, W) in [0, 1] and labels (n,) of some rows, on the device."""
         pixels = self.pixels[rows].to(device).to(dtype)
         return pixels if self.pixels.is_floating_point() else pixels / LEVELS, self.labels[rows].to(device)
 
     def first(self, count: int) -> ImageSet:
-        """The beginning of it, for a trial."""
+        """Return the first ``count`` images, for a trial."""
         return self.part(range(min(count, len(self))))
 
     def part(self, rows: range) -> ImageSet:
-        """A stretch of it, as a set of its own."""
+        """Return some consecutive images as a set of their own."""
         some = slice(rows.start, rows.stop)
         columns = {name: values[some] for name, values in self.columns.items()}
         return ImageSet(
@@ -119,8 +119,8 @@ def _of_shares(pixels: Tensor) -> Tensor:
 def load_images(path: Path, columns: Sequence[str] = ()) -> ImageSet:
     """Read an ``.npz`` with ``images`` (N, H, W, C) uint8, ``labels`` (N,) and ``ids`` (N,) integers.
 
-    ``columns`` are further arrays of it, (N,) strings, integers or truth values. Read once as long as the file does not
-    change. Raises RobustnessError, naming the file, for anything else.
+    ``columns`` are further arrays of it, (N,) strings, integers or truth values. The file is read only once as long as
+    it does not change. Raises RobustnessError, which names the file, for anything else.
     """
     try:
         state = path.stat()
@@ -130,7 +130,10 @@ def load_images(path: Path, columns: Sequence[str] = ()) -> ImageSet:
 
 
 def _array(read: object) -> NDArray[Any]:
-    """numpy gives the bytes of what does not begin as an array does."""
+    """Return what numpy read when it is an array. Raises TypeError otherwise.
+
+    For a member that does not begin as an array does, numpy returns its bytes.
+    """
     if not isinstance(read, np.ndarray):
         raise TypeError("no array")
     return read
@@ -146,7 +149,7 @@ def _load(path: Path, modified: int, size: int, columns: tuple[str, ...]) -> Ima
         raise RobustnessError(f"{path}: not an image set: {error.args[0]}") from None
     except MemoryError:
         raise RobustnessError(f"{path}: the images do not fit into memory") from None
-    except Exception:  # of numpy, zipfile and zlib, by what is wrong
+    except Exception:  # numpy, zipfile and zlib raise different types, by what is wrong
         what = mistaken(path) or "it cannot be read as .npz, or is damaged"
         raise RobustnessError(f"{path}: not an image set: {what}") from None
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
@@ -180,5 +183,5 @@ def _load(path: Path, modified: int, size: int, columns: tuple[str, ...]) -> Ima
 
 
 def _key(image: NDArray[Any]) -> str:
-    """Of an image's height, width and channels, and its pixels, (H, W, C) uint8."""
+    """Return the sha256 of an image's shape and its pixels, (H, W, C) uint8."""
     return sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""A suite's image sets: a file's as they are, a folder's decoded and prepared as a model expects."""
+"""Loading a suite's image sets: those of a file as they are, those of a folder prepared as a model expects."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.suite import Case
 from pytest_robustness.suite.tables import IMAGENET, Images
 
-#: The attacked images and the unselected ones, as the models of one preprocessing see them. Models that follow each
-#: other mostly share theirs, and no more than these are ever held.
+#: How many prepared image sets are kept: the attacked and the unselected images, for one preprocessing. Models that
+#: follow each other mostly share it.
 KEPT = 2
 
 
 def attacked_images(case: Case) -> ImageSet:
-    """The images a case attacks. Raises RobustnessError, naming the file, for what cannot be read or has changed."""
+    """Return the images a case attacks.
+
+    Raises RobustnessError, which names the file, for a file that cannot be read or has changed.
+    """
     images = case.suite.images
     if case.suite.objects is not None:
         given: ImageSet = case.suite.objects.images
@@ -42,7 +45,7 @@ def attacked_images(case: Case) -> ImageSet:
 
 
 def unselected_images(case: Case) -> ImageSet | None:
-    """The images of the clean accuracy, if the suite has any."""
+    """Return the images that clean accuracy is measured on. Returns None when the suite has none."""
     images = case.suite.images
     if case.suite.objects is not None:
         given: ImageSet | None = case.suite.objects.unselected
@@ -53,7 +56,7 @@ def unselected_images(case: Case) -> ImageSet | None:
 
 
 def image_lists(case: Case) -> tuple[ImageList, ImageList | None]:
-    """Keys and labels of the attacked images, and of the unselected ones if there are any."""
+    """Return keys and labels of the attacked images, and of the unselected ones, or None when there are none."""
     unselected = unselected_images(case)
     return attacked_images(case).listed, None if unselected is None else unselected.listed
 
@@ -67,7 +70,10 @@ def _folder_images(case: Case, listed: Path | None, columns: tuple[str, ...] = (
 
 @lru_cache(maxsize=KEPT)
 def _load(images: Images, listed: Path | None, modified: int, preprocessing: str, columns: tuple[str, ...]) -> ImageSet:
-    """Once in a process as long as the list stays: the folder's files are read when it is, and not again."""
+    """Read a folder's images and prepare them.
+
+    Each list is read once in a process as long as it does not change, and the folder's files together with it.
+    """
     assert images.folder is not None
     photographs = read_list(listed) if listed is not None else all_photographs(images)
     for name in columns:
@@ -79,7 +85,7 @@ def _load(images: Images, listed: Path | None, modified: int, preprocessing: str
 
 
 def all_photographs(images: Images) -> list[Photograph]:
-    """Every image of a folder, with its label unless labels are predicted."""
+    """Return every image of a folder that has a class, with its label. When labels are predicted, each label is 0."""
     assert images.folder is not None
     if images.labels == "predicted":
         return [Photograph(path, 0) for path in list_images(images.folder)]
@@ -91,21 +97,24 @@ def all_photographs(images: Images) -> list[Photograph]:
 
 
 def class_names(images: Images) -> Sequence[str]:
-    """What a person calls the labels 0, 1, 2, ...; empty where nothing says it."""
+    """Return readable names of the labels 0, 1, 2, ... The list is empty when no names are known."""
     if images.classes is None:
         return scan_images(images).names if images.folder is not None and images.labels == "given" else []
-    return [names[-1] for names in _classes(images) or []]  # of ImageNet's the plain name, not the wnid
+    return [names[-1] for names in _classes(images) or []]  # for ImageNet the plain name, not the wnid
 
 
 def scan_images(images: Images) -> Scan:
-    """A suite's folder with its classes."""
+    """Scan a suite's folder for the images of its classes."""
     assert images.folder is not None
     file = isinstance(images.classes, str) and images.classes != IMAGENET
     return scan(images.folder, _classes(images), str(images.classes) if file else "the suite's images.classes")
 
 
 def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: Preprocessing) -> ImageSet:
-    """Decode and prepare photographs, in threads. Identified by their files: pixels follow from these."""
+    """Decode and prepare photographs, in threads, and return them as a set.
+
+    They are identified by their files, because the pixels follow from these.
+    """
 
     from pytest_robustness.evaluate.images.preprocessing import decode, prepare, quietly, sides  # needs Pillow
 
@@ -133,12 +142,15 @@ def photograph_set(folder: Path, photographs: list[Photograph], preprocessing: P
 
 
 def decoder() -> str:
-    """The library that decodes and resizes, with its version: pixels may differ by a level between them."""
+    """Return name and version of the library that decodes and resizes.
+
+    Between versions pixels may differ by one level.
+    """
     return f"pillow {version('pillow')}"
 
 
 def _classes(images: Images) -> list[list[str]] | None:
-    """The names of each class, wnid first for ImageNet's."""
+    """Return the names of each class, for ImageNet the wnid first. Returns None when the suite names no classes."""
     if images.classes is None:
         return None
     if isinstance(images.classes, tuple):
@@ -148,13 +160,16 @@ def _classes(images: Images) -> list[list[str]] | None:
     path = Path(images.classes)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:  # no UTF-8, or a path that can be none
+    except (OSError, ValueError) as error:  # it is no UTF-8, or the string cannot be a path
         raise RobustnessError(f"{path}: images.classes: cannot be read: {error}") from None
     return [[name.strip() for name in line.split(",")] for line in lines]
 
 
 def imagenet_classes() -> list[list[str]]:
-    """ImageNet's 1,000 classes: wnid by timm, plain name by torchvision, also with ``_`` for spaces."""
+    """Return the names of ImageNet's 1,000 classes.
+
+    They are the wnid by timm and the plain name by torchvision, also with ``_`` for spaces.
+    """
     try:
         wnids = import_module("timm.data").ImageNetInfo("imagenet-1k").label_names()
         names = import_module("torchvision.models").get_model_weights("vgg11")["DEFAULT"].meta["categories"]

@@ -1,4 +1,4 @@
-"""Photographs of any size and mode become a model's input: pixels after resizing and cropping, before anything else."""
+"""Preprocessing: photographs of any size and mode are decoded, resized and cropped to the pixels of a model's input."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ from pytest_robustness.records.protocol import Preprocessing
 
 Pixels = NDArray[np.uint8]
 INTERPOLATIONS = {one.name.lower(): one for one in Image.Resampling}
-#: Pixels of a resized image. Pillow refuses to decode as many; a long thin one may still grow to them.
+#: The most pixels of a resized image. Pillow refuses to decode as many, but a long thin image may grow to them.
 LARGEST = 2**28
 
 
 def decode(data: bytes, mode: str = "RGB") -> Image.Image:
-    """An image in colours, or grey where the mode is L, upright.
+    """Decode an image, turn it upright and convert it to ``mode``: colours, or grey for L.
 
-    Grey, palette, CMYK, alpha and 16 bits are converted, EXIF rotation is applied. Of an animation the first picture;
-    colour profiles and transparency are ignored, as by torchvision's loader.
+    Grey, palette, CMYK, alpha and 16 bits are converted, and EXIF rotation is applied. Of an animation the first
+    picture is taken. Colour profiles and transparency are ignored, as by torchvision's loader.
 
     Raises RobustnessError, in a few words, for bytes that are no image.
     """
     try:
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-        if image.mode.startswith(("I", "F")):  # Pillow would cut them off, not scale them
+        if image.mode.startswith(("I", "F")):  # Pillow would cut such values off and not scale them
             image = _scaled(np.asarray(image))
         return image.convert(mode)
     except RobustnessError:
         raise
-    except UnidentifiedImageError:  # whose words name an object of ours, not the file
+    except UnidentifiedImageError:  # its message names an object of ours, not the file
         raise RobustnessError("no image that can be read: of no known format") from None
-    except Exception as error:  # of Pillow and its decoders, by what is wrong
+    except Exception as error:  # Pillow and its decoders raise different types, by what is wrong
         raise RobustnessError(f"no image that can be read: {first_line(error)}") from None
 
 
 def _scaled(values: NDArray[Any]) -> Image.Image:
-    """Grey of 16 bits as grey of 8. Raises RobustnessError for values of which nothing says what white is."""
+    """Return an image of 16 bits of grey as one of 8 bits.
+
+    Raises RobustnessError for floating-point and 32-bit values, because nothing says which of them is white.
+    """
     if values.dtype.kind == "f" or values.min() < 0 or values.max() >= 2**16:
         what = "floating-point" if values.dtype.kind == "f" else "32-bit"
         raise RobustnessError(f"{what} pixels, of which nothing says what white is: save it with 8 or 16 bits")
@@ -53,9 +56,10 @@ def _scaled(values: NDArray[Any]) -> Image.Image:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without Pillow's warnings of odd metadata and of large images.
+    """Silence Pillow's warnings of odd metadata and of large images inside the block.
 
-    Around threads, never in them: the filters are the whole process's, and what one thread restores another has set.
+    Use it around threads and never in them: the warning filters belong to the whole process, and one thread would
+    restore what another has set.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -63,9 +67,9 @@ def quietly() -> Iterator[None]:
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
-    """(C, H, W) uint8: resized with antialiasing, then cut out of the middle.
+    """Resize an image with antialiasing, crop its middle, and return it as (C, H, W) uint8.
 
-    As torchvision's ``Resize`` and ``CenterCrop`` do with a PIL image, to the pixel; timm uses these too. Raises
+    The pixels equal those of torchvision's ``Resize`` and ``CenterCrop`` for a PIL image, which timm uses too. Raises
     RobustnessError for an image so long and thin that resizing its shorter side would make it huge.
     """
     size = _size(image, preprocessing.resize)
@@ -80,7 +84,7 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
 
 
 def _size(image: Image.Image, side: int | Sequence[int]) -> tuple[int, int]:
-    """Width and height."""
+    """Return width and height of the resized image."""
     if not isinstance(side, int):
         return side[1], side[0]
     if image.width <= image.height:
@@ -89,5 +93,5 @@ def _size(image: Image.Image, side: int | Sequence[int]) -> tuple[int, int]:
 
 
 def sides(side: int | Sequence[int]) -> tuple[int, int]:
-    """Height and width."""
+    """Return height and width, which are equal when one number is given."""
     return (side, side) if isinstance(side, int) else (side[0], side[1])

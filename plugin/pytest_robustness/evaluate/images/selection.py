@@ -1,8 +1,9 @@
-"""Which of a folder's images are attacked: as many of each class as wanted, correct for every model.
+"""Selection of the images of a folder that are attacked: some of each class, which every model classifies correctly.
 
-A class's images are tried in a seeded order, and the first that every model classifies correctly are chosen. Waves of
-candidates keep the work small: a model sees what the models before it left, and a class that is complete is done.
-The choice depends on the folder, the models and the seed, not on the waves or the number of processes.
+A class's images are tried in a seeded order, and the first that every model classifies correctly are chosen. Candidates
+are tried in waves, which saves work: a model sees only the images that the models before it classified correctly, and a
+class that has enough images gets no more candidates. The choice depends on the folder, the models and the seed, and not
+on the waves or the number of processes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from pytest_robustness.evaluate.images.folders import Photograph, Scan
 
-#: Of (model, photographs): for each whether the model is right, or None where the file cannot be read.
+#: Takes (model, photographs) and tells of each whether the model is right, or None when the file cannot be read.
 Judge = Callable[[str, Sequence[Photograph]], list[bool | None]]
 #: Candidates of a class in the first wave, for each image that is still wanted; doubled with each wave.
 FIRST_WAVE = 2
@@ -25,13 +26,13 @@ FIRST_WAVE = 2
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen, and what could not be.
+    """Holds the photographs that were chosen, and what was missing.
 
     Attributes:
-        chosen: in order of label, then path.
+        chosen: the photographs, in order of label, then path.
         short: classes that have images, but too few that every model classifies correctly.
         unreadable: paths of files that are no images.
-        tried: images that at least one model looked at.
+        tried: number of images that at least one model looked at.
     """
 
     chosen: list[Photograph]
@@ -42,7 +43,7 @@ class Selection:
 
 @dataclass
 class _Class:
-    """Candidates in the order they are tried, and those found good."""
+    """Holds a class's candidates in the order they are tried, and those that every model classified correctly."""
 
     waiting: list[Photograph]
     good: list[Photograph] = field(default_factory=list)
@@ -79,7 +80,10 @@ def select(scan: Scan, models: Sequence[str], judge: Judge, *, per_class: int, s
 
 
 def draw(scan: Scan, count: int, seed: int, readable: Callable[[Sequence[Photograph]], list[bool]]) -> list[Photograph]:
-    """``count`` images drawn blindly of those that can be read, sorted by path; all where there are fewer."""
+    """Draw ``count`` images at random from those that can be read, and return them sorted by path.
+
+    Returns all of them when there are fewer.
+    """
     order = np.random.default_rng([seed, 1]).permutation(len(scan.photographs)).tolist()
     drawn: list[Photograph] = []
     while order and len(drawn) < count:
@@ -90,5 +94,5 @@ def draw(scan: Scan, count: int, seed: int, readable: Callable[[Sequence[Photogr
 
 
 def with_digests(folder: Path, photographs: Sequence[Photograph]) -> list[Photograph]:
-    """The same with the digests of their files."""
+    """Return the same photographs with the digests of their files."""
     return [Photograph(one.path, one.label, sha256(one.read(folder)).hexdigest()) for one in photographs]

@@ -1,4 +1,4 @@
-"""Processes that say which photographs a suite's models classify correctly."""
+"""A pool of processes that find which photographs a suite's models classify correctly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Case, Suite
 
-#: Images a process is given at a time: enough that loading a model hardly counts.
+#: How many images a process is given at a time: enough that loading a model takes little of the time.
 CHUNK = 64
 T = TypeVar("T")
 Chunk = Sequence[Photograph]
@@ -35,7 +35,7 @@ Submit = Callable[[Chunk], Future[list[bool | None]]]
 
 
 class ClassifierPool:
-    """A pool of processes, each with its own GPU if there are enough, else with its share of the cores."""
+    """Runs models in processes, each on its own GPU if there are enough, or with its share of the cores."""
 
     def __init__(self, suite: Suite, workers: int) -> None:
         assert suite.images.folder is not None
@@ -56,7 +56,7 @@ class ClassifierPool:
         self._pool.shutdown(cancel_futures=True)
 
     def correct(self, model: str, photographs: Sequence[Photograph]) -> list[bool | None]:
-        """For each whether the model is right; None where the file cannot be read."""
+        """Return for each photograph whether the model is right, or None when the file cannot be read."""
         self._bar.set_postfix_str(model)
         return self._gathered(photographs, lambda chunk: self._pool.submit(_correct, model, chunk))
 
@@ -76,7 +76,7 @@ class ClassifierPool:
 
 
 class _Worker:
-    """What a process keeps."""
+    """Holds what a process of the pool keeps: the suite, the device and the last model."""
 
     def __init__(self, suite: Suite, device: torch.device) -> None:
         assert suite.images.folder is not None
@@ -98,7 +98,7 @@ class _Worker:
             contract=Contract.of(case.model),
             device=self.device,
         )
-        return classifier.__enter__()  # it is never given back: the process is its only user
+        return classifier.__enter__()  # its block never ends, because the process is the model's only user
 
     @quietly()
     @torch.no_grad()
@@ -120,7 +120,7 @@ class _Worker:
     def _prepared(self, photograph: Photograph, preprocessing: Preprocessing) -> Pixels | None:
         try:
             return prepare(decode(photograph.read(self.folder), preprocessing.mode), preprocessing)
-        except RobustnessError:  # it is counted and named
+        except RobustnessError:  # the selection counts and names the file
             return None
 
     @quietly()
@@ -140,7 +140,7 @@ def _parts(values: Sequence[T], size: int) -> list[Sequence[T]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-_worker: list[_Worker] = []  # of this process
+_worker: list[_Worker] = []  # this process's own, once it has started
 
 
 def _start(suite: Path, folder: Path, workers: int, started: Any) -> None:
