@@ -1,1 +1,1 @@
-"""The attacks a suite can name. ``registry`` knows them without importing torch."""
+"""The attacks a suite can name. ``registry`` finds them without importing torch."""

@@ -1,4 +1,4 @@
-"""Auto-PGD: projected gradient descent with momentum that chooses its step sizes itself."""
+"""Auto-PGD: projected gradient descent with momentum, which chooses its step sizes itself."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from pytest_robustness.evaluate.attacks.norms import DUAL, norm_of, over, projec
 from pytest_robustness.evaluate.attacks.rows import Rows
 
 TARGETED = "targeted"
-#: What an image climbs without a target.
+#: The losses that an image without a target maximises.
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "scale-free": log_odds,
     "cross-entropy": cross_entropy,
     "dlr": difference_of_logits_ratio,
     "margin": negative_margin,
 }
-#: Weight of the new step against the last movement.
+#: The weight of the new step; the last movement has the rest.
 MOMENTUM = 0.75
-#: Intervals between checkpoints in hundredths of the steps: the first, by how much the next is shorter, the shortest.
+#: Intervals between checkpoints in hundredths of the steps: the first, how much shorter each next is, the shortest.
 FIRST, SHORTER, SHORTEST = 22, 3, 6
-#: In the table of checkpoints, a step that is none.
+#: The entry of a step that is no checkpoint, in the table of checkpoints.
 NO_CHECKPOINT = -1
-#: Each target's random start is the one before times this, pixel by pixel, modulo 1: as a congruential generator goes
-#: on, with whole numbers below the 2**24 of a draw.
+#: Each target's random start is the one before times this, pixel by pixel, modulo 1. This is a congruential generator
+#: on whole numbers below 2**24, the grid of a draw.
 MULTIPLIER, GRID = 16598013, 2**24
 
 
 class APGD:
-    """Climb a loss in a ball with momentum; where the steps no longer serve they are halved, image by image.
+    """Maximise a loss in a ball by steps with momentum, which are halved, image by image, when they no longer help.
 
     The first step is as long as the ball is wide. At a checkpoint an image's step is halved, and the image goes back to
     the best point it has seen, if its loss rose in less than ``rho`` of the steps since the last checkpoint, or if
     neither its step nor its best loss have changed since then.
 
     With ``loss = "targeted"`` (APGD-T) an image is driven to other classes in turn, each in a run of ``steps`` from a
-    random start of its own. They are the likeliest wrong ones on the clean image; to rank them, that is its first
-    candidate, at the price of one forward and one gradient.
+    random start of its own. They are the likeliest wrong ones on the clean image. To rank them, the clean image is the
+    first candidate, which costs one forward and one gradient.
 
-    An image is done with its first success, also where a suite wants every step taken.
+    An image is done with its first success, even when a suite wants every step taken.
 
     Source: Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free
     attacks", ICML 2020, algorithm 1, sections 3 and 4.
@@ -57,14 +57,14 @@ class APGD:
         norm: "inf" or "2".
         steps: gradient evaluations of a run; its last iterate is looked at as well.
         restarts: how often an image is attacked in all, as long as it is not fooled.
-        loss: "scale-free" (the log odds against the label: cross-entropy that is not lost where the model is sure),
-            "cross-entropy", "margin", "dlr" (difference of logits ratio; of two classes the margin) or "targeted"
-            (targeted difference of logits ratio; of fewer than four classes the margin to the target).
+        loss: "scale-free" (the log odds against the label: like cross-entropy, but it does not vanish where the model
+            is sure), "cross-entropy", "margin", "dlr" (difference of logits ratio; with two classes the margin) or
+            "targeted" (targeted difference of logits ratio; with fewer than four classes the margin to the target).
         rho: the share of steps in which a loss has to rise.
-        targets: how many classes "targeted" tries; all wrong ones where the model has no more.
+        targets: how many classes "targeted" tries; all wrong ones when the model does not have so many.
 
     Raises:
-        ValueError: for a norm or loss that there is none of; it names the parameter.
+        ValueError: for an unknown norm or loss; the message names the parameter.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class APGD:
         self._interval[points] = torch.tensor([0, *(b - a for a, b in pairwise(points))])
         factors = [pow(MULTIPLIER, run, GRID) for run in range(self.targets)]
         self._factor = torch.tensor(factors, dtype=torch.float64)
-        #: What is remembered of an image, a number each, when a run begins.
+        #: The numbers that are remembered of an image, with their values when a run begins.
         self._begin = {
             "rises": 0.0,
             "length": 2 * eps,
@@ -100,7 +100,7 @@ class APGD:
         }
 
     def start(self, rows: Rows) -> None:
-        """Begin at a random point of the ball; with targets at the image, which tells them."""
+        """Begin at a random point of the ball, or with targets at the image, whose logits rank the targets."""
         device = rows.clean.device
         self._interval, self._factor = self._interval.to(device), self._factor.to(device)  # copied there once
         drawn = rows.draw_image(0)
@@ -117,10 +117,10 @@ class APGD:
         return rows["candidate"]
 
     def loss(self, logits: Tensor, rows: Rows) -> Tensor:
-        """What is climbed, (n,)."""
+        """Return the losses that are maximised, (n,)."""
         if self._loss is not None:
             return self._loss(logits, rows.label)
-        run = self._run(rows)[0].clamp_min(0)  # before the first, the image's own label: a gradient nobody follows
+        run = self._run(rows)[0].clamp_min(0)  # before the first run the target is the label; that gradient is unused
         target = rows["target"].gather(1, run.unsqueeze(1)).squeeze(1)
         return targeted_difference_of_logits_ratio(logits, rows.label, target)
 
@@ -141,9 +141,10 @@ class APGD:
         return last | fooled
 
     def _run(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """The number of each image's run, and its step in that; a run's look at its last iterate is step ``steps``.
+        """Return the number of each image's run and its step in that run, (n,) each.
 
-        With targets, the clean image is looked at as if it were the last iterate of run -1.
+        The look at a run's last iterate is step ``steps``. With targets, the clean image is looked at as if it were the
+        last iterate of run -1.
         """
         if not self.targets:
             return torch.zeros_like(rows.step), rows.step
@@ -151,7 +152,7 @@ class APGD:
         return run, rows.step - 1 - run * (self.steps + 1)
 
     def _move(self, rows: Rows, step: Tensor, gradient: Tensor, value: Tensor) -> None:
-        """Take one step of the algorithm: note what was seen, halve where it is due, go on."""
+        """Take one step of the algorithm: record the loss, halve the step size where it is due, and move."""
         here, clean = rows["candidate"], rows.clean
         rows["rises"] = rows["rises"] + (value > rows["value"])
         rows["value"] = value
@@ -168,7 +169,7 @@ class APGD:
         rows["before"], rows["candidate"] = here, project(moved, clean, self.eps, self.norm)
 
     def _halve(self, rows: Rows, step: Tensor) -> Tensor:
-        """Halve the steps of images at a checkpoint at which they no longer serve, and return which, (n,) bool."""
+        """Halve the steps of images at a checkpoint at which they no longer help, and return which, (n,) bool."""
         interval = self._interval[step]
         due = interval != NO_CHECKPOINT
         few = rows["rises"] < self.rho * interval
@@ -195,7 +196,7 @@ class APGD:
         rows["candidate"] = torch.where(over(ends, point), point, rows["candidate"])
 
     def _point(self, rows: Rows, drawn: Tensor) -> Tensor:
-        """The point of the ball that numbers in [0, 1) stand for: in L2 on its surface. Cut to [0, 1]."""
+        """Return the point of the ball that numbers in [0, 1) stand for, cut to [0, 1]. In L2 it is on the surface."""
         delta = drawn * 2 - 1
         if self.norm != "inf":
             delta = delta / over(norm_of(delta, self.norm).clamp_min(1e-12), delta)
@@ -203,7 +204,7 @@ class APGD:
 
 
 def checkpoints(steps: int) -> list[int]:
-    """The steps at which step sizes are looked at, 0 first, in rising order: section 3.1 of the paper."""
+    """Return the steps at which step sizes are checked, in rising order from 0: section 3.1 of the paper."""
     hundredths, interval = [0], FIRST
     while hundredths[-1] + interval <= 100:
         hundredths.append(hundredths[-1] + interval)

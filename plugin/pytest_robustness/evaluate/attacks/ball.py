@@ -1,4 +1,4 @@
-"""What every adversarial batch must be, and which candidates an attack may answer with."""
+"""Checks of adversarial batches, and of which candidates an attack may answer with."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.base import Norm
 
-#: Rounding of x + delta in single precision, absolutely and as a share of epsilon.
+#: Rounding of x + delta in single precision, as an absolute value and as a share of epsilon.
 SLACK, RELATIVE_SLACK = 1e-6, 1e-5
 
 
 def within(candidates: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> Tensor:
-    """(n,) bool: finite, in [0, 1] and, for a norm, at most ``eps`` away from clean."""
+    """Return (n,) bool, which candidates are finite, in [0, 1] and, for a norm, at most ``eps`` away from clean."""
     flat = candidates.flatten(1)
     valid = (flat.amin(1) >= 0) & (flat.amax(1) <= 1)  # false for NaN
     if norm is None:
@@ -26,28 +26,28 @@ def within(candidates: Tensor, clean: Tensor, norm: Norm | None, eps: float) -> 
 
 
 def is_constant(adversarial: Tensor, clean: Tensor) -> Tensor:
-    """(n,) bool: which answers, (n, C, H, W), are of one colour all over, where the image is not.
+    """Return (n,) bool, which answers, (n, C, H, W), have one colour all over although their image has not.
 
-    Such an answer is no perturbed image, whatever a model says of it: an attack that found nothing and returns what it
-    was initialised with, as foolbox's L2CarliniWagnerAttack and EADAttack do with black images.
+    Such an answer is no perturbed image, whatever a model says of it. It comes from an attack that found nothing and
+    returns what it was initialised with, as foolbox's L2CarliniWagnerAttack and EADAttack do with black images.
     """
     return _one_colour(adversarial) & ~_one_colour(clean)
 
 
 def check_logits(logits: Tensor) -> None:
-    """Raises RobustnessError for logits that are no numbers: their argmax would call any image fooled."""
+    """Raise RobustnessError when logits are not finite: by their argmax any image would count as fooled."""
     if not bool(logits.isfinite().all()):
         raise RobustnessError("the model's logits under attack are not finite")
 
 
 def check_adversarial(returned: Any, clean: Tensor, norm: Norm | None, eps: float) -> Tensor:
-    """Return what an attack answered to clean images (n, C, H, W) as images, detached, of their dtype and device.
+    """Return an attack's answer to clean images (n, C, H, W), detached and with their dtype and device.
 
-    What exceeds the box or the ball by no more than rounding is put on its edge; all else is as it was returned.
+    Values that exceed [0, 1] or the ball by no more than rounding are put on its edge. All others stay as they are.
 
     Raises:
         RobustnessError: for an answer that is no batch of images of this shape, is not real numbers, is not finite,
-            or leaves [0, 1] or the ball by more than rounding: a breach is no result.
+            or leaves [0, 1] or the ball by more than rounding.
     """
     images = _as_images(returned, clean)
     low, high = (float(end) for end in images.aminmax()) if images.numel() else (0.0, 1.0)
@@ -69,18 +69,24 @@ def check_adversarial(returned: Any, clean: Tensor, norm: Norm | None, eps: floa
 
 
 def _reach(eps: float) -> float:
-    """How far away a candidate may be, rounding included."""
+    """Return how far away a candidate may be, rounding included."""
     return eps * (1 + RELATIVE_SLACK) + SLACK
 
 
 def _distance(candidates: Tensor, clean: Tensor, norm: Norm) -> Tensor:
-    """(n,), as ``torch.linalg.vector_norm``, which is slower than ``amax`` for the largest difference on a CPU."""
+    """Return the distance of each candidate from its clean image, (n,).
+
+    For "inf" it uses ``amax``, which on a CPU is faster than ``torch.linalg.vector_norm``.
+    """
     difference = (candidates - clean).flatten(1)
     return difference.abs().amax(1) if norm == "inf" else torch.linalg.vector_norm(difference, ord=float(norm), dim=1)
 
 
 def _pulled_back(images: Tensor, clean: Tensor, norm: Norm, eps: float, distance: Tensor) -> Tensor:
-    """Images outside of the ball put on its edge; where a pixel, or an image in L2 and L1, is inside it stays."""
+    """Return the images, with those outside of the ball moved to its edge.
+
+    A pixel in L-infinity, or an image in L2 and L1, that is inside stays as it is.
+    """
     if norm == "inf":
         return torch.minimum(torch.maximum(images, clean - eps), clean + eps)
     shape = -1, *[1] * (images.ndim - 1)

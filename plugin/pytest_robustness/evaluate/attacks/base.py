@@ -1,4 +1,4 @@
-"""What is known of an attack before it is imported."""
+"""Specs of attacks: what is known of an attack before it is imported."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ Norm = Literal["inf", "2", "1"]
 
 @dataclass(frozen=True)
 class AttackSpec:
-    """An attack, as data: reading it imports neither torch nor the attack's library.
+    """Describes an attack as data: reading it imports neither torch nor the attack's library.
 
     Attributes:
         path: ``package.module:Name`` of a class or a function, or ``library:NAME``.
-        parameters: the names a suite may set; None when only the attack itself knows.
-        forwards: ``candidates`` when every forward is a perturbed image of its row, else ``other``.
-        norm: of the ball of radius ``eps`` the attack promises to stay in; None for no ball.
-        stops: the stopping rules it can follow, the default first; empty: its class has to be looked at.
-        budget: of the parameters, gradient evaluations an image may cost; None when unknown, and where a gradient is
-            not one of a row's loss (a Jacobian costs one a class).
-        name: what a protocol calls the attack, wherever its class lies; None: by its path.
-        norms: what its parameter ``norm`` may be; empty where it has none to choose.
-        declares_ball: whether it is known if there is a ball; an attack that is in no table has to say it.
-        distance: the norm of the perturbation it makes small, of an attack that looks for the smallest one.
-        required: groups of parameters, of each of which a suite has to give one.
-        by_row: whether it treats each image for itself (``rows.RowAttack``); None: its class has to be looked at.
+        parameters: the names a suite may set; None when only the attack itself knows them.
+        forwards: ``candidates`` when the rows of every forward are perturbed images of the batch's rows, else
+            ``other``.
+        norm: norm of the ball of radius ``eps`` the attack promises to stay in; None when it has no ball.
+        stops: the stopping rules it can follow, the default first; empty when they follow from its class.
+        budget: takes the parameters and returns how many gradient evaluations an image may cost; None when unknown, and
+            when its gradients are not those of a row's loss (a Jacobian costs one gradient for each class).
+        name: the attack's name in a protocol, wherever its class lies; None means its path.
+        norms: the values its parameter ``norm`` may have; empty when the norm cannot be chosen.
+        declares_ball: whether it is known if there is a ball; a suite has to say it for an attack in no table.
+        distance: for an attack that looks for the smallest perturbation, the norm in which it is small.
+        required: groups of parameters; a suite has to give one of each group.
+        by_row: whether it treats each image for itself (``rows.RowAttack``); None when this follows from its class.
         loader: finds an attack of a library, which has no path that could be imported.
-        distribution: of a library's attack, the package whose version a measurement names.
+        distribution: for a library's attack, the package whose version a measurement names.
     """
 
     path: str
@@ -53,11 +54,11 @@ class AttackSpec:
 
     @property
     def identity(self) -> str:
-        """What a protocol calls the attack."""
+        """Return the attack's name in a protocol."""
         return self.name or self.path
 
     def load(self) -> Callable[..., Any]:
-        """Return the class or function itself; imports its library. Raises RobustnessError in one line."""
+        """Import the attack's library and return the class or function. Raises RobustnessError, in one line."""
         if self.loader is not None:
             return self.loader()
         module_name, _, name = self.path.partition(":")
@@ -72,7 +73,7 @@ class AttackSpec:
 
 
 def _imported(module: str, path: str) -> ModuleType:
-    """A module of somebody's, whose every error is one line: it is code, and may fail in any way."""
+    """Import a user's or a library's module. Turns every error, whatever the code raises, into one line."""
     from pytest_robustness.evaluate.runtime.errors import user_code  # needs torch, as what is imported mostly does
 
     with user_code(f"attack: importing {module}"):
@@ -83,7 +84,7 @@ def _imported(module: str, path: str) -> ModuleType:
 
 
 def norm_named(value: Any) -> Norm | None:
-    """Return the norm that is meant by a word or a number, also as libraries spell it; None for anything else."""
+    """Return the norm that a word or a number means, also as libraries spell it. Returns None for anything else."""
     spelled = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
     return _NORMS.get(spelled.removeprefix("L").removeprefix("l"))
 

@@ -6,11 +6,11 @@ from pytest_robustness.evaluate.attacks.pgd import PGD
 
 
 class BIM(PGD):
-    """FGSM in several small steps, from the image itself: PGD in L-infinity without a random start.
+    """Takes several small steps of FGSM from the image itself: PGD in L-infinity without a random start.
 
     Source: Kurakin, Goodfellow and Bengio, "Adversarial Examples in the Physical World", 2017, section 2.2.
 
-    Args: as PGD has them.
+    The arguments mean what they mean for PGD.
     """
 
     def __init__(self, eps: float, alpha: float, steps: int = 10, loss: str = "scale-free") -> None:

@@ -1,4 +1,4 @@
-"""The attacks of this package, as data."""
+"""The specs of this package's own attacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IN_BALL = ("first-success", "full")
 
 
 def steps(parameters: Mapping[str, Any]) -> int:
-    """Gradient evaluations of an attack that makes one a step, in all its restarts."""
+    """Return the number of gradient evaluations of an attack that makes one a step, over all its restarts."""
     return int(parameters["steps"]) * int(parameters.get("restarts", 1))
 
 
@@ -21,7 +21,10 @@ def _one(parameters: Mapping[str, Any]) -> int:
 
 
 def _apgd(parameters: Mapping[str, Any]) -> int:
-    """With targets, as many runs as there are, each with a look at its start or its last iterate."""
+    """Return Auto-PGD's number of gradient evaluations.
+
+    With targets there is one run for each, and each run has one more evaluation, at its start or its last iterate.
+    """
     runs = int(parameters["targets"]) if parameters["loss"] == "targeted" else 0
     per_restart = runs * (int(parameters["steps"]) + 1) if runs else int(parameters["steps"])
     return per_restart * int(parameters["restarts"])

@@ -1,4 +1,4 @@
-"""The decoupled direction and norm attack: how far away the nearest image is that fools, in L2."""
+"""The decoupled direction and norm attack, which looks for the nearest image that fools, in L2."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pytest_robustness.evaluate.attacks.losses import loss_named
 from pytest_robustness.evaluate.attacks.norms import norm_of, over
 from pytest_robustness.evaluate.attacks.rows import Rows, after_steps
 
-ALPHA_LAST = 0.01  # of the cosine schedule
+ALPHA_LAST = 0.01  # the last value of the cosine schedule
 
 
 class DDN:
     """Search each image's smallest L2 perturbation that fools: its direction by the gradient, its norm by a factor.
 
-    Each step adds the normalised gradient of the cross-entropy to the perturbation, and gives the sum a norm that is a
-    factor smaller than the last one where the image was fooled, and larger where it was not.
+    Each step adds the normalised gradient of the loss to the perturbation. It then gives the sum a norm that is smaller
+    than the last one by a factor when the image was fooled, and larger when it was not.
 
-    No image looks at another: the result depends on the model, the image and its label alone.
+    No image depends on another: the result depends only on the model, the image and its label.
 
     Source: Rony, Hafemann, Oliveira, Ben Ayed, Sabourin and Granger, "Decoupling Direction and Norm for Efficient
     Gradient-Based L2 Adversarial Attacks and Defenses", CVPR 2019, algorithm 1.
@@ -29,8 +29,8 @@ class DDN:
         steps: forward and backward passes of each image.
         init: the first norm.
         gamma: relative change of the norm in a step.
-        eps: an image counts as fooled only at an L2 distance of at most this; none: at any.
-        loss: "scale-free" (cross-entropy whose gradient is not lost where the model is sure), "cross-entropy" or
+        eps: an image counts as fooled only at an L2 distance of at most this; None means at any distance.
+        loss: "scale-free" (cross-entropy whose gradient does not vanish where the model is sure), "cross-entropy" or
             "margin".
     """
 

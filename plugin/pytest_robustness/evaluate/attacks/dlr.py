@@ -1,4 +1,4 @@
-"""Losses of Auto-PGD whose direction is not lost where logits are shifted or scaled."""
+"""Losses of Auto-PGD whose direction stays the same when logits are shifted or scaled."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from torch import Tensor
 
 from pytest_robustness.evaluate.attacks.norms import margin
 
-#: Keeps a ratio finite where the largest logits are equal.
+#: Added to a denominator: it keeps a ratio finite when the largest logits are equal.
 TINY = 1e-12
-#: The fewest classes of which the two ratios are defined.
+#: The fewest classes for which the two ratios are defined.
 CLASSES, TARGETED_CLASSES = 3, 4
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
-    """The logarithm of the odds against the label, (n,): logsumexp of the other logits less the label's.
+    """Return the logarithm of the odds against the label, (n,): logsumexp of the other logits minus the label's.
 
-    Cross-entropy is log(1 + exp(log odds)): it rises and falls with these, but rounds to zero where the model is sure,
-    where one point can then not be told from a better one. The gradient is that of the scale-free cross-entropy.
+    Cross-entropy is log(1 + exp(log odds)), so it rises and falls with them. But where the model is sure it rounds to
+    zero, and then a point cannot be told from a better one. The gradient is that of the scale-free cross-entropy.
     """
     label = labels.unsqueeze(1)
     return logits.scatter(1, label, -torch.inf).logsumexp(1) - logits.gather(1, label).squeeze(1)
 
 
 def difference_of_logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
-    """The best other logit less the label's, over the largest less the third largest, (n,): above zero is fooled.
+    """Return the best other logit minus the label's, divided by the largest minus the third largest, (n,).
 
-    Of two classes there is no third: the margin.
+    It is above zero when the image fools the model. With two classes there is no third logit, and the result is the
+    best other logit minus the label's.
 
     Source: Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free
     attacks", ICML 2020, equation 6.
@@ -39,9 +40,10 @@ def difference_of_logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def targeted_difference_of_logits_ratio(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
-    """The target's logit less the label's, over the largest less the mean of the third and fourth largest, (n,).
+    """Return the target's logit minus the label's, divided by a difference of the largest logits, (n,).
 
-    Of fewer than four classes the margin to the target.
+    The divisor is the largest logit minus the mean of the third and fourth largest. With fewer than four classes the
+    result is not divided.
 
     Source: as above, equation 7.
     """
@@ -54,5 +56,5 @@ def targeted_difference_of_logits_ratio(logits: Tensor, labels: Tensor, targets:
 
 
 def _descending(logits: Tensor) -> Tensor:
-    """Each row's logits, the largest first; among equal ones the order does not depend on the other rows."""
+    """Return each row's logits, the largest first. The order of equal logits does not depend on the other rows."""
     return logits.sort(dim=1, descending=True, stable=True).values

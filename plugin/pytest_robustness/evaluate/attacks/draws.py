@@ -1,4 +1,4 @@
-"""Random numbers of one image: they follow from the suite's seed and the image's key, and from nothing else.
+"""Random numbers of one image, which depend only on the suite's seed and the image's key.
 
 Source: Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011 (Philox4x64-10).
 """
@@ -16,20 +16,20 @@ WORD = 16
 
 
 def uniform(seed: int, keys: Sequence[str], draw: int, count: int) -> Tensor:
-    """Return (n, count) float32 in [0, 1), on the CPU: row i follows from ``seed``, ``keys[i]`` and ``draw`` alone.
+    """Return (n, count) float32 in [0, 1), on the CPU: row i depends only on ``seed``, ``keys[i]`` and ``draw``.
 
-    The raw stream is used and no distribution of numpy's, whose algorithms may change between versions. The 24 upper
-    bits of each half word are exact in float32.
+    The raw stream is used and none of numpy's distributions, whose algorithms may change between versions. The upper 24
+    bits of each half word are taken, which are exact in float32.
 
     Args:
-        seed: of the suite, below 2**64.
-        keys: an image's digest each, hexadecimal, at least 32 digits; the first 128 bits count.
-        draw: 0, 1, 2, ...: independent streams of one image.
+        seed: the suite's seed, below 2**64.
+        keys: the images' digests, hexadecimal, at least 32 digits each, of which the first 128 bits are used.
+        draw: 0, 1, 2, ...: number of an independent stream of each image.
     """
     rows = np.empty((len(keys), (count + 1) // 2), np.uint64)
     for row, key in zip(rows, keys, strict=True):
         high, low = int(key[:WORD], 16), int(key[WORD : 2 * WORD], 16)
-        # arrays, as numpy would make doubles of a list of whole numbers of which some need 64 bits
+        # arrays, because numpy would turn a list of whole numbers, some of which need 64 bits, into doubles
         counter = np.array([0, 0, low, draw], np.uint64)
         stream = np.random.Philox(key=np.array([seed, high], np.uint64), counter=counter)
         row[:] = stream.random_raw(len(row))

@@ -10,13 +10,13 @@ from pytest_robustness.evaluate.attacks.rows import Rows
 
 
 class FGSM:
-    """One step of size ``eps`` along the sign of the loss's gradient.
+    """Takes one step of size ``eps`` along the sign of the loss's gradient.
 
     Source: Goodfellow, Shlens and Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015, section 4.
 
     Args:
         eps: radius of the L-infinity ball, in units of [0, 1].
-        loss: "scale-free" (cross-entropy whose gradient is not lost where the model is sure), "cross-entropy" or
+        loss: "scale-free" (cross-entropy whose gradient does not vanish where the model is sure), "cross-entropy" or
             "margin".
     """
 

@@ -1,4 +1,4 @@
-"""The fast minimum-norm attack: how far away the nearest image is that fools, in L-infinity or L2."""
+"""The fast minimum-norm attack, which looks for the nearest image that fools, in L-infinity or L2."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from pytest_robustness.evaluate.attacks.rows import Rows, after_steps
 
 #: How far beyond the estimated boundary a radius reaches until an image is first fooled.
 BEYOND = 1.001
-#: Of the cosine schedules, as in the paper: alpha_K = alpha_0 / 100.
+#: The last values of the cosine schedules; as in the paper alpha_K = alpha_0 / 100.
 ALPHA_LAST, GAMMA_LAST = 0.01, 0.001
 
 
 class FMN:
-    """Search each image's smallest perturbation that fools: a radius is adapted by steps, not given.
+    """Search each image's smallest perturbation that fools, with a radius that is adapted step by step.
 
     Each step moves the perturbation along the gradient of the margin, normalised, and projects it onto a ball whose
     radius shrinks by a factor while the image is fooled and grows while it is not. Until an image is first fooled, its
     radius is the distance at which the margin, taken to be linear, is zero. Steps and factors fall as a cosine.
 
-    Two things differ from the paper, which with black or white pixels may end short of a boundary it sees: the gradient
-    counts only where the box [0, 1] lets a pixel follow it, and that first radius is a thousandth larger, since a model
-    that is linear there is not yet fooled exactly on its boundary.
+    Two things differ from the paper's attack, which with black or white pixels may end short of a boundary that it has
+    found. The gradient counts only where a pixel can follow it inside [0, 1]. And the radius until an image is first
+    fooled is a thousandth larger, because a model that is linear there is not yet fooled exactly on its boundary.
 
-    No image looks at another: the result depends on the model, the image and its label alone.
+    No image depends on another: the result depends only on the model, the image and its label.
 
     Source: Pintor, Roli, Brendel and Biggio, "Fast Minimum-norm Adversarial Attacks through Adaptive Norm
     Constraints", NeurIPS 2021, algorithm 1.
 
     Args:
-        norm: "inf" or "2", of the perturbation that is made small.
+        norm: "inf" or "2", the norm in which the perturbation is made small.
         steps: forward and backward passes of each image.
         alpha: size of the first step, in L2.
         gamma: relative change of the radius in the first step.
-        eps: an image counts as fooled only at a distance of at most this, in the norm; none: at any.
+        eps: an image counts as fooled only at a distance of at most this, in the norm; None means at any distance.
     """
 
     minimises = True
@@ -55,14 +55,14 @@ class FMN:
     def start(self, rows: Rows) -> None:
         """Begin at the images, with no radius yet."""
         rows["candidate"], rows["delta"] = rows.clean, torch.zeros_like(rows.clean)
-        rows["farthest"] = norm_of(torch.maximum(rows.clean, 1 - rows.clean), self.norm)  # no image of the box is
+        rows["farthest"] = norm_of(torch.maximum(rows.clean, 1 - rows.clean), self.norm)  # in [0, 1]
         rows["radius"] = rows["farthest"]
 
     def candidates(self, rows: Rows) -> Tensor:
         return rows["candidate"]
 
     def loss(self, logits: Tensor, rows: Rows) -> Tensor:
-        """The best other logit over the label's, (n,): above zero is fooled."""
+        """Return the best other logit minus the label's, (n,). It is above zero when the image fools the model."""
         return -margin(logits, rows.label)
 
     def update(self, rows: Rows, logits: Tensor, gradient: Tensor, fooled: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""The losses an attack climbs: one value an image, whose sum is differentiated, so that no image scales another."""
+"""The losses that attacks maximise.
+
+Each image has one value, and their sum is differentiated, so that no image's gradient depends on the others.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,16 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class ScaleFreeCrossEntropy(torch.autograd.Function):
-    """Cross-entropy, (n, K) logits and (n,) labels -> (n,), whose gradient does not vanish where the model is sure.
+    """Computes cross-entropy with a gradient that does not vanish where the model is sure.
 
-    Autograd's gradient to the label's logit is p_label - 1: exactly zero in float32 from a margin of about 17 on, while
-    those to the others, p_k, remain; what is left points another way, and from a margin of about 100 on there is
-    nothing. Here the label's is minus the sum of the others', and all of an image's are divided by that sum: logits
-    times 30 give the direction of logits times 1 wherever one other class dominates. Its sign is plain cross-entropy's
-    wherever that one has not underflowed.
+    It takes (n, K) logits and (n,) labels and returns (n,) values.
+
+    Autograd's gradient for the label's logit is p_label - 1. From a margin of about 17 on it is exactly zero in
+    float32, while the gradients for the other logits, p_k, remain. What is left points another way, and from a margin
+    of about 100 on nothing is left. Here the gradient for the label's logit is minus the sum of those for the others,
+    and all gradients of an image are divided by that sum. So logits times 30 give the direction of logits times 1
+    wherever one other class dominates. The sign of the gradient is that of plain cross-entropy wherever the latter has
+    not underflowed.
     """
 
     @staticmethod
@@ -40,18 +46,18 @@ class ScaleFreeCrossEntropy(torch.autograd.Function):
 
 
 def scale_free_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy with a gradient that is not lost where the model is sure, (n,)."""
+    """Return the cross-entropy of each image, (n,), with a gradient that does not vanish where the model is sure."""
     loss: Tensor = ScaleFreeCrossEntropy.apply(logits, labels)
     return loss
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The textbook's, (n,)."""
+    """Return the plain cross-entropy of each image, (n,)."""
     return functional.cross_entropy(logits, labels, reduction="none")
 
 
 def negative_margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """The best other logit less the label's, (n,): above zero is fooled."""
+    """Return the best other logit minus the label's, (n,). It is above zero when the image fools the model."""
     return -margin(logits, labels)
 
 
@@ -63,7 +69,7 @@ LOSSES: Mapping[str, Loss] = {
 
 
 def loss_named(name: str) -> Loss:
-    """Raises ValueError, which names the parameter, for a loss there is none of."""
+    """Return the loss of this name. Raises ValueError, which names the parameter, when there is none."""
     if name not in LOSSES:
         raise ValueError(f"loss: {name!r} is not one of {', '.join(LOSSES)}")
     return LOSSES[name]

@@ -11,13 +11,13 @@ from pytest_robustness.evaluate.attacks.rows import Rows
 
 
 class MIFGSM(PGD):
-    """BIM whose steps follow the sign of a sum of gradients, each divided by its L1 norm, the older ones faded.
+    """Takes steps like BIM along the sign of a decaying sum of gradients, each divided by its L1 norm.
 
     Source: Dong, Liao, Pang, Su, Zhu, Hu and Li, "Boosting Adversarial Attacks with Momentum", CVPR 2018, algorithm 1.
 
     Args:
-        eps, alpha, steps, loss: as PGD has them.
-        decay: of the sum, in a step.
+        eps, alpha, steps, loss: as for PGD.
+        decay: the factor by which the sum is multiplied in each step.
     """
 
     def __init__(self, eps: float, alpha: float, steps: int = 10, decay: float = 1.0, loss: str = "scale-free") -> None:

@@ -1,4 +1,4 @@
-"""Norms, balls and margins, row by row."""
+"""Norms, balls and margins of each row."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from torch import Tensor
 
 from pytest_robustness.evaluate.attacks.rows import RowAttack, Rows
 
-#: The norm in which a gradient is measured, so that its product with a perturbation is bounded by both.
+#: The norm in which a gradient is measured, so that the two norms bound its product with a perturbation.
 DUAL = {"inf": "1", "2": "2"}
 
 
 def norm_of(images: Tensor, norm: str) -> Tensor:
-    """The norm of each row, (n,): "inf", "2" or "1". Sums are taken in float64, so that their order does not show."""
+    """Return the norm of each row, (n,): "inf", "2" or "1".
+
+    Sums are taken in float64, so that their order does not change the result.
+    """
     flat = images.flatten(1)
     if norm == "inf":
         return flat.abs().amax(1)
@@ -21,7 +24,7 @@ def norm_of(images: Tensor, norm: str) -> Tensor:
 
 
 def project(images: Tensor, clean: Tensor, eps: float, norm: str) -> Tensor:
-    """The nearest images, (n, C, H, W), that are at most ``eps`` away from clean; cut to [0, 1] after that."""
+    """Return the nearest images, (n, C, H, W), that are at most ``eps`` away from clean, cut to [0, 1] afterwards."""
     delta = images - clean
     if norm == "inf":
         return delta.clamp_(-eps, eps).add_(clean).clamp_(0, 1)
@@ -30,10 +33,10 @@ def project(images: Tensor, clean: Tensor, eps: float, norm: str) -> Tensor:
 
 
 def random_point(rows: Rows, eps: float, norm: str) -> Tensor:
-    """A point of each image's ball, drawn for that image alone and cut to [0, 1].
+    """Return a random point of each image's ball, drawn for that image alone and cut to [0, 1].
 
-    In L-infinity uniform. In L2 in the direction of a point of the cube, at a radius as that of a uniform point of the
-    ball: in thousands of dimensions the directions are as good as uniform.
+    In L-infinity it is uniform. In L2 its direction is that of a uniform point of the cube, and its radius that of a
+    uniform point of the ball. In thousands of dimensions such directions are nearly uniform.
     """
     delta = rows.draw_image(0) * 2 - 1
     if norm == "inf":
@@ -43,25 +46,25 @@ def random_point(rows: Rows, eps: float, norm: str) -> Tensor:
 
 
 def free(gradient: Tensor, images: Tensor) -> Tensor:
-    """The gradient where a pixel can follow it: zero where it leads out of [0, 1]."""
+    """Return the gradient where a pixel can follow it, and zero where it leads out of [0, 1]."""
     sign = gradient.sign()
-    ahead = (images + sign).clamp_(0, 1).sub_(images).mul_(sign)  # above zero where it can; faster than conditions
+    ahead = (images + sign).clamp_(0, 1).sub_(images).mul_(sign)  # above zero where a pixel can; faster than conditions
     return gradient * ahead.clamp_min_(0).sign_()
 
 
 def over(rows: Tensor, images: Tensor) -> Tensor:
-    """A value of each row, (n,), in a shape that combines with images, (n, 1, 1, 1)."""
+    """Return values of each row, (n,), in a shape that broadcasts over images, (n, 1, 1, 1)."""
     return rows.view(-1, *[1] * (images.ndim - 1))
 
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """The label's logit less the best other, (n,): below zero is fooled."""
+    """Return the label's logit minus the best other, (n,). It is below zero when the image fools the model."""
     label = labels.unsqueeze(1)
     return logits.gather(1, label).squeeze(1) - logits.scatter(1, label, -torch.inf).amax(1)
 
 
 def size_of(attack: RowAttack, rows: Rows, candidates: Tensor) -> Tensor:
-    """The size of a perturbation as the attack measures it, (n,) float64."""
+    """Return the size of each perturbation as the attack measures it, (n,) float64."""
     own = getattr(attack, "size", None)
     if own is not None:
         return own(rows, candidates)  # type: ignore[no-any-return]

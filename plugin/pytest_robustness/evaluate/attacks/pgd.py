@@ -10,7 +10,7 @@ from pytest_robustness.evaluate.attacks.rows import Rows, after_steps
 
 
 class PGD:
-    """Steps along the gradient of the loss, each followed by a projection onto the ball, from a random start.
+    """Takes steps along the gradient of the loss, each followed by a projection onto the ball, from a random start.
 
     In L-infinity a step is ``alpha`` times the gradient's sign, in L2 ``alpha`` times the normalised gradient.
 
@@ -22,9 +22,9 @@ class PGD:
         alpha: size of a step, in the same norm.
         steps: gradient evaluations of a restart; the last iterate is looked at as well.
         norm: "inf" or "2".
-        random_start: whether it begins at a random point of the ball, else at the image.
+        random_start: whether it begins at a random point of the ball; else it begins at the image.
         restarts: how often an image is attacked in all, as long as it is not fooled.
-        loss: "scale-free" (cross-entropy whose gradient is not lost where the model is sure), "cross-entropy" or
+        loss: "scale-free" (cross-entropy whose gradient does not vanish where the model is sure), "cross-entropy" or
             "margin".
     """
 
@@ -55,7 +55,7 @@ class PGD:
         return after_steps(rows, self.steps)
 
     def direction(self, rows: Rows, gradient: Tensor) -> Tensor:
-        """The step, of size ``alpha``."""
+        """Return the step of each image, of size ``alpha``."""
         if self.norm == "inf":
             return self.alpha * gradient.sign()
         return gradient * over(self.alpha / norm_of(gradient, "2").clamp_min(1e-12), gradient)

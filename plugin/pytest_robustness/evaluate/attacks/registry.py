@@ -1,4 +1,4 @@
-"""Finds the attack that a suite names: ours, a library's, or one's own."""
+"""The registry of attacks: it finds the attack that a suite names, which is ours, a library's or the user's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["ATTACKS", "LIBRARIES", "ResolvedAttack", "attack_library", "resolve"
 
 #: Libraries that have a file in ``libraries``, by the prefix of their attacks.
 LIBRARIES = ("torchattacks", "foolbox", "adv_lib", "pyautoattack", "art")
-#: Attacks of torchattacks that had no prefix once.
+#: Attacks of torchattacks that suites once named without a prefix.
 FORMERLY_TORCHATTACKS = frozenset({"TPGD", "NIFGSM", "SINIFGSM", "VMIFGSM", "DIFGSM", "Jitter", "APGDT", "DeepFool"})
 _WHOLE = frozenset({"steps", "patience", "restarts", "queries", "targets"})
 _NUMBERS = frozenset({"eps", "alpha", "c", "kappa", "lr", "gamma", "init", "decay", "rho"})
@@ -43,15 +43,15 @@ def attack_library(name: str) -> AttackLibrary:
 def resolve(case: Case) -> ResolvedAttack:
     """Resolve a case's attack, without importing it.
 
-    Raises RobustnessError, naming file and key, for an unknown attack, parameter or stopping rule, and where a radius,
-    a ball or the size of a step is missing.
+    Raises RobustnessError, which names file and key, for an unknown attack, parameter or stopping rule, and when a
+    radius, a ball or the size of a step is missing.
     """
     attack, key = case.attack, f"attacks.{case.attack_name}"
     given, declared = attack.parameters, None
     spec = _known(case, key)
     if not spec.declares_ball:
         spec, declared = _with_declared_ball(spec, case, key), attack.norm
-    elif attack.norm is not None:  # a parameter like the others
+    elif attack.norm is not None:  # then the norm is a parameter like the others
         norm = norm_named(attack.norm)
         if spec.norms and norm not in spec.norms:
             raise case.error(f"{key}.norm", f"{attack.norm!r} is not one of {', '.join(spec.norms)}")
@@ -88,7 +88,7 @@ def _known(case: Case, key: str) -> AttackSpec:
 
 
 def _with_declared_ball(spec: AttackSpec, case: Case, key: str) -> AttackSpec:
-    """An attack of no table, with what the suite says of its ball."""
+    """Return the spec of an attack in no table, with the ball that the suite declares for it."""
     attack, norm = case.attack, norm_named(case.attack.norm)
     if "eps" in attack.parameters:
         if attack.norm is None:
@@ -99,14 +99,14 @@ def _with_declared_ball(spec: AttackSpec, case: Case, key: str) -> AttackSpec:
 
 
 def _with_norm(spec: AttackSpec, norm: Norm | None) -> AttackSpec:
-    """The ball, or the smallest perturbation, of an attack whose norm was chosen."""
+    """Return the spec with the chosen norm, of its ball or of the perturbation it makes small."""
     if not spec.norms:
         return spec
     return replace(spec, distance=norm) if spec.distance is not None else replace(spec, norm=norm)
 
 
 def _check(spec: AttackSpec, given: Mapping[str, Parameter], error: Callable[[str, str], RobustnessError]) -> None:
-    """What can be said of parameters by their names alone."""
+    """Raise an error for parameters whose names or values are wrong, as far as their names alone tell."""
     for name, value in given.items():
         if spec.parameters is not None and name not in spec.parameters:
             raise error(name, f"unknown key (parameters: {', '.join(spec.parameters)})")

@@ -1,4 +1,4 @@
-"""An attack of a suite, resolved: what it is called with, and how to build it."""
+"""Resolved attacks of a suite: what they are called with, and how to build them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SHARES_OF_PIXELS = ("eps", "alpha")
 #: The methods of an attack that treats each image for itself: ``rows.RowAttack``.
 ROW_METHODS = ("start", "candidates", "update")
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-#: Of a function of one's own: model, images and labels come before its parameters.
+#: Number of arguments before the parameters of a user's function: model, images and labels.
 BEFORE = 3
 
 
 @dataclass(frozen=True)
 class ResolvedAttack:
-    """What to build for a case, and how to watch it.
+    """Says which attack to build for a case, and how to watch it.
 
     Attributes:
         spec: what is known of the attack.
-        asked: the stopping rule the suite names, if it does.
+        asked: the stopping rule the suite names; None when it names none.
         given: its parameters, as the suite has them.
-        declared: the norm of its ball, as the suite has it, of an attack in no table.
+        declared: for an attack in no table, the norm of its ball as the suite has it.
     """
 
     spec: AttackSpec
@@ -44,7 +44,7 @@ class ResolvedAttack:
 
     @cached_property
     def by_row(self) -> bool:
-        """Whether the attack treats each image for itself. Of one in no table, its class is looked at."""
+        """Return whether the attack treats each image for itself. For an attack in no table its class tells."""
         if self.spec.by_row is not None:
             return self.spec.by_row
         loaded = self.spec.load()
@@ -52,7 +52,7 @@ class ResolvedAttack:
 
     @cached_property
     def stops(self) -> tuple[str, ...]:
-        """The stopping rules it can follow, the default first."""
+        """Return the stopping rules it can follow, the default first."""
         if self.spec.stops:
             return self.spec.stops
         early = self.by_row and not getattr(self.build_rows(), "minimises", False)
@@ -60,27 +60,30 @@ class ResolvedAttack:
 
     @property
     def stop(self) -> str:
-        """The stopping rule."""
+        """Return the stopping rule: the one the suite names, or the default."""
         return self.asked or self.stops[0]
 
     @property
     def watched(self) -> bool:
-        """Whether first successes are noticed."""
+        """Return whether first successes are noticed."""
         return self.by_row or self.spec.forwards == "candidates"
 
     @property
     def freezes(self) -> bool:
-        """Whether an image is done when it is first fooled."""
+        """Return whether an image is done when it is first fooled."""
         return self.stop == "first-success"
 
     @property
     def bounded(self) -> bool:
-        """Whether the attack has a radius, so that success means success within it."""
+        """Return whether the attack has a radius, so that success means success within it."""
         return "eps" in self.parameters()
 
     @cached_property
     def distance_norm(self) -> Norm | None:
-        """The norm of the perturbation it makes small, of an attack that looks for the smallest one; else None."""
+        """Return the norm in which the attack makes the perturbation small.
+
+        Returns None when it does not look for the smallest one.
+        """
         if self.spec.distance is not None or self.spec.by_row is not None:
             return self.spec.distance
         if not self.by_row:
@@ -89,14 +92,14 @@ class ResolvedAttack:
         return norm_named(getattr(attack, "norm", "2")) if getattr(attack, "minimises", False) else None
 
     def budget(self, parameters: Mapping[str, Parameter]) -> int | None:
-        """Gradient evaluations an image may cost with these parameters; None when that is not known."""
+        """Return how many gradient evaluations an image may cost with these parameters. Returns None when unknown."""
         return self.spec.budget(parameters) if self.spec.budget else None
 
     def parameters(self) -> dict[str, Parameter]:
-        """Every parameter, defaults included: two libraries' defaults may differ.
+        """Return every parameter, defaults included, because two libraries' defaults may differ.
 
-        Raises RobustnessError, which begins with the name of a parameter, for one that is missing, unknown, or of a
-        value that there is none of.
+        Raises RobustnessError for a parameter that is missing, unknown, or has a value that is not allowed. The message
+        begins with the parameter's name.
         """
         signature = self._signature
         given = self._given()
@@ -121,7 +124,10 @@ class ResolvedAttack:
         return {name: _storable(value) for name, value in found.items()}
 
     def library(self) -> str:
-        """Name and version of the library the attack comes from, through all its base classes; "own" for ours."""
+        """Return name and version of the libraries that the attack and its base classes come from.
+
+        Returns "own" when none comes from a library.
+        """
         if self.spec.distribution:
             return _named(self.spec.distribution)
         loaded = self.spec.load()
@@ -151,20 +157,23 @@ class ResolvedAttack:
 
     @cached_property
     def _signature(self) -> Mapping[str, inspect.Parameter]:
-        """The parameters, without what a model or a batch is passed as."""
+        """Return the attack's parameters, without those that take the model or the batch."""
         loaded = self.spec.load()
         function = self.spec.loader is None and not isinstance(loaded, type)
         before = 0 if self.by_row else BEFORE if function else 1
         return dict(list(inspect.signature(loaded).parameters.items())[before:])
 
     def _given(self) -> dict[str, Parameter]:
-        """What the attack is called with: a norm that was declared too, where it has a parameter of that name."""
+        """Return what the attack is called with.
+
+        This includes the declared norm when the attack has a parameter of that name.
+        """
         if self.declared is None or "norm" not in self._signature:
             return dict(self.given)
         return {**self.given, "norm": self.declared}
 
     def _is_replaced(self, name: str) -> bool:
-        """Whether another parameter is given, of a group of which one has to be."""
+        """Return whether the parameter is in a group of which one has to be given, and the suite gives one."""
         return any(name in group and set(group) & self.given.keys() for group in self.spec.required)
 
     def _check_ball(self, signature: Mapping[str, inspect.Parameter], found: Mapping[str, Parameter]) -> None:
@@ -181,7 +190,7 @@ class ResolvedAttack:
 
 
 def _storable(value: Parameter) -> Parameter:
-    """A parameter as a protocol can hold it: no infinity is a number of JSON."""
+    """Return a parameter as a protocol can hold it: as text when it is not finite, because JSON has no such number."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,4 +1,4 @@
-"""The Square attack: a random search for an adversarial image, by forward passes only."""
+"""The Square attack: a random search for an adversarial image that uses forward passes only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 from pytest_robustness.evaluate.attacks.norms import DUAL, margin, norm_of, over, project
 from pytest_robustness.evaluate.attacks.rows import Rows, after_steps
 
-#: Of so many queries, those after which the share of an image that a square covers is halved.
+#: The schedule's number of queries, and those after which the share of an image that a square covers is halved.
 SCHEDULED, HALVED = 10_000, (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 #: The side of the smallest square in L2, and how many tiles there are along a side when its search begins.
 SMALLEST, TILES = 3, 5
-#: Bits of the draws that are kept for the queries: plenty for a place in an image.
+#: How many bits of the draws are kept for the queries. They are enough for any place in an image.
 BITS = 15
 
 
@@ -22,10 +22,10 @@ class Square:
     """Change a random square of an image, and keep the change if it lowers the label's margin over the other logits.
 
     The squares shrink as queries are used. In L-infinity each colour of a square is at one end of its range or at the
-    other; the search begins with such stripes. In L2 a square is given a shape that rises in one half and falls in the
-    other, and the norm that it and a second square had before; the search begins with such tiles.
+    other, and the search begins with such stripes. In L2 a square is given a shape that rises in one half and falls in
+    the other, and the norm that it and a second square had before. The search begins with such tiles.
 
-    An image is done with its first success, also where a suite wants every step taken.
+    An image is done with its first success, even when a suite wants every step taken.
 
     Source: Andriushchenko, Croce, Flammarion and Hein, "Square Attack: a query-efficient black-box adversarial attack
     via random search", ECCV 2020, algorithms 1 to 3; the schedule is that of its experiments.
@@ -37,7 +37,7 @@ class Square:
         p_init: the share of an image's pixels that the first squares cover.
 
     Raises:
-        ValueError: for a norm that there is none of; it names the parameter.
+        ValueError: for an unknown norm; the message names the parameter.
     """
 
     gradient = False
@@ -47,7 +47,7 @@ class Square:
             raise ValueError(f"norm: {norm!r} is not one of {', '.join(DUAL)}")
         self.eps, self.norm, self.queries, self.p_init = eps, norm, queries, p_init
         self._change = self._recoloured if norm == "inf" else self._reshaped
-        self._lanes = 2 if norm == "inf" else 5  # numbers a change takes beside one for each colour
+        self._lanes = 2 if norm == "inf" else 5  # how many numbers a change takes, beside one for each colour
         scheduled = (query * SCHEDULED // queries for query in range(queries))
         self._halvings = torch.tensor([sum(query > past for past in HALVED) for query in scheduled])
         self._smallest = 1 if norm == "inf" else SMALLEST
@@ -79,14 +79,17 @@ class Square:
         return (rows.clean + self.eps * sign).clamp_(0, 1)
 
     def _recoloured(self, rows: Rows, draw: Tensor) -> Tensor:
-        """Algorithm 2: the square's colours, each at one end of its range."""
+        """Return the images with a square whose colours are each at one end of their range: algorithm 2."""
         ends = (rows.clean + self.eps * colours(signs(draw[:, 2:]))).clamp_(0, 1)
         size = rows.clean.shape[2:]
         side = self._sides(rows)[self._halvings[rows.step]]
         return torch.where(window(corner(draw[:, :2], side, *size), side, *size), ends, rows["found"])
 
     def _tiles(self, rows: Rows) -> Tensor:
-        """The shape in every tile, turned or not, each colour as it is or inverted; as long as the ball allows."""
+        """Return the images with the shape added in every tile, at the largest norm that the ball allows.
+
+        In each tile the shape is turned or not, and each of its colours is inverted or not.
+        """
         clean = rows.clean
         _, channels, height, width = clean.shape
         side = max(min(height, width) // TILES, 1)
@@ -102,7 +105,10 @@ class Square:
         return (clean + delta * over(self.eps / norm_of(delta, "2"), delta)).clamp_(0, 1)
 
     def _reshaped(self, rows: Rows, draw: Tensor) -> Tensor:
-        """Algorithm 3: the first square takes the norm of both and what the ball has left; the second is emptied."""
+        """Return the images with one square changed and another emptied: algorithm 3.
+
+        The first square gets the norm of both and the norm that the ball has left.
+        """
         clean, level = rows.clean, self._halvings[rows.step]
         channels, size = clean.shape[1], clean.shape[2:]
         side = self._sides(rows)[level]
@@ -118,51 +124,54 @@ class Square:
         return project(clean + delta, clean, self.eps, "2")
 
     def _sides(self, rows: Rows) -> Tensor:
-        """The sides of squares by how often they have been halved."""
+        """Return the sides of squares by how often their area has been halved, on the rows' device."""
         return on(rows.step.device, sides(self.p_init, self._smallest, *rows.clean.shape[2:]))
 
 
 @lru_cache(maxsize=32)
 def sides(p_init: float, smallest: int, height: int, width: int) -> tuple[int, ...]:
-    """The sides of squares of the first share of an image, of half of that, and so on."""
+    """Return the sides of squares that cover the share ``p_init`` of an image, half of that, and so on."""
     shares = (p_init / 2**halvings for halvings in range(len(HALVED) + 1))
     return tuple(min(max(round((share * height * width) ** 0.5), smallest), height, width) for share in shares)
 
 
 @lru_cache(maxsize=32)
 def on(device: torch.device, table: tuple[int, ...]) -> Tensor:
-    """A table on the device, copied there once and not in every query."""
+    """Return a table on the device, copied there once and not in every query."""
     return torch.tensor(table, device=device)
 
 
 def signs(drawn: Tensor) -> Tensor:
-    """Numbers drawn from [0, 1) as -1 or 1."""
+    """Return -1 or 1 for numbers drawn from [0, 1)."""
     return 1 - 2 * (drawn < 0.5).to(drawn.dtype)
 
 
 def colours(values: Tensor) -> Tensor:
-    """Values of each image's colours, (n, C), in a shape that combines with images."""
+    """Return values of each image's colours, (n, C), in a shape that broadcasts over images."""
     return values[:, :, None, None]
 
 
 def squares(images: Tensor) -> Tensor:
-    """The squared L2 norm of each colour of each image, (n, C) float64, so that the order of a sum does not show."""
+    """Return the squared L2 norm of each colour of each image, (n, C).
+
+    It is float64, so that the order of a sum does not change the result.
+    """
     return images.double().square().sum((2, 3))
 
 
 def unit(images: Tensor) -> Tensor:
-    """Each colour of each image at L2 norm 1; what is zero stays so."""
+    """Return the images with each colour scaled to L2 norm 1. A colour that is zero stays zero."""
     return images / colours(squares(images).sqrt().clamp_min(1e-12).to(images.dtype))
 
 
 def corner(drawn: Tensor, side: Tensor, height: int, width: int) -> Tensor:
-    """The uppermost row and leftmost column, (n, 2) int64, of squares that two numbers in [0, 1) place in the image."""
+    """Return the top row and left column, (n, 2) int64, of squares that two numbers in [0, 1) place in the image."""
     room = torch.stack((height - side + 1, width - side + 1), 1)
     return (drawn * room).long()
 
 
 def window(corners: Tensor, side: Tensor, height: int, width: int) -> Tensor:
-    """Where squares are, (n, 1, H, W) bool."""
+    """Return (n, 1, H, W) bool, which pixels are inside the squares."""
     spans = []
     for axis, size in enumerate((height, width)):
         away = torch.arange(size, device=side.device) - corners[:, axis : axis + 1]
@@ -171,7 +180,10 @@ def window(corners: Tensor, side: Tensor, height: int, width: int) -> Tensor:
 
 
 def placed(small: Tensor, corners: Tensor, height: int, width: int) -> Tensor:
-    """Small images, (n, S, S), moved to their corners in ones of (n, 1, H, W); outside of them the edge goes on."""
+    """Return images (n, 1, H, W) with small images, (n, S, S), placed at their corners.
+
+    Outside of a small image its edge pixels are repeated.
+    """
     down, across = (
         (torch.arange(size, device=small.device) - corners[:, axis : axis + 1]).clamp(0, small.shape[-1] - 1)
         for axis, size in enumerate((height, width))
@@ -182,10 +194,10 @@ def placed(small: Tensor, corners: Tensor, height: int, width: int) -> Tensor:
 
 @lru_cache(maxsize=32)
 def shapes(of_sides: tuple[int, ...], device: torch.device) -> Tensor:
-    """The shape of a square's change for each side, (len(of_sides), 2, S, S), at norm 1: as it is, and turned.
+    """Return the shape of a square's change for each side, as it is and turned, (len(of_sides), 2, S, S), at norm 1.
 
-    Zero beyond the side. The left half is the shape of a rectangle, the right that of another, inverted: equation 2 of
-    the paper and what follows it.
+    It is zero beyond the side. The left half is the shape of a rectangle, the right half that of another, inverted:
+    equation 2 of the paper and what follows it.
     """
     largest = max(of_sides)
     table = torch.zeros(len(of_sides), 2, largest, largest)
@@ -198,7 +210,10 @@ def shapes(of_sides: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def rectangle(height: int, width: int) -> Tensor:
-    """Steps that rise to the middle, (height, width), height the greater: each a rectangle within the last."""
+    """Return (height, width) values that rise to the middle in steps, each a rectangle inside the last.
+
+    ``height`` is at least ``width``.
+    """
     middle = height // 2
     away = torch.maximum(
         (torch.arange(height) - middle).abs().unsqueeze(1), (torch.arange(width) - width // 2).abs().unsqueeze(0)

@@ -1,4 +1,4 @@
-"""Corruptions that a camera, the weather or a network makes: attacks that need forwards only.
+"""Corruptions as a camera, the weather or a network makes them: attacks that need forwards only.
 
 Source: Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations",
 ICLR 2019. This file is plain data and imports no torch.
@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_robustness.evaluate.attacks.base import AttackSpec
 
-#: Where the class of each kind is.
+#: Module and class of each kind of corruption.
 _CLASSES = {
     "gaussian_noise": "noise:GaussianNoise",
     "shot_noise": "noise:ShotNoise",

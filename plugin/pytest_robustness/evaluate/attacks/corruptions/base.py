@@ -1,4 +1,7 @@
-"""What every corruption is: a pure function of an image's 8-bit pixels, a severity and numbers drawn for that image."""
+"""The base of all corruptions.
+
+A corruption is a pure function of an image's 8-bit pixels, a severity and numbers drawn for that image.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,25 @@ from pytest_robustness.evaluate.attacks.rows import Rows
 
 #: (n, C, H, W), 0 to 255.
 Levels = NDArray[np.uint8]
-#: (n, C, H, W) float64 in units of a level; what is below 0 or above 255 is cut.
+#: (n, C, H, W) float64 in units of a level; values below 0 or above 255 are cut off.
 Values = NDArray[np.float64]
 #: (n, count) float32 in [0, 1).
 Draws = NDArray[np.float32]
 
 WHITE = 255
-#: Added before values are cut down to whole levels: a value that is whole but for rounding stays what it is.
+#: Added before values are cut down to whole levels, so that a value that is whole except for rounding keeps its level.
 GUARD = 1e-6
-#: Values that are computed at once.
+#: How many values are computed at once.
 CHUNK = 2**15
 DIGITS = 16
 
 
 class Corruption(ABC):
-    """A corruption of one kind, looked at once: fooled or not.
+    """Corrupts images in one way, as an attack whose only candidate is looked at once.
 
     Images are rounded to 8 bits before and cut down to 8 bits afterwards, as in the published data sets. All is
-    computed on the CPU, in float64, so that the pixels are the same on every device; what processors, thread counts
-    and libraries round differently there is about 1e-12 of a level, and the cut hides it.
+    computed on the CPU, in float64, so that the pixels are the same on every device. Processors, thread counts and
+    libraries still round differently by about 1e-12 of a level, which the cut hides.
 
     Args:
         severity: 1 (weak) to 5 (strong).
@@ -52,15 +55,15 @@ class Corruption(ABC):
         self.severity = severity
 
     def of_shape(self, shape: Sequence[int]) -> dict[str, str]:
-        """Return what of the protocol follows from the shape of the images: which table severities are of."""
+        """Return the part of the protocol that follows from the images' shape: the table that severities refer to."""
         return {"table": table_of(shape)}
 
     def digest(self, image: Tensor) -> str:
-        """Return what identifies the pixels of an answer: another library may round them otherwise."""
+        """Return a digest of an answer's pixels, because another library may round them differently."""
         return pixel_digest(image)
 
     def count(self, shape: Sequence[int]) -> int:
-        """Return how many numbers an image of shape (C, H, W) needs."""
+        """Return how many random numbers an image of shape (C, H, W) needs."""
         return 0
 
     def together(self, shape: Sequence[int]) -> int:
@@ -71,12 +74,15 @@ class Corruption(ABC):
     def apply(self, levels: Levels, constants: Constants, drawn: Draws) -> Values | Levels:
         """Return corrupted images, each from its own pixels and its own row of ``drawn`` alone.
 
-        No operation may round an image otherwise beside others than alone: additions, multiplications, divisions and
-        gathers may run over all of them, anything else runs image by image.
+        An operation must round an image in the same way whether it is computed alone or with others. Additions,
+        multiplications, divisions and gathers may run over all images; anything else has to run image by image.
         """
 
     def corrupted(self, levels: Levels, drawn: Draws) -> Levels:
-        """Return 8-bit images (n, C, H, W), C of 1 or 3, corrupted; ``drawn`` is (n, ``count``) in [0, 1)."""
+        """Corrupt 8-bit images (n, C, H, W) with 1 or 3 channels; ``drawn`` is (n, ``count``) in [0, 1).
+
+        Raises RobustnessError for another number of channels.
+        """
         shape = levels.shape[1:]
         if shape[0] not in (1, 3):
             raise RobustnessError(f"{self.kind}: images have {shape[0]} channels, and a corruption is of 1 or 3")
@@ -108,7 +114,7 @@ def levels_of(images: Tensor) -> Levels:
 
 
 def whole_levels(values: Values | Levels) -> Levels:
-    """Cut to 0..255 and down to whole levels, as the published data sets are: 17.9 is 17."""
+    """Cut values to 0..255 and down to whole levels, as in the published data sets: 17.9 becomes 17."""
     if values.dtype == np.uint8:
         return values  # type: ignore[return-value]
     return (values.clip(0, WHITE) + GUARD).astype(np.uint8)

@@ -14,18 +14,18 @@ from pytest_robustness.evaluate.attacks.corruptions.base import Corruption, Draw
 from pytest_robustness.evaluate.attacks.corruptions.filters import Filter, Kernel, gaussian
 from pytest_robustness.evaluate.attacks.corruptions.tables import Constants
 
-#: A Gaussian is cut off at so many standard deviations.
+#: How many standard deviations from its middle a Gaussian is cut off.
 TRUNCATE = 4.0
-#: Reach of the grid on which the disk of a lens is drawn, where it is no larger.
+#: Reach of the grid on which the disk of a lens is drawn, unless the disk is larger.
 DISK = 8
-#: A motion's direction is at most so many degrees off the horizontal.
+#: The largest angle between a motion's direction and the horizontal, in degrees.
 SLANT = 45.0
 
 
 class GaussianBlur(Corruption):
-    """Weight the pixels around each by a Gaussian of the standard deviation given, in pixels.
+    """Blur an image by a Gaussian with the given standard deviation, in pixels.
 
-    Beyond its edge an image goes on as its last pixel.
+    Beyond its edge an image is continued with its last pixel.
     """
 
     kind = "gaussian_blur"
@@ -34,23 +34,23 @@ class GaussianBlur(Corruption):
         (sigma,) = constants
         height, width = levels.shape[2:]
         down, across = _weights(height, sigma), _weights(width, sigma).T
-        # each image in memory of its own: where it begins decides how a product of matrices is rounded
+        # each image in memory of its own, because its address decides how a product of matrices is rounded
         images = (torch.from_numpy(image).double() for image in levels)
         return np.stack([torch.matmul(down, image @ across).numpy() for image in images])
 
 
 @lru_cache(maxsize=16)
 def _weights(size: int, sigma: float) -> Tensor:
-    """Return (size, size): the weights of the pixels of a line in each blurred one."""
+    """Return (size, size) weights: row i has those of a line's pixels in its blurred pixel i."""
     reach = int(TRUNCATE * sigma + 0.5)
     places, weights = np.arange(size), np.zeros((size, size))
     for offset, weight in zip(range(-reach, reach + 1), gaussian(reach, sigma), strict=True):
-        weights[places, np.clip(places + offset, 0, size - 1)] += weight  # each row once: nothing is lost
+        weights[places, np.clip(places + offset, 0, size - 1)] += weight  # each row once: no weight is lost
     return torch.from_numpy(weights)
 
 
 class DefocusBlur(Corruption):
-    """Weight the pixels around each by a disk of the radius given first, whose edge is blurred by the second.
+    """Blur an image by a disk. The first constant is its radius, the second the blur of the disk's edge.
 
     Beyond its edge an image is mirrored.
     """
@@ -71,8 +71,8 @@ def _lens(radius: float, edge: float, height: int, width: int) -> Filter:
 def disk(radius: float, edge: float) -> Kernel:
     """Return the weights of a disk whose edge is blurred by a Gaussian of standard deviation ``edge``, in pixels.
 
-    As published: a small disk on a grid of 17 x 17, blurred over 3 x 3, a large one on a grid that just holds it,
-    blurred over 5 x 5. The grid is mirrored at its own edge, too.
+    It is made as published. A small disk is drawn on a grid of 17 x 17 and blurred over 3 x 3. A large one is drawn on
+    a grid that just holds it and blurred over 5 x 5. The grid, too, is mirrored at its own edge.
     """
     reach, near = (DISK, 1) if radius <= DISK else (math.ceil(radius), 2)
     line = np.arange(-reach, reach + 1)
@@ -86,11 +86,12 @@ def disk(radius: float, edge: float) -> Kernel:
 
 
 class MotionBlur(Corruption):
-    """Smear an image along a line whose direction, at most 45 degrees off the horizontal, is drawn.
+    """Smear an image along a line with a random direction, at most 45 degrees off the horizontal.
 
-    The line is twice the radius, given first, long; the weights along it are half a Gaussian of the standard deviation
-    given second, cut off where that is negligible. Beyond its edge an image goes on as its last pixel. The published
-    data sets were made by another program's motion blur, and these pixels are not equal to theirs.
+    The first constant is a radius, and the line is twice as long. The weights along it are half a Gaussian whose
+    standard deviation is the second constant, cut off where they are negligible. Beyond its edge an image is continued
+    with its last pixel. The published data sets were made by another program's motion blur, and these pixels are not
+    equal to theirs.
     """
 
     kind = "motion_blur"
@@ -109,7 +110,7 @@ class MotionBlur(Corruption):
 def smear(radius: int, sigma: float, angle: float) -> Kernel:
     """Return the weights, of sum 1, of a motion at an angle in radians.
 
-    Points on the line are one pixel apart; the weight of a point between pixels is shared by the four around it.
+    Points on the line are one pixel apart. The weight of a point between pixels is shared by the four around it.
     """
     reach = min(2 * radius, int(TRUNCATE * sigma + 0.5))
     side = 2 * reach + 1

@@ -9,9 +9,9 @@ from pytest_robustness.evaluate.attacks.corruptions.tables import Constants
 
 
 class Brightness(Corruption):
-    """Raise the value of HSV, the largest of a pixel's channels, by what is given in units of [0, 1].
+    """Raise the value of HSV, the largest of a pixel's channels, by the given constant in units of [0, 1].
 
-    At the same hue and saturation a pixel's channels stay in proportion; black becomes grey.
+    Hue and saturation stay, so a pixel's channels stay in proportion. Black becomes grey.
     """
 
     kind = "brightness"
@@ -27,8 +27,8 @@ class Brightness(Corruption):
 class Saturate(Corruption):
     """Multiply the saturation of HSV by the first constant, add the second, and cut it to [0, 1].
 
-    Saturation is ``1 - min / max`` over a pixel's channels; at the same hue and value each channel's distance to the
-    value is in proportion to it. A grey pixel, which has no hue, counts as red.
+    Saturation is ``1 - min / max`` over a pixel's channels. At the same hue and value each channel's distance to the
+    value is proportional to it. A grey pixel, which has no hue, counts as red.
     """
 
     kind = "saturate"
@@ -47,7 +47,7 @@ class Saturate(Corruption):
 
 
 class Contrast(Corruption):
-    """Bring each value nearer to its channel's mean over the image, to the share of its distance that is given."""
+    """Multiply each value's distance to its channel's mean over the image by the given share."""
 
     kind = "contrast"
 

@@ -1,4 +1,4 @@
-"""Corruptions of storing and sending an image; these need Pillow."""
+"""Corruptions that come from storing and sending an image; they need Pillow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_robustness.evaluate.attacks.corruptions.tables import Constants
 
 
 class _OfPillow(Corruption):
-    """A corruption of one picture of Pillow. Raises RobustnessError where Pillow is missing."""
+    """Corrupts images one by one with Pillow. Raises RobustnessError when Pillow is missing."""
 
     def __init__(self, severity: int = 3) -> None:
         super().__init__(severity)
@@ -34,7 +34,7 @@ class _OfPillow(Corruption):
 
 
 class Pixelate(_OfPillow):
-    """Make the image smaller, to the share of its sides that is given, and as large as before again."""
+    """Shrink an image's sides to the given share, and enlarge it to its old size again."""
 
     kind = "pixelate"
 
@@ -46,7 +46,7 @@ class Pixelate(_OfPillow):
 
 
 class JPEGCompression(_OfPillow):
-    """Store the image as JPEG at the quality given, and read it again."""
+    """Store an image as JPEG at the given quality, and read it again."""
 
     kind = "jpeg_compression"
 

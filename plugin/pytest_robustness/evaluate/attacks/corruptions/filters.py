@@ -1,4 +1,4 @@
-"""Weighted sums over the pixels around each, for kernels of any shape."""
+"""Filters: weighted sums over the pixels around each pixel, for kernels of any shape."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 #: (2 reach + 1, 2 reach + 1) weights.
 Kernel = NDArray[np.float64]
-#: How an image goes on beyond its edge: mirrored at its last pixel, or as its last pixel.
+#: How an image is continued beyond its edge: mirrored at its last pixel, or with its last pixel.
 Border = Literal["reflect", "edge"]
 
-#: Of a weight: a thousand of these together are less than a millionth of a level.
+#: Weights up to this one are dropped. A thousand of them together change less than a millionth of a level.
 NEGLIGIBLE = 1e-12
-#: Weights that are summed up one by one sooner than by Fourier transforms.
+#: Up to this number of weights, summing up one by one is faster than Fourier transforms.
 FEW = 12
 
 
@@ -27,14 +27,14 @@ def gaussian(reach: int, sigma: float) -> NDArray[np.float64]:
 
 
 class Filter:
-    """A kernel, ready to be applied to images of one size.
+    """Applies a kernel to images of one size.
 
-    Few weights are summed up one by one. More are applied by Fourier transforms; these go around at the edges, which
+    Few weights are summed up one by one. More are applied by Fourier transforms. These wrap around at the edges, which
     spoils only values that are cut away.
 
     Args:
-        kernel: square, of an odd side; weights too small to show are dropped.
-        height, width: of the images.
+        kernel: square weights with an odd side; negligible ones are dropped.
+        height, width: size of the images.
     """
 
     def __init__(self, kernel: Kernel, height: int, width: int) -> None:
@@ -49,7 +49,7 @@ class Filter:
             self._spectrum = np.fft.rfft2(self._kernel, self._size)
 
     def __call__(self, image: NDArray[np.uint8], border: Border) -> NDArray[np.float64]:
-        """Return an image (C, H, W), convolved with the kernel."""
+        """Return an image (C, H, W) convolved with the kernel."""
         reach, height, width = self._reach, self._height, self._width
         rows, columns = _around(height, reach, border), _around(width, reach, border)
         wide = image.take(rows, axis=1).take(columns, axis=2).astype(np.float64)
@@ -65,13 +65,13 @@ class Filter:
 
 @lru_cache(maxsize=32)
 def _around(size: int, reach: int, border: Border) -> NDArray[np.intp]:
-    """Return the pixels of a line that stand at ``-reach`` to ``size + reach - 1``."""
+    """Return which pixels of a line stand at the places ``-reach`` to ``size + reach - 1``."""
     return np.pad(np.arange(size), reach, border)
 
 
 @lru_cache(maxsize=256)
 def _fast(size: int) -> int:
-    """Return the least number from ``size`` on that has no prime factor above 5: transforms of it are fast."""
+    """Return the least number from ``size`` on that has no prime factor above 5, because such transforms are fast."""
     while True:
         rest = size
         for factor in (2, 3, 5):

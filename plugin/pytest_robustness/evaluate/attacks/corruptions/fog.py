@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from pytest_robustness.evaluate.attacks.corruptions.base import WHITE, Corruption, Draws, Levels, Values
 from pytest_robustness.evaluate.attacks.corruptions.tables import Constants
 
-#: Of the heights that are drawn at the coarsest step; only ratios matter, heights are scaled to [0, 1] in the end.
+#: Sets the size of the heights that are drawn at the coarsest step. Only ratios matter, because heights are scaled to
+#: [0, 1] in the end.
 COARSEST = 100.0
 
 
 class Fog(Corruption):
-    """Add a cloud of the thickness given first, then scale so that the image's largest value stays the largest.
+    """Add a cloud, then scale the image so that its largest value stays the largest.
 
-    The second constant says by how much finer detail is weaker.
+    The first constant is the cloud's thickness. The second says by how much finer detail is weaker.
     """
 
     kind = "fog"
@@ -36,17 +37,17 @@ class Fog(Corruption):
 
 
 def _side(shape: Sequence[int]) -> int:
-    """The smallest power of two that is at least as large as height and width."""
+    """Return the smallest power of two that is at least as large as height and width."""
     return 1 << (max(shape[-2:]) - 1).bit_length()
 
 
 def clouds(drawn: Draws, side: int, decay: float) -> NDArray[np.float64]:
-    """Return (n, side, side) heights in [0, 1] of landscapes that go on at the opposite edge.
+    """Return (n, side, side) heights in [0, 1] of landscapes that continue at the opposite edge.
 
-    By midpoint displacement: the middle of each square gets the mean of its corners and a random height, then the
-    middle of each edge that of its two ends and the two middles beside it; again with squares of half the side and
-    random heights smaller by ``decay`` squared. Only sums and products of whole arrays: an image's cloud does not
-    depend on the others.
+    They are made by midpoint displacement. The middle of each square gets the mean of its corners and a random height.
+    Then the middle of each edge gets the mean of its two ends and the two middles beside it and a random height. This
+    is repeated with squares of half the side and random heights smaller by ``decay`` squared. Only sums and products of
+    whole arrays are used, so an image's cloud does not depend on the others.
 
     Source: Fournier, Fussell and Carpenter, "Computer Rendering of Stochastic Models", CACM 1982, in the variant with
     squares and diamonds.

@@ -1,4 +1,4 @@
-"""Noise of a sensor and of bad pixels."""
+"""Corruptions by noise of a sensor and by bad pixels."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 from pytest_robustness.evaluate.attacks.corruptions.base import WHITE, Corruption, Draws, Levels, Values
 from pytest_robustness.evaluate.attacks.corruptions.tables import Constants
 
-#: Equally likely intervals into which a normal number falls.
+#: Number of equally likely intervals into which a normal number falls.
 INTERVALS = 2**16
-#: Intervals of equal length for which the number of photons is looked up.
+#: Number of intervals of equal length for which the number of photons is looked up.
 BUCKETS = 512
-#: Draws are multiples of 2**-24; this puts them into the middle.
+#: Added to draws, which are multiples of 2**-24, to put each into the middle of its step.
 HALF = 2.0**-25
 
 
 class _Noise(Corruption):
-    """One draw for each value of an image."""
+    """Draws one random number for each value of an image."""
 
     def count(self, shape: Sequence[int]) -> int:
         return math.prod(shape)
 
 
 class GaussianNoise(_Noise):
-    """Add a normal number, of the standard deviation given in units of [0, 1], to each value."""
+    """Add a normal number to each value. The constant is its standard deviation, in units of [0, 1]."""
 
     kind = "gaussian_noise"
 
@@ -39,7 +39,7 @@ class GaussianNoise(_Noise):
 
 
 class SpeckleNoise(_Noise):
-    """Add to each value itself times a normal number of the standard deviation given."""
+    """Add to each value itself times a normal number with the given standard deviation."""
 
     kind = "speckle_noise"
 
@@ -49,7 +49,7 @@ class SpeckleNoise(_Noise):
 
 
 class ImpulseNoise(_Noise):
-    """Make a share of the values, as given, white or black: half of them each."""
+    """Make the given share of the values white or black, half of them each."""
 
     kind = "impulse_noise"
 
@@ -61,7 +61,7 @@ class ImpulseNoise(_Noise):
 
 
 class ShotNoise(_Noise):
-    """Count the photons of each value: a Poisson number whose mean at white is given, in units of that mean."""
+    """Replace each value by a Poisson number of photons. The constant is the mean number at white."""
 
     kind = "shot_noise"
 
@@ -73,8 +73,8 @@ class ShotNoise(_Noise):
 def normal(drawn: Draws) -> NDArray[np.float64]:
     """Return a standard normal number for each draw, in the draws' shape, by the inverse of its distribution.
 
-    It is the median of the one of 65,536 equally likely intervals that the draw falls into: at most 4.3 in size.
-    Looked up and not computed, so that no number depends on where among the others it lies.
+    It is the median of that one of 65,536 equally likely intervals that the draw falls into, at most 4.3 in size. It is
+    looked up and not computed, so that no number depends on its place among the others.
     """
     return _medians().take((drawn * np.float32(INTERVALS)).astype(np.intp))
 
@@ -88,8 +88,9 @@ def _medians() -> NDArray[np.float64]:
 def poisson(levels: Levels, drawn: Draws, photons: int) -> NDArray[np.int64]:
     """Return a Poisson number of mean ``photons * level / 255`` for each level, by the inverse of its distribution.
 
-    It is the number of chances that are at most the draw, and at most ``photons``: more are white anyway. Nearly always
-    that follows from the table alone, where both ends of the draw's interval have the same number.
+    It is the number of cumulative probabilities that are at most the draw, and at most ``photons``, because more are
+    white anyway. Nearly always it follows from the table alone, when both ends of the draw's interval have the same
+    number.
     """
     chances, known = _poisson(photons)
     uniform = drawn.ravel().astype(np.float64)
@@ -103,10 +104,10 @@ def poisson(levels: Levels, drawn: Draws, photons: int) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=8)
 def _poisson(photons: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return all levels' chances, and how many of them are at most each end of an interval.
+    """Return the cumulative probabilities of all levels, and how many of them are at most each end of an interval.
 
-    The chances of at most 0, 1, ... ``photons`` - 1 photons stand in one ascending row for all levels, each with its
-    level added; so do the ends of every level's intervals.
+    The probabilities of at most 0, 1, ... ``photons`` - 1 photons stand in one ascending row for all levels, each with
+    its level added. The ends of every level's intervals are arranged in the same way.
     """
     level = np.arange(WHITE + 1.0)[:, None]
     mean = level * (photons / WHITE)

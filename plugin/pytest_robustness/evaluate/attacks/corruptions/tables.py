@@ -1,4 +1,4 @@
-"""How strong each corruption is at severities 1 to 5, for small and for large images.
+"""Tables of how strong each corruption is at severities 1 to 5, for small and for large images.
 
 Source: Hendrycks and Dietterich, ICLR 2019, and the data sets published with it: the table "cifar" made CIFAR-10-C,
 the table "imagenet" made ImageNet-C.
@@ -10,21 +10,21 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 Table = Literal["cifar", "imagenet"]
-#: What a kind is given at one severity; what it means is said where the kind is.
+#: The numbers a kind of corruption is given at one severity. The kind's class says what they mean.
 Constants = tuple[float, ...]
 
-#: Images whose larger side has at most this many pixels are under the table "cifar".
+#: Images whose larger side has at most this many pixels use the table "cifar".
 SMALL = 64
 SEVERITIES = range(1, 6)
 
 
 def table_of(shape: Sequence[int]) -> Table:
-    """Return the name of the table for images of this shape, (..., H, W): by the larger side."""
+    """Return the name of the table for images of this shape, (..., H, W), by the larger side."""
     return "cifar" if max(shape[-2:]) <= SMALL else "imagenet"
 
 
 def constants_of(kind: str, severity: int, table: Table) -> Constants:
-    """Return what a kind of corruption is given at a severity from 1 to 5."""
+    """Return the constants of a kind of corruption at a severity from 1 to 5."""
     return TABLES[table][kind][severity - 1]
 
 

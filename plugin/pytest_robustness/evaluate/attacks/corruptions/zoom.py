@@ -1,4 +1,4 @@
-"""Blur of a camera that is moved towards its subject."""
+"""Zoom blur, as of a camera that is moved towards its subject."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from torch.nn.functional import interpolate
 from pytest_robustness.evaluate.attacks.corruptions.base import Corruption, Draws, Levels, Values
 from pytest_robustness.evaluate.attacks.corruptions.tables import Constants
 
-#: Planes are enlarged side by side, so many or a multiple, so that each is computed by the same instructions.
+#: Planes are enlarged side by side in multiples of this number, so that each is computed by the same instructions.
 WIDTH = 8
 
 
 class ZoomBlur(Corruption):
     """Take the mean of an image and of itself enlarged by factors from 1 to below the first constant.
 
-    The second is the step between factors. The image enlarged by 1 counts beside the image itself, as published.
+    The second constant is the step between factors. The image enlarged by 1 counts in addition to the image itself, as
+    published.
     """
 
     kind = "zoom_blur"
@@ -44,14 +45,14 @@ class ZoomBlur(Corruption):
 def enlarged(planes: Tensor, factor: float) -> Tensor:
     """Return the middle of planes (n, H, W), enlarged to their size.
 
-    A part of at least the size divided by the factor is cut out, enlarged so that the middles of its outer pixels are
-    those of the outer pixels of the result, with straight lines between pixels, and cut to the planes' size.
+    A part of at least the size divided by the factor is cut out. It is enlarged by linear interpolation, so that the
+    middles of its outer pixels are those of the outer pixels of the result. Then it is cut to the planes' size.
     """
     height, width = planes.shape[1:]
     part = [math.ceil(size / factor) for size in (height, width)]
     top, left = (height - part[0]) // 2, (width - part[1]) // 2
     cut = planes[None, :, top : top + part[0], left : left + part[1]]
-    cut = cut.contiguous(memory_format=torch.channels_last)  # or the planes are enlarged one by one
+    cut = cut.contiguous(memory_format=torch.channels_last)  # else the planes are enlarged one by one
     size = [round(side * factor) for side in part]
     large = interpolate(cut, size=size, mode="bilinear", align_corners=True)[0]
     top, left = (size[0] - height) // 2, (size[1] - width) // 2

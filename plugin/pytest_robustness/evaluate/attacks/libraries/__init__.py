@@ -1,1 +1,1 @@
-"""Attacks of other libraries, one file each: what is known of them, and how they are called."""
+"""Attacks of other libraries, one module each: what is known of them, and how they are called."""

@@ -17,17 +17,21 @@ from pytest_robustness.evaluate.attacks.libraries.base import AttackLibrary, Bat
 from pytest_robustness.evaluate.attacks.libraries.specs import ALL, NORM, counted, smallest, watched
 
 STEP = ("relative_step_size", "absolute_step_size")
-#: Parameters that are a norm or a radius under another name, and a radius that is none of a ball.
+#: Parameters that are a norm under another name, and one called eps that is no radius of a ball.
 RENAMED = {("alma", "distance"): "norm", ("tr", "p"): "norm", ("tr", "eps"): "region"}
 
 
 def _pgd(parameters: Mapping[str, Any]) -> int | None:
-    """Another restart is made of some rows only."""
+    """Return the budget of PGD. Returns None with several restarts, because later ones attack some rows only."""
     return int(parameters["steps"]) if parameters["restarts"] == 1 else None
 
 
 def _apgd(parameters: Mapping[str, Any]) -> int | None:
-    """It looks at its start, too. With ``best_loss`` it takes 100 steps, whatever it is told."""
+    """Return the budget of APGD, which has one more evaluation at its start.
+
+    Returns None with several restarts, with ``use_large_reps``, and with ``best_loss``, with which it always takes 100
+    steps.
+    """
     once = parameters["n_restarts"] == 1 and not parameters["use_large_reps"] and not parameters["best_loss"]
     return (int(parameters["n_iter"]) + 1) * int(parameters["eot_iter"]) if once else None
 
@@ -55,7 +59,7 @@ SPECS: Mapping[str, AttackSpec] = {
 
 
 class AdvLib(AttackLibrary):
-    """Functions of a model, images, labels and parameters."""
+    """Calls adv-lib's attacks, which are functions of a model, images, labels and parameters."""
 
     name, distribution, extra = "adv_lib", "adv-lib", "adv-lib"
     hidden = frozenset({"callback", "penalty", "return_targets", "return_unsuccessful", "starting_points"})
@@ -86,7 +90,7 @@ class AdvLib(AttackLibrary):
 
 
 def _latin(letter: str) -> str:
-    """A Greek letter by its name; epsilon is a radius, and everywhere called eps."""
+    """Return a letter, or a Greek letter's name. Epsilon becomes eps, the name of a radius everywhere else."""
     if letter.isascii():
         return letter
     word = unicodedata.name(letter).rpartition(" ")[2].lower()

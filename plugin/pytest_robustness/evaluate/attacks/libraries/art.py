@@ -14,7 +14,7 @@ from pytest_robustness.evaluate.attacks.libraries.base import AttackLibrary, Bat
 from pytest_robustness.evaluate.attacks.libraries.specs import ALL, counted, smallest, watched
 
 STEP = ("eps_step",)
-#: Attacks whose labels are targets: without any they draw some.
+#: Attacks that take labels as targets. They get no labels, and then draw targets themselves.
 TARGETS = frozenset({"SaliencyMapMethod"})
 
 
@@ -54,13 +54,13 @@ SPECS: Mapping[str, AttackSpec] = {
 
 
 class Art(AttackLibrary):
-    """Classes that are called with ART's own wrapper of a model, and work on arrays.
+    """Calls ART's attacks, which are classes that take ART's own wrapper of a model and work on arrays.
 
-    Nothing is trained: the wrapper is given no optimiser, and the loss that gradients are of.
+    The wrapper is given the loss that gradients are of. It gets no optimiser, because nothing is trained.
     """
 
     name, distribution, extra = "art", "adversarial-robustness-toolbox", "art"
-    #: Objects, radii that are not the one given, and SimBA's ``attack``, which is a key of suites.
+    #: Objects of the library, other radii than the suite's, and SimBA's ``attack``, which is a key of suites.
     hidden = frozenset(
         {
             "adv_criterion",
@@ -87,7 +87,7 @@ class Art(AttackLibrary):
         import torch
 
         images = batch.images
-        with torch.cuda.device(images.device) if images.is_cuda else nullcontext():  # it uses the current one
+        with torch.cuda.device(images.device) if images.is_cuda else nullcontext():  # ART uses the current device
             classifier = self.module(".estimators.classification").PyTorchClassifier(
                 _in_dtype(batch.model, images.dtype),
                 torch.nn.CrossEntropyLoss(),
@@ -103,7 +103,10 @@ class Art(AttackLibrary):
 
 
 def _in_dtype(model: Any, dtype: Any) -> Any:
-    """The model as a module that takes images of any precision: some attacks of ART draw theirs in float64."""
+    """Return the model as a module that takes images of any precision.
+
+    Some of ART's attacks draw their images in float64.
+    """
     from torch import Tensor, nn
 
     class InDtype(nn.Module):

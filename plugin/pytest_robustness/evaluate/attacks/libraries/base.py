@@ -1,4 +1,4 @@
-"""What all libraries of attacks have in common: specs as data, and one way to call an attack on a batch."""
+"""The base of all libraries of attacks: specs as data, and one way to call an attack on a batch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """What an attack is called with: a model, images (n, C, H, W) in [0, 1] and labels (n,)."""
+    """Holds what an attack is called with: a model, images (n, C, H, W) in [0, 1] and labels (n,)."""
 
     model: Any
     images: Tensor
@@ -29,7 +29,7 @@ class Batch:
 
     @cached_property
     def classes(self) -> int:
-        """How many logits the model has, by a forward that a meter does not see."""
+        """Return how many logits the model has, by a forward that a meter does not count."""
         import torch
 
         with torch.no_grad():
@@ -42,7 +42,7 @@ class Batch:
         return int(torch.randint(2**31 - 1, ()))
 
 
-#: Parameters that are no choice: what a library's attack is told, where it asks for it.
+#: Parameters that a suite cannot choose, and the values that an attack gets when it has them.
 FIXED: Mapping[str, Callable[[Batch], Any]] = {
     "targeted": lambda batch: False,
     "verbose": lambda batch: False,
@@ -52,21 +52,21 @@ FIXED: Mapping[str, Callable[[Batch], Any]] = {
     "num_classes": lambda batch: batch.classes,
 }
 SEED = "seed"
-#: What a suite can say; None is the default of many parameters that it may.
+#: Types of the values that a suite can give. None is among them as the default of many parameters that it may set.
 PLAIN = (bool, int, float, str, type(None))
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True)
 class Factory:
-    """A library's attack: called with a model and parameters, it gives what is called with images and labels."""
+    """Builds a library's attack: called with a model and parameters, returns a function of images and labels."""
 
     library: AttackLibrary
     name: str
 
     @cached_property
     def __signature__(self) -> inspect.Signature:
-        """The model, and every parameter that a suite may set."""
+        """Return the signature of a call: the model and every parameter that a suite may set."""
         model = inspect.Parameter("model", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         return inspect.Signature([model, *self.library.parameters(self.name)])
 
@@ -79,12 +79,12 @@ class Factory:
 
 
 class AttackLibrary(ABC):
-    """A library of attacks.
+    """Finds and calls the attacks of one library.
 
     Attributes:
-        name: the module's, and the prefix in a suite: ``name:ATTACK``.
+        name: the module's name, and the prefix in a suite: ``name:ATTACK``.
         distribution: the package's name.
-        extra: of this package, which installs it.
+        extra: the extra of this package that installs it.
         specs: what is known of its attacks, by their names in the library.
         hidden: parameters that a suite cannot set, beside ``FIXED``: objects of the library.
     """
@@ -97,40 +97,40 @@ class AttackLibrary(ABC):
 
     @abstractmethod
     def find(self, name: str) -> Callable[..., Any] | None:
-        """Return the library's own class or function, or None; imports the library."""
+        """Import the library and return its own class or function. Returns None when it has none of this name."""
 
     @abstractmethod
     def run(self, name: str, batch: Batch, parameters: Mapping[str, Any], eps: float | None) -> Any:
-        """Attack a batch, whose images and labels may be changed in place.
+        """Attack a batch, whose images and labels may be changed in place, and return the adversarial images.
 
         Args:
-            name: of the attack.
-            batch: what is attacked.
+            name: the attack's name in the library.
+            batch: the batch that is attacked.
             parameters: by the library's own names, those of ``FIXED`` among them.
-            eps: the suite's radius, also where the library asks for it in another place.
+            eps: the suite's radius, which some libraries take elsewhere than among the parameters.
         """
 
     def first(self, name: str) -> int:
-        """How many arguments of the library's class or function come before its parameters."""
+        """Return how many arguments of the library's class or function come before its parameters."""
         return 1
 
     def has_radius(self, name: str) -> bool:
-        """Whether the attack is told a radius where it is called, and not among its parameters."""
+        """Return whether the attack takes its radius when it is called, and not among its parameters."""
         return False
 
     def suite_name(self, name: str, parameter: str) -> str:
-        """What a suite calls a parameter of an attack."""
+        """Return the name by which a suite sets a parameter of an attack."""
         return parameter
 
     def norm(self, name: str, norm: str) -> Any:
-        """ "inf", "2" or "1" as the library spells it for an attack."""
+        """Return a norm, "inf", "2" or "1", as the library spells it for an attack."""
         return f"L{norm}"
 
     def spec(self, name: str) -> AttackSpec:
-        """Return what is known of an attack, without importing the library where there is something.
+        """Return what is known of an attack. The library is not imported when a table here has the attack.
 
-        Of one that is in the library and in no table here, nothing: its forwards are counted, and a suite has to say
-        its ball. Raises RobustnessError, naming similar ones, for one that is not in the library either.
+        Nothing is known of an attack that is in the library and in no table here: its forwards are counted, and a suite
+        has to declare its ball. Raises RobustnessError, which names similar attacks, for one that is in neither.
         """
         found = self.specs.get(name)
         installed = self._is_installed()
@@ -146,18 +146,21 @@ class AttackLibrary(ABC):
 
     @property
     def command(self) -> str:
-        """What installs the library."""
+        """Return the command that installs the library."""
         return f"pip install 'pytest-robustness[{self.extra}]'"
 
     def module(self, path: str = "") -> Any:
-        """Return a module of the library. Raises RobustnessError, with the command that installs it, without it."""
+        """Return a module of the library.
+
+        Raises RobustnessError, with the command that installs the library, when it cannot be imported.
+        """
         try:
             return import_module(f"{self.name}{path}")
         except ImportError as error:
             raise RobustnessError(f"attack: {self.missing(error)}") from None
 
     def missing(self, error: ImportError) -> str:
-        """Why the library could not be imported, and what to do."""
+        """Return why the library could not be imported, and what to do."""
         if not self._is_installed():
             return f"{self.name} is not installed: {self.command}"
         return f"{self.name} cannot be imported: {error}; {self.command}"
@@ -166,7 +169,7 @@ class AttackLibrary(ABC):
         """Attack a batch, with the suite's parameters."""
         signature = self._signature(name)
         parameters = {key: value(batch) for key, value in FIXED.items() if key in signature}
-        if SEED in signature and signature[SEED].default is None:  # it would be the time of day
+        if SEED in signature and signature[SEED].default is None:  # else the library would seed by the time of day
             parameters[SEED] = batch.seed()
         for theirs, ours in self._settable(name):
             if ours in given:
@@ -175,7 +178,10 @@ class AttackLibrary(ABC):
         return self.run(name, batch, parameters, given.get("eps"))
 
     def parameters(self, name: str) -> Iterator[inspect.Parameter]:
-        """What a suite may set, keyword-only, with the library's default; without one where it has to be given."""
+        """Yield the parameters that a suite may set, keyword-only, with the library's default.
+
+        A parameter that has to be given has no default.
+        """
         signature, spec = self._signature(name), self.specs.get(name)
         given = {group[0] for group in spec.required if len(group) == 1} if spec else set()
         shown = set()
@@ -188,7 +194,7 @@ class AttackLibrary(ABC):
         if "eps" not in shown and self.has_radius(name):
             yield _keyword("eps", inspect.Parameter.empty)
         elif "eps" not in shown and spec is not None and spec.distance is not None:
-            yield _keyword("eps", None)  # success then means one within it
+            yield _keyword("eps", None)  # success then means success within this radius
 
     def _signature(self, name: str) -> Mapping[str, inspect.Parameter]:
         found = self.find(name)
@@ -197,7 +203,7 @@ class AttackLibrary(ABC):
         return dict(list(inspect.signature(found).parameters.items())[self.first(name) :])
 
     def _settable(self, name: str) -> Iterator[tuple[str, str]]:
-        """The library's and the suite's name of each parameter that a suite may set."""
+        """Yield the library's and the suite's name of each parameter that a suite may set."""
         for theirs, parameter in self._signature(name).items():
             plain = parameter.default is parameter.empty or isinstance(parameter.default, PLAIN)
             seeded = theirs == SEED and parameter.default is None
@@ -207,7 +213,7 @@ class AttackLibrary(ABC):
     def _is_installed(self) -> bool:
         try:
             return find_spec(self.name) is not None
-        except ValueError:  # it is loaded, and does not say from where
+        except ValueError:  # raised for a loaded module without a spec
             return True
 
 

@@ -73,10 +73,10 @@ SPECS: Mapping[str, AttackSpec] = {
 
 
 class Foolbox(AttackLibrary):
-    """Classes of parameters, whose objects are called with a model, images, labels and a radius.
+    """Calls foolbox's attacks, which are built from parameters and called with a model, images, labels and a radius.
 
-    Of the answers the one that is clipped to the ball is taken. An attack that looks for the smallest perturbation is
-    given no radius: foolbox would stop as soon as it is below.
+    Of foolbox's answers the one that is clipped to the ball is taken. An attack that looks for the smallest
+    perturbation is given no radius, because foolbox would stop it as soon as the perturbation is below that.
     """
 
     name, distribution, extra = "foolbox", "foolbox", "foolbox"

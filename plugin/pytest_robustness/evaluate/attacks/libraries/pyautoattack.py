@@ -14,7 +14,7 @@ from pytest_robustness.evaluate.attacks.base import AttackSpec
 from pytest_robustness.evaluate.attacks.libraries.base import AttackLibrary, Batch
 from pytest_robustness.evaluate.attacks.libraries.specs import ALL, counted, watched
 
-#: Where a member's class lies, and what makes it that member; as in the standard set.
+#: Each member's class, and the parameters that make it that member, as in the standard set.
 MEMBERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "apgd-ce": ("autopgd_base:APGDAttack", {"loss": "ce"}),
     "apgd-dlr": ("autopgd_base:APGDAttack", {"loss": "dlr"}),
@@ -23,12 +23,15 @@ MEMBERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "fab-t": ("fab_pt:FABAttack_PT", {"targeted": True}),
     "square": ("square:SquareAttack", {"resc_schedule": False}),
 }
-#: Several members, each on what those before it left standing.
+#: Sets of several members, each of which attacks the images that those before it did not fool.
 SETS = ("standard", "plus", "rand")
 
 
 def _apgd(parameters: Mapping[str, Any]) -> int | None:
-    """It looks at its start, too; another restart is made of some rows only."""
+    """Return the budget of APGD, which has one more evaluation at its start.
+
+    Returns None with several restarts, because later ones attack some rows only, and with ``use_largereps``.
+    """
     once = parameters["n_restarts"] == 1 and not parameters["use_largereps"]
     return (int(parameters["n_iter"]) + 1) * int(parameters["eot_iter"]) if once else None
 
@@ -41,10 +44,10 @@ SPECS: Mapping[str, AttackSpec] = {
 
 
 class PyAutoAttack(AttackLibrary):
-    """The members' classes, which are called with a model, and the sets by AutoAttack itself.
+    """Calls AutoAttack's members through their own classes, and its sets through AutoAttack itself.
 
-    A member is not run through AutoAttack: that makes eight forwards of clean images before it, to check the model,
-    and traces the interpreter meanwhile.
+    A member is not run through AutoAttack, which first makes eight forwards of clean images to check the model and
+    traces the interpreter meanwhile.
     """
 
     name, distribution, extra = "pyautoattack", "pyautoattack", "pyautoattack"
@@ -76,7 +79,7 @@ class PyAutoAttack(AttackLibrary):
         auto.verbose = False
         for member in (auto.apgd_targeted, auto.fab):
             member.n_target_classes = min(member.n_target_classes, batch.classes - 1)
-        tracing = sys.gettrace()  # it sets one of its own, and takes everybody's away
+        tracing = sys.gettrace()  # AutoAttack sets its own and then removes whatever is set
         try:
             adversarial, _ = auto.run_standard_evaluation(batch.images, batch.labels, batch_size=len(batch.images))
         finally:

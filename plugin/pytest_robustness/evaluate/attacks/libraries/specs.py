@@ -1,4 +1,4 @@
-"""The kinds of attacks there are in libraries, as specs."""
+"""Specs of the kinds of attacks that libraries have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EPS, NORM = ("eps",), ("norm",)
 
 
 def watched(norm: Norm, budget: Budget, *required: tuple[str, ...], norms: tuple[Norm, ...] = ()) -> AttackSpec:
-    """An attack in a ball each of whose forwards is an iterate, a start or the clean image, with gradients."""
+    """Return the spec of a gradient attack in a ball whose every forward is an iterate, a start or the clean image."""
     return AttackSpec(
         "",
         forwards="candidates",
@@ -26,15 +26,18 @@ def watched(norm: Norm, budget: Budget, *required: tuple[str, ...], norms: tuple
 
 
 def counted(norm: Norm, *required: tuple[str, ...], norms: tuple[Norm, ...] = ()) -> AttackSpec:
-    """An attack in a ball some of whose forwards are no candidates: beyond the ball, of other sizes, of some rows."""
+    """Return the spec of an attack in a ball some of whose forwards are no candidates.
+
+    Such forwards are outside of the ball, of other sizes or of some rows only.
+    """
     return AttackSpec("", norm=norm, norms=norms, required=(EPS, *required))
 
 
 def smallest(distance: Norm | None = None, *required: tuple[str, ...], norms: tuple[Norm, ...] = ()) -> AttackSpec:
-    """An attack without a ball: it looks for the smallest perturbation in a norm, or for any."""
+    """Return the spec of an attack without a ball, which looks for the smallest perturbation in a norm, or for any."""
     return AttackSpec("", distance=distance, norms=norms, required=required)
 
 
 def one(parameters: Mapping[str, Any]) -> int:
-    """The budget of a single gradient."""
+    """Return the budget of an attack that takes a single gradient."""
     return 1

@@ -20,7 +20,10 @@ def _steps(parameters: Mapping[str, Any]) -> int:
 
 
 def _apgd(parameters: Mapping[str, Any]) -> int | None:
-    """It looks at its start, too; another restart is made of some rows only."""
+    """Return the budget of APGD, which has one more step's evaluations at its start.
+
+    Returns None with several restarts, because later ones attack some rows only.
+    """
     gradients = (int(parameters["steps"]) + 1) * int(parameters["eot_iter"])
     return gradients if parameters["n_restarts"] == 1 else None
 
@@ -66,7 +69,7 @@ SPECS: Mapping[str, AttackSpec] = {
 
 
 class Torchattacks(AttackLibrary):
-    """Classes that are called with a model, and objects that are called with images and labels."""
+    """Calls torchattacks' attacks, classes that take a model and whose objects are called with images and labels."""
 
     name, distribution, extra = "torchattacks", "torchattacks", "torchattacks"
     specs = SPECS
@@ -80,7 +83,7 @@ class Torchattacks(AttackLibrary):
 
     def run(self, name: str, batch: Batch, parameters: Mapping[str, Any], eps: float | None) -> Any:
         attack = getattr(self.module(), name)(batch.model, **parameters)
-        attack.set_device(batch.images.device)  # it looks at a parameter's, and a model may have none
+        attack.set_device(batch.images.device)  # else it takes that of a parameter, and a model may have none
         return attack(batch.images, batch.labels)
 
 
