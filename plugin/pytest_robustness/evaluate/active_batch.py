@@ -1,4 +1,7 @@
-"""The images of a case under an attack that treats each for itself: one batch, always full while images wait."""
+"""The active batch: the images of a case under an attack that treats each for itself.
+
+The batch is always full while images wait.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from pytest_robustness.evaluate.attacks.rows import RowAttack, Rows, index_of
 from pytest_robustness.evaluate.models.classifier import Frozen, padded
 from pytest_robustness.evaluate.runtime.errors import user_code
 
-#: The step at which an image was first fooled, of one that was not.
+#: Stands for the step at which an image was first fooled when it was never fooled.
 NEVER = -1
-#: What nothing leads back to the images of.
+#: The error for a model whose logits have no gradient at its input.
 NO_GRADIENT = (
     "the model gives no gradient for its input: no_grad, detach, argmax or a quantised operator stands between image "
     "and logits; attacks that need none can be made: Square, corruptions"
@@ -27,13 +30,13 @@ NO_GRADIENT = (
 
 @dataclass(frozen=True)
 class Answers:
-    """What an attack answered to some images, on the model's device, (n, ...) each.
+    """Holds an attack's answers to some images, on the model's device, (n, ...) each.
 
     Attributes:
-        place: int64, on the CPU: of the image in the batch's list.
+        place: int64, on the CPU, the image's place, one of the batch's ``places``.
         clean, adversarial: (n, C, H, W).
-        fooled: bool, by one plain forward of the answer.
-        first: int64, gradient evaluations before a candidate first fooled the model; ``NEVER``.
+        fooled: bool, whether the answer fooled the model in one plain forward.
+        first: int64, gradient evaluations before a candidate first fooled the model; ``NEVER`` when none did.
         forwards, gradients: int64, rows computed for the image; the look at its answer is one of the forwards.
     """
 
@@ -47,26 +50,27 @@ class Answers:
 
 
 class ActiveBatch:
-    """Runs an attack on images, at most ``capacity`` at a time; a finished image's place is taken by the next.
+    """Runs an attack on images, at most ``capacity`` at a time, and replaces each finished image by the next.
 
-    Every answer is looked at in one plain forward without gradients: what counts is what that one says. So an image's
-    result depends on the model, the attack, the label, the seed and its key, and not on which others there are.
+    Every answer is looked at in one plain forward without gradients, whose outcome is the one that counts. So an
+    image's result depends on the model, the attack, the label, the seed and its key, and not on the other images.
 
     Args:
-        attack: asked for candidates.
-        model: (n, C, H, W) in [0, 1] -> (n, K) logits.
-        load: of places, a slice of consecutive ones in ``places``: clean images (n, C, H, W), labels (n,), on the
-            device.
-        keys: of each place.
+        attack: the attack, which is asked for candidates.
+        model: takes (n, C, H, W) in [0, 1], returns (n, K) logits.
+        load: takes some of ``places`` and returns their clean images (n, C, H, W) and labels (n,), on the device.
+        keys: the key of each place.
         places: which images to attack, in this order.
-        seed: of the suite.
+        seed: the suite's seed.
         capacity: rows of a full batch.
-        row_floor: rows a forward has at least, by repeating some: smaller batches are not bit-equal to larger ones.
-        stops: whether an image is done when a candidate first fools the model; of an attack that minimises: never.
-        name: of the attack, for errors.
+        row_floor: the fewest rows of a forward, reached by repeating rows, because smaller batches are not bit-equal to
+            larger ones.
+        stops: whether an image is done when a candidate first fools the model; it never is with an attack that
+            minimises.
+        name: the attack's name, for errors.
 
     Attributes:
-        passes: forwards so far.
+        passes: number of forwards so far.
         rows, gradient_rows, padding: images computed in them, those of passes with a backward, and those that were
             only repeated to reach the floor.
     """
@@ -97,11 +101,11 @@ class ActiveBatch:
         self._rows: Rows | None = None
         self._unseen: list[Rows] = []
         self._sound: Tensor | None = None
-        self._made: dict[int, tuple[int, int]] = {}  # of earlier restarts: forwards and gradients by place
+        self._made: dict[int, tuple[int, int]] = {}  # by place, forwards and gradients of earlier restarts
         self.passes = self.rows = self.gradient_rows = self.padding = 0
 
     def advance(self, count: int) -> list[Answers]:
-        """Attack until ``count`` more images are done, or all; what they came to.
+        """Attack until ``count`` more images are done, or all, and return their answers.
 
         Raises RobustnessError for logits or gradients that are not finite.
         """
@@ -120,11 +124,11 @@ class ActiveBatch:
         return answers
 
     def counts(self) -> tuple[int, int, int]:
-        """``rows``, ``gradient_rows`` and ``padding`` so far."""
+        """Return ``rows``, ``gradient_rows`` and ``padding`` so far."""
         return self.rows, self.gradient_rows, self.padding
 
     def _fill(self) -> None:
-        """Begin as many of the waiting images as there is room for, those of one restart at a time."""
+        """Start as many of the waiting images as there is room for, those of one restart at a time."""
         free = self.capacity - (0 if self._rows is None else len(self._rows.label))
         while free and self._waiting:
             restart = self._waiting[0][1]
@@ -166,7 +170,7 @@ class ActiveBatch:
         return rows
 
     def _step(self) -> None:
-        """One forward, and a backward where the attack wants it, of all rows; those that are done leave."""
+        """Compute one forward of all rows, and a backward if the attack needs it, and remove the rows that are done."""
         rows = self._rows
         assert rows is not None
         with user_code(self.name):
@@ -184,7 +188,7 @@ class ActiveBatch:
             if gradient is not None:
                 rows["gradients"] = rows["gradients"] + (~fooled if self.stops else 1)
             rows["step"] = rows.step + 1
-            gone = index_of(leaves)  # the one wait for the device in a step
+            gone = index_of(leaves)  # the only wait for the device in a step
             if len(gone):
                 self._retire(rows, candidates, fooled, gone, index_of(~leaves))
 
@@ -204,7 +208,10 @@ class ActiveBatch:
         self._rows = rows.at(stays) if len(stays) else None
 
     def _compute(self, candidates: Tensor, rows: Rows) -> tuple[Tensor, Tensor | None]:
-        """Logits (n, K), detached, and the gradient of each row's own loss."""
+        """Return the logits (n, K), detached, and the gradient of each row's own loss.
+
+        The gradient is None when the attack needs none. Raises RobustnessError when the model gives none.
+        """
         count = len(candidates)
         self._count(count, gradient=self.gradient)
         if not self.gradient:
@@ -223,14 +230,17 @@ class ActiveBatch:
                 (found,) = torch.autograd.grad(losses.sum(), candidates, allow_unused=True)
             if found is None:
                 raise RobustnessError(NO_GRADIENT)
-        gradient = found.detach().contiguous()  # as all else is: other layouts are slow
+        gradient = found.detach().contiguous()  # like all other tensors here, because other layouts are slow
         candidates.requires_grad_(False)
         logits = logits.detach()
         self._check(logits, gradient)
         return logits, gradient
 
     def _look(self) -> Answers:
-        """A plain forward of as many answers as a batch has; images that are attacked again wait once more."""
+        """Look at as many answers as a batch has rows, in a plain forward, and return those of images that are done.
+
+        Images that are attacked again are put back among the waiting ones.
+        """
         pool = _joined(self._unseen) if len(self._unseen) > 1 else self._unseen[0]
         seen, rest = pool, None
         if len(pool.label) > self.capacity:
@@ -266,7 +276,10 @@ class ActiveBatch:
     def _again(
         self, seen: Rows, fooled: Tensor, first: Tensor, forwards: Tensor, place: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Let those wait that have a restart left; the others' places and their index."""
+        """Let the images that were not fooled and have a restart left wait again.
+
+        Returns the places and the indices of the others.
+        """
         again = ~fooled & (seen["restart"] + 1 < self.restarts)
         index, kept = index_of(again), index_of(~again)
         work = torch.stack((forwards, seen["gradients"], seen["restart"]), 1)[index].tolist()
@@ -284,9 +297,9 @@ class ActiveBatch:
         self.padding += computed - rows
 
     def _check(self, *values: Tensor) -> None:
-        """Note what is not finite; asked once a round, so that no step waits for the device."""
+        """Record whether values are finite. This is read once a round, so that no step waits for the device."""
         for value in values:
-            finite = value.abs().amax().isfinite()  # a fifteenth of the time of looking at each
+            finite = value.abs().amax().isfinite()  # takes a fifteenth of the time of checking each
             self._sound = finite if self._sound is None else self._sound & finite
 
 

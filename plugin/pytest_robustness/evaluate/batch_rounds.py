@@ -1,4 +1,4 @@
-"""Rounds of an attack that is called with a whole batch: a library's, or one's own."""
+"""Rounds of an attack that is called with a whole batch: a library's, or the user's own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pytest_robustness.evaluate.runtime.seeding import seeded
 
 @dataclass(eq=False)
 class BatchRound(Timed):
-    """The attack on one batch, which lives from ``before`` to ``after``.
+    """Runs the attack on one batch, which is kept from ``before`` to ``after``.
 
     Attributes:
-        batch: its place in the image set.
-        correct: (n,) bool, on the CPU: the attempts.
+        batch: the batch's place in the image set.
+        correct: (n,) bool, on the CPU, which images are attempts.
     """
 
     batch: slice = field(kw_only=True)
@@ -66,10 +66,10 @@ class BatchRound(Timed):
                 self.returned = self.meter.adversarial
 
     def _look(self) -> Outcome:
-        """What a plain forward says of the answers."""
+        """Look at the answers in a plain forward and return their outcome."""
         context, meter = self.context, self.meter
         adversarial = ball.check_adversarial(self.returned, self.inputs, context.resolved.spec.norm, context.eps)
-        if context.resolved.freezes:  # a frozen row is done: its answer is where it was seen fooled
+        if context.resolved.freezes:  # a frozen row's answer is the image that fooled the model
             adversarial = torch.where(meter.fooled.view(-1, 1, 1, 1), meter.adversarial, adversarial)
         one_colour = self.attempts & ball.is_constant(adversarial, self.inputs)
         looked = self.attempts & moved(self.inputs, adversarial) & ~one_colour
@@ -97,12 +97,19 @@ class BatchRound(Timed):
 
     @property
     def _tells_effort(self) -> bool:
-        """Whether first successes were noticed to the end; one batch that did not pair with its rows tells of none."""
+        """Return whether first successes were noticed to the end, so that efforts are known.
+
+        They were not when a forward did not pair with the batch's rows.
+        """
         watched = self.context.resolved.watched and not self.meter.withdrawn
         return watched and self.context.budget is not None
 
     def _effort(self, fooled: Tensor) -> Tensor:
-        """What the last gradient achieved shows only in the look; one more than the budget stands for never."""
+        """Return gradient evaluations until each image's first success, (n,) on the CPU.
+
+        A success by the last gradient shows only in the look at the answer, and counts as all gradients. One more than
+        the budget stands for no success.
+        """
         meter = self.meter
         assert self.context.budget is not None
         late = torch.where(fooled, meter.gradients, self.context.budget + 1)

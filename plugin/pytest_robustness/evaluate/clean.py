@@ -1,4 +1,4 @@
-"""A model before it is attacked: what it is, and what it says of clean images."""
+"""A model before it is attacked: a cache of what is known of it, and its answers for clean images."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ T = TypeVar("T")
 
 
 class ModelCache:
-    """What was found out about models, once for all of their cases.
+    """Remembers what was found out about models, once for all of their cases in one session.
 
-    Of one session: a file that changed is looked at again, code that changed in a running process is not.
+    A file that changed is looked at again. Code that changed in a running process is not.
     """
 
     def __init__(self) -> None:
         self._found: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, find: Callable[[], T]) -> T:
-        """What ``find`` returned when ``key`` was first asked for; what it raises is not remembered."""
+        """Return what ``find`` returned when ``key`` was first asked for. What it raises is not remembered."""
         if key not in self._found:
             self._found[key] = find()
         found: T = self._found[key]
         return found
 
     def find(self, key: Hashable) -> Any:
-        """What was found under a key, or None."""
+        """Return what was found under a key. Returns None when nothing was."""
         return self._found.get(key)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the model says of clean images, (N,) each, on the CPU."""
+    """Holds the model's answers for clean images, (N,) each, on the CPU."""
 
     predicted: Tensor
     correct: Tensor
@@ -48,7 +48,10 @@ class Answers:
 
 @torch.no_grad()
 def answers(classifier: Classifier, images: ImageSet, case: Case, row_floor: int) -> Answers:
-    """In the case's batches. Raises RobustnessError, naming the model, for logits that are none of the labels'."""
+    """Return the model's answers for clean images, computed in the case's batches.
+
+    Raises RobustnessError, which names the model, when logits are not finite or have fewer classes than the labels.
+    """
     predicted, top_5 = [], []
     for start in range(0, len(images), case.batch_size):
         inputs, labels = images.batch(slice(start, start + case.batch_size), classifier.device, classifier.dtype)

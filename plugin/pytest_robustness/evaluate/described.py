@@ -1,4 +1,4 @@
-"""What is stored beside a case's evidence: what was done, to which model, with what."""
+"""Protocol and provenance, stored beside a case's evidence: what was done, to which model, with what."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_robustness.suite.suite import Case
 
 
 def parameters_of(case: Case, resolved: ResolvedAttack) -> dict[str, Parameter]:
-    """Every parameter of a case's attack. Raises RobustnessError that names the suite's key."""
+    """Return every parameter of a case's attack. Raises RobustnessError, which names the suite's key."""
     try:
         return resolved.parameters()
     except RobustnessError as error:
@@ -29,7 +29,7 @@ def parameters_of(case: Case, resolved: ResolvedAttack) -> dict[str, Parameter]:
 
 
 def protocol_of(case: Case, images: ImageSet) -> Protocol:
-    """All that must be equal before another measurement may be compared with this one."""
+    """Return the protocol: all that must be equal before another measurement may be compared with this one."""
     suite = case.suite
     if case.ensemble is None:
         resolved = resolve(case)
@@ -61,7 +61,7 @@ def protocol_of(case: Case, images: ImageSet) -> Protocol:
 
 
 def budget_of(case: Case) -> int | None:
-    """Gradient evaluations an image may cost; None where that is not known."""
+    """Return how many gradient evaluations an image may cost. Returns None when it is not known."""
     if case.ensemble is not None:
         return None
     resolved = resolve(case)
@@ -69,7 +69,7 @@ def budget_of(case: Case) -> int | None:
 
 
 def provenance_of(case: Case, known: Identity, device: torch.device, row_floor: int | None = None) -> Provenance:
-    """Where a measurement comes from."""
+    """Return where a measurement comes from."""
     libraries = dict.fromkeys(resolve(member).library() for member in case.members())
     return Provenance(
         device=devices.device_name(device),

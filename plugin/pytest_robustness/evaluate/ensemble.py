@@ -1,4 +1,4 @@
-"""Rounds of an ensemble: each member attacks what the ones before it left standing."""
+"""Rounds of an ensemble: each member attacks the images that the members before it did not fool."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 from pytest_robustness.evaluate.rounds import Outcome, Round, Timed, run_in_order
 from pytest_robustness.records.part import Part
 
-#: Of attempts, (N,) bool: the rounds of a member's attack on them.
+#: Takes attempts, (N,) bool, and returns the rounds of a member's attack on them.
 PlanMember = Callable[[Tensor], Sequence[Round]]
 
 
 @dataclass
 class Standing:
-    """What the members share: which images nobody has fooled yet, (N,) bool, and what was done for each."""
+    """Holds what the members share: the images that no member has fooled yet, (N,) bool, and the work for each."""
 
     attempts: Tensor
     forwards: Tensor = field(init=False)
@@ -29,7 +29,10 @@ class Standing:
 
 
 class ReusedRound:
-    """Some images of a case that was measured before: its evidence, and their share of its cost."""
+    """Stands for a round on some images of a case that was measured before.
+
+    It has the case's evidence for them and their share of its cost.
+    """
 
     def __init__(self, part: Part, attempts: Tensor) -> None:
         evidence, places = part.evidence, attempts.nonzero().squeeze(1)
@@ -56,13 +59,13 @@ class ReusedRound:
         self.units: list[tuple[float, int]] = []
 
     def before(self) -> None:
-        """Nothing is prepared."""
+        """Do nothing: there is nothing to prepare."""
 
     def __call__(self) -> None:
-        """Nothing is attacked."""
+        """Do nothing: the images were attacked before."""
 
     def after(self) -> None:
-        """Nothing is looked at."""
+        """Do nothing: the outcomes are known."""
 
 
 def _or_nan(value: float | None) -> float:
@@ -71,12 +74,14 @@ def _or_nan(value: float | None) -> float:
 
 @dataclass(eq=False)
 class MemberRound(Timed):
-    """One member of an ensemble on the images that stand. The last one also answers for those that still do.
+    """Runs one member of an ensemble on the images that are not fooled yet.
+
+    The last member also gives the outcomes of the images that no member fooled.
 
     Attributes:
-        member: its number.
-        standing: shared by the members.
-        plan: of attempts, the member's own rounds.
+        member: the member's number.
+        standing: what the members share.
+        plan: takes attempts, returns the member's own rounds.
         last: whether no other member follows.
         used: the member's rounds, after ``before``.
     """
@@ -108,12 +113,12 @@ class MemberRound(Timed):
             self._answer(one, one.success)
             if self.last:
                 self._answer(one, ~one.success)
-        if self.last and not self.used:  # nothing stood
+        if self.last and not self.used:  # no image was left
             self.finished(0)
         self.time_unit(self.unit_after)
 
     def _answer(self, one: Outcome, which: Tensor) -> None:
-        """Keep what the member found about some images, with the work of all members so far."""
+        """Add an outcome for some images, with the work of all members so far."""
         places = one.places[which]
         if not len(places):
             return

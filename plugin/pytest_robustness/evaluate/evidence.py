@@ -1,4 +1,4 @@
-"""The rounds' outcomes become evidence: one value an image, in the order of the set."""
+"""Turning the rounds' outcomes into evidence: one value for each image, in the order of the set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_robustness.records.protocol import Protocol
 
 
 def evidence_of(rounds: Sequence[Round], attempts: Tensor, rows: range, protocol: Protocol) -> Evidence:
-    """Evidence of some rows of a set, whose attempts, (N,) bool, were attacked in rounds."""
+    """Return the evidence of some rows of a set, whose attempts, (N,) bool, were attacked in rounds."""
     outcomes = [outcome for one in rounds for outcome in one.outcomes]
     return _Arrays(outcomes, attempts, rows).evidence(protocol)
 
@@ -46,7 +46,7 @@ class _Arrays:
         return values[self.rows.start : self.rows.stop]
 
     def _placed(self, name: str, missing: float) -> list[float] | None:
-        """A value of each row; None where an outcome has none."""
+        """Return a value for each row. Returns None when an outcome has no such values."""
         given = [getattr(outcome, name) for outcome in self.outcomes]
         if not given or any(values is None for values in given):
             return None

@@ -1,4 +1,4 @@
-"""A closer look at a few images of a case: what the attack made of them."""
+"""The gallery: pictures of a few images of a case and of what the attack made of them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from pytest_robustness.records.gallery import Gallery, Guess, Picture, Why
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite.suite import Case
 
-#: Of each kind, so many are shown.
+#: How many images of each kind are shown.
 SHOWN = 3
 
 
 def attack_again(case: Case, found: Measurement, *, device: torch.device | None = None) -> Gallery:
-    """Pictures of the images that ``chosen`` picks from a measurement.
+    """Return pictures of the images that ``chosen`` picks from a measurement.
 
-    No image is kept while a case is measured. Those to be shown are attacked once more, as they were before, so that
-    they become what they were.
-    Whatever goes wrong here is said in the gallery and is no reason for a case to fail.
+    No image is kept while a case is measured. Those to be shown are attacked once more, in the same way, so that the
+    same adversarial images result. An error here is reported in the gallery and is no reason for a case to fail.
     """
     images = chosen(found.evidence)
     if not images:
@@ -38,13 +37,13 @@ def attack_again(case: Case, found: Measurement, *, device: torch.device | None 
     try:
         look_again(case, list(images), _collecting(seen), device=device)
         return _gallery(case, found, images, seen)
-    except Exception as error:  # of the model, the attack or the device
+    except Exception as error:  # raised by the model, the attack or the device
         return Gallery(case=case.id, problem=f"the second look failed: {error}")
 
 
 @dataclass(frozen=True)
 class _Image:
-    """One image, (C, H, W) in [0, 1], and the softmax of its logits, (K,), clean and adversarial; on the CPU."""
+    """Holds one image, (C, H, W) in [0, 1], and the softmax of its logits, (K,), clean and adversarial, on the CPU."""
 
     clean: Tensor
     adversarial: Tensor
@@ -97,7 +96,7 @@ def _guess(sure: Tensor, label: int, classes: Sequence[str]) -> Guess:
 
 
 def _png(image: Tensor) -> str:
-    """(C, H, W) in [0, 1] as PNG, in base64."""
+    """Return an image, (C, H, W) in [0, 1], as PNG in base64."""
     from PIL import Image
 
     pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
@@ -107,9 +106,9 @@ def _png(image: Tensor) -> str:
 
 
 def chosen(evidence: Evidence) -> dict[int, Why]:
-    """Positions of the images to show, by rule: those fooled with the least noise, and those nearest to the median.
+    """Return the positions of the images to show: those fooled with the least noise, and those nearest to the median.
 
-    Of equal noise the one that took less effort goes first, then the one that comes first.
+    Images of equal noise are ordered by effort, the least first, and then by position.
     """
     noises = [(noise, evidence.effort[i] if evidence.effort else 0, i) for i, noise in _fooled(evidence)]
     if not noises:
@@ -123,16 +122,17 @@ def chosen(evidence: Evidence) -> dict[int, Why]:
 
 
 def amplification(largest: float) -> float:
-    """The factor that makes a perturbation of this size visible around mid-grey without leaving [0, 1].
+    """Return the factor that makes a perturbation of this size visible around mid-grey without leaving [0, 1].
 
-    1, 2 or 5 times a power of ten, at least 1. A perturbation of epsilon is a little more than that, by rounding.
+    It is 1, 2 or 5 times a power of ten, at least 1. By rounding, a perturbation of epsilon may be a little larger than
+    epsilon, which is tolerated.
     """
     factors = [digit * 10**power for power in range(7) for digit in (1, 2, 5)]
     return float(max((factor for factor in factors if factor * largest <= 0.501), default=1))
 
 
 def named(label: int, classes: Sequence[str]) -> str:
-    """What a person calls a label."""
+    """Return a readable name of a label."""
     return classes[label] if label < len(classes) else f"class {label}"
 
 

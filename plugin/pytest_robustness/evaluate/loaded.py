@@ -1,4 +1,4 @@
-"""A case's model, loaded and lent for a while as what is attacked."""
+"""Loading a case's model and lending it for a while as the classifier that is attacked."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.
 
 @contextmanager
 def loaded_classifier(case: Case, images: ImageSet, device: torch.device) -> Iterator[Classifier]:
-    """Load a case's model and lend it, in the process's standard numeric state, for as long as the block lasts."""
+    """Load a case's model and lend it as a classifier for the block, in the standard numeric state."""
     with standard_numerics() as set_again:
-        with translate_device_errors(case), seeded(case.suite.seed, "model"):  # a factory may draw its weights
+        with translate_device_errors(case), seeded(case.suite.seed, "model"):  # a factory may draw random weights
             model = load_model(case)
-        set_again()  # what the model's code switched
+        set_again()  # the model's code may have changed the numeric state
         with (
             translate_device_errors(case),
             eager(model, f"{case.suite.path}: models.{case.model_name}"),
@@ -41,13 +41,19 @@ def loaded_classifier(case: Case, images: ImageSet, device: torch.device) -> Ite
 
 
 def _of_precision(case: Case, precision: torch.dtype) -> str:
-    """Say in which precision a model is measured where it is not the usual one, and what that costs."""
+    """Return a warning that says in which precision a model is measured when it is not the usual one.
+
+    It also says what that costs.
+    """
     half = " (on a CPU several times as slow as float32)" if precision.itemsize < Classifier.dtype.itemsize else ""
     return f"{case.model_name} computes in {str(precision).removeprefix('torch.')}, and is measured as it is{half}"
 
 
 def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.device) -> Classifier:
-    """A case's model as what is attacked. RobustnessError where its normalisation does not fit the images' channels."""
+    """Return a case's model as the classifier that is attacked.
+
+    Raises RobustnessError when its normalisation does not fit the images' channels.
+    """
     normalisation = normalisation_of(case)
     channels = images.shape[0]
     for name, given in (("mean", normalisation.mean), ("std", normalisation.std)):
@@ -65,9 +71,10 @@ def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.devic
 
 
 def _memory_format(case: Case, device: torch.device) -> torch.memory_format:
-    """How weights and images lie in memory: as the suite says on a CPU, contiguous on a GPU.
+    """Return how weights and images are laid out in memory: as the suite says on a CPU, contiguous on a GPU.
 
     With channels_last on a GPU torch 2.11 returned gradients of an Inception V3 that were wrong by a third, without a
-    word, while its logits were right; contiguous, they were right to seven digits, as on a CPU in either format.
+    warning, while its logits were right. With contiguous tensors they were right to seven digits, as on a CPU in either
+    format.
     """
     return MEMORY_FORMATS[case.suite.memory_format] if device.type == "cpu" else torch.contiguous_format

@@ -1,4 +1,4 @@
-"""One case, executed once: a pure function of the case, which gives the same evidence wherever it runs."""
+"""Measuring one case once: a pure function of the case, which gives the same evidence wherever it runs."""
 
 from __future__ import annotations
 
@@ -36,17 +36,18 @@ from pytest_robustness.suite.suite import Case
 Progress = Callable[[int, int], None]
 
 
-#: From where a measurement comes, and the model while it is loaded, to what checks say of it; None: nobody looked.
+#: Takes where a measurement comes from, and the loaded model, and returns the findings of checks; None when no checks
+#: were made.
 Examine = Callable[[Provenance, Classifier], list[Finding] | None]
 
 
 def not_examined(provenance: Provenance, classifier: Classifier) -> list[Finding] | None:
-    """Ask nothing."""
+    """Return None: no checks are made."""
     return None
 
 
 def no_progress(done: int, total: int) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 @torch.inference_mode(False)
@@ -62,20 +63,20 @@ def evaluate(
     model_cache: ModelCache | None = None,
     examine: Examine = not_examined,
 ) -> Measurement:
-    """Attack a case's images with its attack, once, and measure.
+    """Attack a case's images with its attack, once, and return the measurement.
 
     Args:
-        case: which model, attack and images.
-        device: default: the first GPU, else the CPU.
-        time_unreliable_because: why times taken here should not be judged, if so.
+        case: says which model, attack and images.
+        device: the device to run on; by default the first GPU, else the CPU.
+        time_unreliable_because: why times taken here should not be judged; None when they may be.
         run_rounds: runs each round's ``before``, the round and ``after``, in order and once.
-        progress: called after each round, with the number of images done and of all.
+        progress: called after each round, with the number of images done and the number of all.
         stopwatch: takes the time, and limits the images of a trial.
-        model_cache: of the other cases of this model, which had the same clean images.
-        examine: asked, after the attack, whether the model can be believed.
+        model_cache: what is known from other cases of this model, which had the same clean images.
+        examine: called after the attack to check whether attacks on the model can be believed.
 
     Raises:
-        RobustnessError: where model, weights, images or attack are not what the suite promises, in one line.
+        RobustnessError: in one line, when model, weights, images or attack are not what the suite says.
     """
     stopwatch = stopwatch or Stopwatch()
     with _at_work(case, device, model_cache, stopwatch) as work:
@@ -96,10 +97,10 @@ def measure(
     time_unreliable_because: str | None = None,
     model_cache: ModelCache | None = None,
 ) -> Part:
-    """Attack a stretch of a case's images, which ``merge`` puts together with the others.
+    """Attack some consecutive images of a case and return the part, which ``merge`` puts together with the others.
 
-    An attack that is called with whole batches may only be cut between them: ``rows`` are then to begin and end at
-    multiples of the batch size. Arguments and errors as ``evaluate`` has them.
+    With an attack that is called with whole batches, ``rows`` must begin and end at multiples of the batch size, or end
+    with the last image. Arguments and errors are those of ``evaluate``.
     """
     with _at_work(case, device, model_cache, Stopwatch()) as work:
         if work.protocol.batch is not None and (
@@ -117,7 +118,10 @@ def measure(
 def measure_clean(
     case: Case, *, device: torch.device | None = None, model_cache: ModelCache | None = None
 ) -> CleanPart | None:
-    """What a case's model says of the unselected images; None where the suite has none. Raises as ``evaluate`` does."""
+    """Return a case's model's answers for the unselected images. Raises as ``evaluate`` does.
+
+    Returns None when the suite has no such images.
+    """
     with _at_work(case, device, model_cache, Stopwatch()) as work:
         return work.clean()
 
@@ -125,10 +129,10 @@ def measure_clean(
 @torch.inference_mode(False)
 @torch.enable_grad()
 def look_again(case: Case, places: Sequence[int], look: Look, *, device: torch.device | None = None) -> None:
-    """Attack some of a case's images once more, by their places, and show them. Raises as ``evaluate`` does.
+    """Attack the images at some places once more, and show them to ``look``. Raises as ``evaluate`` does.
 
-    An image becomes what it became before: under an attack that is called with whole batches it is attacked among the
-    same others.
+    Each image becomes the same adversarial image as before. With an attack that is called with whole batches it is
+    therefore attacked among the same other images.
     """
     with _at_work(case, device, None, Stopwatch(), look) as work:
         chosen = torch.zeros(len(work.images), dtype=torch.bool)
@@ -141,7 +145,7 @@ def look_again(case: Case, places: Sequence[int], look: Look, *, device: torch.d
 def identify(
     case: Case, *, device: torch.device | None = None, model_cache: ModelCache | None = None
 ) -> tuple[Protocol, Provenance]:
-    """What ``evaluate`` would put beside its evidence, without an attack. Raises as it does."""
+    """Return the protocol and provenance that ``evaluate`` would store, without an attack. Raises as it does."""
     device, model_cache = device or devices.pick_device(), model_cache or ModelCache()
     images = attacked_images(case)
 
@@ -196,7 +200,7 @@ def _at_work(
 
 @dataclass
 class _Work:
-    """A case with its model loaded."""
+    """Holds a case while its model is loaded, and does the steps of its measurement."""
 
     case: Case
     subject: Subject
@@ -210,10 +214,10 @@ class _Work:
     repeats: Repeats
 
     def check_function(self, *, after: bool) -> None:
-        """Raise RobustnessError, naming the model and the kind, where its answer is not one of the image alone."""
+        """Raise RobustnessError, which names the model and the reason, when it is not a function of the image alone."""
         find = self.repeats.problem_after if after else self.repeats.problem_before
         problem = find() if after else self.cache.once(("function", self.key, self.images.identity.digest), find)
-        if problem is not None and not self.classifier.changed():  # which its end names
+        if problem is not None and not self.classifier.changed():  # that is reported when its block ends
             what = "gives the same image other logits the second time, so nothing can be compared"
             raise self.case.error(f"models.{self.case.model_name}", f"{what}: {problem}")
 
@@ -262,7 +266,10 @@ class _Work:
         return part
 
     def known(self, case: Case) -> Part | None:
-        """All of a case of this model and these images, where it was measured before in this session."""
+        """Return a case of this model and these images when it was measured whole before in this session.
+
+        Returns None when it was not.
+        """
         part: Part | None = self.cache.find(self._part_key(case))
         return part
 
@@ -271,7 +278,10 @@ class _Work:
         return "part", self.key, images, case.attack_name, protocol_of(case, self.images).digest
 
     def _correct(self, images: ImageSet, rows: range) -> Tensor:
-        """Which of these rows are attempts; where labels are the model's own, all of them, and it gives the labels."""
+        """Return which of these rows are attempts: those that the model classifies correctly.
+
+        When the suite's labels are predicted, all rows are attempts, and the model's answers become their labels.
+        """
         said = self._answers(images if len(rows) == len(images) else images.part(rows))
         if self.case.suite.images.labels != "predicted":
             return said.correct
@@ -304,7 +314,7 @@ def _warn_of_one_colour(case: Case, count: int) -> None:
 
 
 class _Counter:
-    """Turns numbers of images that were finished into progress."""
+    """Adds up the numbers of images that were finished and reports progress."""
 
     def __init__(self, progress: Progress, done: int, total: int) -> None:
         self.progress, self.done, self.total = progress, done, total

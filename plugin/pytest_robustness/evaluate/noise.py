@@ -14,10 +14,10 @@ SAMPLE = WINDOW**2 / (WINDOW**2 - 1)  # population to sample covariance
 
 
 def noise_rate(clean: Tensor, adversarial: Tensor) -> Tensor:
-    """1 - SSIM per image, in double precision: in single precision, variances cancel to errors of 1e-5.
+    """Return 1 - SSIM of each image, in double precision. In single precision, variances cancel to errors of 1e-5.
 
-    SSIM is a product of a luminance and a structure term, (1 - a)(1 - b), so 1 - SSIM = a + b - ab, where a and b are
-    built from the perturbation itself: nothing cancels when it is tiny.
+    SSIM is a product of a luminance and a structure term, (1 - a)(1 - b), so 1 - SSIM = a + b - ab. Here a and b are
+    built from the perturbation itself, so that nothing cancels when it is tiny.
 
     Args:
         clean: (N, C, H, W) in [0, 1], H and W at least 7.
@@ -44,7 +44,7 @@ def noise_rate(clean: Tensor, adversarial: Tensor) -> Tensor:
 
 
 def _window_mean(values: Tensor) -> Tensor:
-    """Mean over each window of the valid region, by shifted sums: ten times faster than pooling on a CPU."""
+    """Return the mean over each window of the valid region, by shifted sums: ten times faster than pooling on a CPU."""
     for axis in (-1, -2):
         size = values.shape[axis]
         pairs = values.narrow(axis, 0, size - 1) + values.narrow(axis, 1, size - 1)

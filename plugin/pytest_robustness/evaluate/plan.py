@@ -1,4 +1,4 @@
-"""Which rounds a case takes."""
+"""The plan of a case: which rounds it takes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Finished = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """A model that is ready to be attacked, and the images.
+    """Holds a model that is ready to be attacked, and the images.
 
     Attributes:
         row_floor: rows of the smallest batch that is bit-equal to a full one.
-        look: is shown what the attack made of the images; None: nobody looks.
-        known: a case of the model and these images that this session has measured; None where it has not.
+        look: is shown what the attack made of the images; None when that is not needed.
+        known: returns a case of the model and these images that this session has measured, or None when it has not.
     """
 
     classifier: Classifier
@@ -40,10 +40,13 @@ class Subject:
 
 
 def plan(case: Case, subject: Subject, attempts: Tensor, finished: Finished) -> list[Round]:
-    """The rounds in which a case's attack goes through its attempts, (N,) bool; none where there are none."""
+    """Return the rounds in which a case's attack goes through its attempts, (N,) bool.
+
+    There are no rounds when there are no attempts.
+    """
     if not bool(attempts.any()):
         return []
-    judged_by_clock = case.suite.time == "clock"  # elsewhere units would be gradients that nobody asks for
+    judged_by_clock = case.suite.time == "clock"  # else units would be gradients for no use
     if case.ensemble is None:
         return list(_attack(case, subject, attempts, finished, timed=judged_by_clock))
     standing = Standing(attempts.clone())
@@ -74,9 +77,10 @@ def _planning(member: Case, subject: Subject) -> Callable[[Tensor], Sequence[Rou
 
 
 def _attack(case: Case, subject: Subject, attempts: Tensor, finished: Finished, *, timed: bool) -> Iterator[Round]:
-    """The rounds of one attack on its attempts, with three gradient units beside them if they are ``timed``.
+    """Yield the rounds of one attack on its attempts, with three gradient units beside them if they are ``timed``.
 
-    Each unit costs what a step of the attack does: they are timed before the first round, in the middle and at the end.
+    Each unit costs as much as a step of the attack. Units are timed before the first round, in the middle and at the
+    end.
     """
     context = context_of(case, subject)
     places = attempts.nonzero().squeeze(1).tolist()
@@ -103,12 +107,12 @@ def _attack(case: Case, subject: Subject, attempts: Tensor, finished: Finished, 
 
 
 def _chosen(count: int, *, timed: bool) -> list[tuple[bool, bool]]:
-    """Of each of so many rounds, whether a unit is timed before it, and after it."""
+    """Return for each of ``count`` rounds whether a unit is timed before it, and whether one is timed after it."""
     return [(timed and number == 0, timed and number in (count // 2, count - 1)) for number in range(count)]
 
 
 def context_of(case: Case, subject: Subject) -> RunContext:
-    """What the rounds of a case that is no ensemble share."""
+    """Return the context that the rounds of a case share. The case must not be an ensemble."""
     resolved = resolve(case)
     return RunContext(
         resolved=resolved,

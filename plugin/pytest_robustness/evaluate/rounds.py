@@ -1,4 +1,4 @@
-"""A case is run in rounds: parts of its attack that are timed and looked at one after the other."""
+"""Rounds: the parts of a case's attack, which are timed and looked at one after the other."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pytest_robustness.evaluate.noise import noise_rate
 from pytest_robustness.evaluate.runtime.clock import Clock
 from pytest_robustness.records.protocol import Parameter
 
-#: Is shown, before they go: the classifier, the fewest rows it may be given, the places of some images, and them clean
-#: and adversarial, (n, C, H, W) each.
+#: Is shown the images of a round before they are dropped. It takes the classifier, the fewest rows it may be given, the
+#: places of the images, and the images clean and adversarial, (n, C, H, W) each.
 Look = Callable[[Classifier, int, Tensor, Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the rounds of a case share."""
+    """Holds what the rounds of a case share."""
 
     resolved: ResolvedAttack
     parameters: dict[str, Parameter]
@@ -39,22 +39,22 @@ class RunContext:
 
     @cached_property
     def budget(self) -> int | None:
-        """Gradient evaluations an image may cost; None where that is not known, or there are none."""
+        """Return how many gradient evaluations an image may cost. Returns None when the attack has no known budget."""
         return self.resolved.budget(self.parameters)
 
     @property
     def eps(self) -> float:
-        """The radius of the ball; infinite where there is none."""
+        """Return the radius of the ball, or infinity when there is none."""
         given = self.parameters.get("eps")
         return float(given) if isinstance(given, int | float) else float("inf")
 
     def show(self, places: Tensor, clean: Tensor, adversarial: Tensor) -> None:
-        """Let whoever wants to look at answers do so."""
+        """Show the answers to ``look``, if there is one."""
         if self.look is not None:
             self.look(self.classifier, self.row_floor, places, clean, adversarial)
 
     def unit(self, places: Sequence[int]) -> float:
-        """Seconds of a gradient unit: one forward, and one backward to the input, of these images."""
+        """Return the seconds of a gradient unit: one forward of these images, and one backward to the input."""
         inputs, labels = self.images.batch(places, self.classifier.device, self.classifier.dtype)
 
         def work() -> None:
@@ -68,17 +68,18 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What some images came to, on the CPU, (n,) each.
+    """Holds the outcome of the attack on some images, on the CPU, (n,) each.
 
     Attributes:
-        places: int64, in the image set.
+        places: int64, places in the image set.
         success: bool.
         noise: float64, NaN where there was no success.
-        effort: int64, gradient evaluations until the first success, the budget and one for never. None: not known.
-        distance: float64, NaN where no answer fools. None: of an attack that does not look for small ones.
-        forwards, gradients: int64, rows computed for the image. None: only counted as a whole.
-        fooled_by: int64, member of an ensemble; -1 where there was no success. None: no ensemble.
-        pixels: of a corruption, digests of the images it made. None: no corruption.
+        effort: int64, gradient evaluations until the first success; the budget plus one stands for never. None when it
+            is not known.
+        distance: float64, NaN where no answer fools. None for an attack that does not look for small perturbations.
+        forwards, gradients: int64, rows computed for the image. None when they were only counted as a whole.
+        fooled_by: int64, number of the member of an ensemble; -1 where there was no success. None without an ensemble.
+        pixels: digests of the images that a corruption made. None for other attacks.
         one_colour: how many answers were of one colour all over, which is no perturbation and no success.
     """
 
@@ -95,16 +96,16 @@ class Outcome:
 
 
 class Round(Protocol):
-    """A part of the attack. Call ``before``, the round, and ``after``, in this order and once.
+    """Runs a part of the attack. Call ``before``, the round, and ``after``, in this order and once.
 
     Only the call itself is the attack.
 
     Attributes:
-        attack_seconds: after the call.
+        attack_seconds: seconds of the attack, known after the call.
         rows, gradient_rows, padding: images computed in forwards, those of forwards with a backward, and those that
-            were only repeated; after the call.
+            were only repeated; known after the call.
         units: seconds and images of the gradient units that were timed beside it.
-        outcomes: after ``after``.
+        outcomes: outcomes of the images, known after ``after``.
     """
 
     attack_seconds: float
@@ -123,7 +124,7 @@ class Round(Protocol):
 
 @dataclass(eq=False)
 class Timed:
-    """What every kind of round keeps."""
+    """Holds what every kind of round keeps, and times gradient units."""
 
     context: RunContext
     finished: Callable[[int], None]
@@ -143,12 +144,12 @@ class Timed:
 
 
 def moved(clean: Tensor, adversarial: Tensor) -> Tensor:
-    """(n,) bool: whether the attack changed the image at all. At distance 0 there is no success."""
+    """Return (n,) bool, whether the attack changed the image at all. At distance 0 there is no success."""
     return (adversarial != clean).flatten(1).any(1)
 
 
 def noise_of(clean: Tensor, adversarial: Tensor, success: Tensor) -> Tensor:
-    """The noise rate of successes, (n,) float64 on the CPU, NaN elsewhere."""
+    """Return the noise rate of successes, (n,) float64 on the CPU, NaN elsewhere."""
     noise = torch.full(success.shape, torch.nan, dtype=torch.float64)
     if bool(success.any()):
         noise[success.cpu()] = noise_rate(clean[success], adversarial[success]).cpu()
@@ -159,7 +160,7 @@ RunRounds = Callable[[Sequence[Round]], None]
 
 
 def run_in_order(rounds: Sequence[Round]) -> None:
-    """One round after the other."""
+    """Run one round after the other."""
     for one in rounds:
         one.before()
         one()

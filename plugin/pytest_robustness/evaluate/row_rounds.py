@@ -1,4 +1,4 @@
-"""Rounds of an attack that treats each image for itself: stretches of one active batch."""
+"""Rounds of an attack that treats each image for itself. All of them advance one active batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_robustness.evaluate.runtime.errors import user_code
 
 
 def active_batch(context: RunContext, places: Sequence[int]) -> ActiveBatch:
-    """The attack of a case on some of its images."""
+    """Return the active batch that runs a case's attack on some of its images."""
     classifier, images = context.classifier, context.images
     name = f"the attack {context.resolved.spec.path}"
     with user_code(name):
@@ -41,7 +41,7 @@ def active_batch(context: RunContext, places: Sequence[int]) -> ActiveBatch:
 
 @dataclass(eq=False)
 class RowRound(Timed):
-    """A stretch of the active batch: until as many more images are done as a batch has."""
+    """Advances the active batch until as many more images are done as a batch has."""
 
     batch: ActiveBatch = field(kw_only=True)
 

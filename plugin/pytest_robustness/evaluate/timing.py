@@ -1,4 +1,4 @@
-"""Attack time: what the rounds of a case cost, in seconds and, where units were timed, in gradient units."""
+"""Attack time: what the rounds of a case cost, in seconds and, if units were timed, in gradient units."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pytest_robustness.records.measurement import Timing
 
 
 def timing_of(rounds: Sequence[Round], attempts: int, images: int, time_unreliable_because: str | None) -> Timing:
-    """Attack time in seconds per attempt and, where units were timed beside it, in gradient units.
+    """Return the attack time in seconds per attempt and, if units were timed beside it, in gradient units.
 
-    What a round's attack cost per image computed, in units, is nearly the same in all rounds; its median, times the
-    images computed, is the time of an undisturbed run.
+    The cost of a round's attack for each image computed, in units, is nearly the same in all rounds. Its median, times
+    the images computed, is the time of an undisturbed run.
     """
     timed = [one for one in rounds if one.rows]
     if not timed:
@@ -41,6 +41,9 @@ def timing_of(rounds: Sequence[Round], attempts: int, images: int, time_unreliab
 
 
 def _spread(values: Sequence[float]) -> float:
-    """Relative standard deviation, by the median absolute deviation (1.4826 of it, for a normal distribution)."""
+    """Return the relative standard deviation, by the median absolute deviation.
+
+    For a normal distribution the standard deviation is 1.4826 times the median absolute deviation.
+    """
     typical = median(values)
     return 1.4826 * median(abs(value - typical) for value in values) / typical if typical else 0.0

@@ -1,4 +1,4 @@
-"""A trial on a few images tells how long all of them would take."""
+"""Trials: a trial on a few images tells how long all of them would take."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pytest_robustness.records.measurement import Estimate
 
 
 class Stopwatch:
-    """Wall seconds of a case, and what they would be on all of its images.
+    """Measures the wall seconds of a case, and estimates those for all of its images.
 
     Attributes:
-        limit: images of a trial; None: all of them, no trial.
-        all_images: of the case, not of the trial.
+        limit: number of images of a trial; None means all images, without a trial.
+        all_images: number of images of the case, not of the trial.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -25,12 +25,15 @@ class Stopwatch:
 
     @contextmanager
     def images(self, done: int, all_of_them: int) -> Iterator[None]:
-        """Work that grows with the images: what is inside is done for the first number of them."""
+        """Time work whose duration grows with the number of images.
+
+        The block does it for ``done`` images, and a whole run would do it for ``all_of_them``.
+        """
         start = time.perf_counter()
         yield
         self._more += (time.perf_counter() - start) * (all_of_them / max(done, 1) - 1)
 
     def estimate(self) -> Estimate:
-        """What it took until now, and what all images would."""
+        """Return the seconds taken until now, and the estimated seconds for all images."""
         taken = time.perf_counter() - self._started
         return Estimate(seconds=taken, full_seconds=taken + self._more, images=max(1, self.all_images))
