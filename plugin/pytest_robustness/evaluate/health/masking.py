@@ -29,7 +29,8 @@ DIRECTIONS, UNEXPLAINED = 4, 0.10
 #: The share of pixels, those with the least gradient, that is also checked alone, and the share of all change that they
 #: must have for this.
 WEAKEST, NEGLIGIBLE = 0.10, 0.003
-#: Rounding of a margin, in steps of its logits' last digit, and how many times that, squared, a change has to be.
+#: Rounding of a margin, in steps of its logits' last digit, and how many times larger than rounding the squares of a
+#: change have to be.
 ROUNDED, CLEARLY = 4, 100
 #: Share of images that may be fooled only by an attack for which the sizes of the logits make no difference.
 ONLY_EVEN = 0.075

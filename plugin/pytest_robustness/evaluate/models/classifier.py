@@ -1,4 +1,4 @@
-"""The classifier an attack sees of a model: it takes images in [0, 1], returns logits and changes nothing else."""
+"""The classifier, as which an attack sees a model: it takes images in [0, 1], returns logits, changes nothing else."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ class Classifier(Frozen):
 
     def __enter__(self) -> Self:
         try:
-            with user_code("the model's eval()"), suppress(NotImplementedError):  # torch.export's raise it
+            # modules of torch.export are always in eval mode, and raise NotImplementedError here
+            with user_code("the model's eval()"), suppress(NotImplementedError):
                 if self._modes[self.model] is not None:
                     self.model.eval()
             for parameter in self._flags:

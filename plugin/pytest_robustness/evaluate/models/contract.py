@@ -25,7 +25,7 @@ HEADS: dict[str, tuple[Callable[..., Tensor], ...]] = {
 class Contract:
     """Says what a model expects of its input, except normalisation, and what its answer is.
 
-    Images that are not yet the model's have pixels in [0, 1], RGB, channels first.
+    Before it is applied, images are RGB with pixels in [0, 1], channels first.
 
     Attributes:
         reverse: whether its channels are blue, green, red.
@@ -60,7 +60,8 @@ class Contract:
         """Return the (N, K) logits that a model gives for its input.
 
         When the call of softmax or sigmoid that ends the model can be observed, the logits are its input. When a
-        softmax cannot be observed, they are the logarithms of the probabilities, which the model's precision limits.
+        softmax cannot be observed, they are the logarithms of the probabilities, which are as large as the model's
+        precision lets them be. When a sigmoid cannot be observed, the answer itself is taken as the logit.
 
         Raises RobustnessError for an answer that is not what the contract says.
         """

@@ -35,7 +35,10 @@ def model_key(case: Case, device: torch.device) -> Hashable:
 
 
 def weights_digest_of(classifier: Classifier) -> str:
-    """Return a digest of a model's weights and normalisation; of a sealed model, a digest of its fingerprint also."""
+    """Return a digest of a model's weights and normalisation.
+
+    For a sealed model it is a digest of its fingerprint, contract and normalisation.
+    """
     if not isinstance(classifier.model, Sealed):
         return state_digest(classifier)
     known = (classifier.model.fingerprint, classifier.contract, classifier.mean.tolist(), classifier.std.tolist())

@@ -102,8 +102,9 @@ def _preprocessing_of(case: Case) -> Preprocessing:
 
 
 def normalisation_of(case: Case) -> Normalisation:
-    """Return the mean and standard deviation that pixels are normalised by: the model's own, its library's or the
-    suite's.
+    """Return the normalisation of a case's model: by its own table, its library or the suite.
+
+    It has the mean that is subtracted from pixels and the standard deviation that they are divided by.
     """
     if case.model.normalisation is not None or case.model.range is not None:
         return case.normalisation

@@ -51,7 +51,7 @@ class PyAutoAttack(AttackLibrary):
     """
 
     name, distribution, extra = "pyautoattack", "pyautoattack", "pyautoattack"
-    #: The last five are what a member is made of; its seed is the suite's.
+    #: The last five are set here: they make a member what it is, and its seed comes from the suite's.
     hidden = frozenset(
         {"is_tf_model", "logger", "loss_fn", "topk", "version", "attacks", "loss", "resc_schedule", "seed"}
     )

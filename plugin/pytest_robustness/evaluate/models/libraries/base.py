@@ -38,7 +38,7 @@ class Entry(Protocol):
         ...
 
     def build(self, state: dict[str, Tensor] | None, arguments: Mapping[str, Any]) -> nn.Module:
-        """Return the model as the library builds it with these arguments and these weights, or without weights.
+        """Return the model as the library builds it with these arguments, with ``state`` as its weights when given.
 
         Raises what the library raises for arguments it does not know and weights that are not the model's.
         """
