@@ -38,10 +38,14 @@ def declared(group: str) -> Mapping[str, EntryPoint]:
 
 @cache
 def extension(group: str, name: str) -> Any:
-    """Import what others declare under a name. Raises RobustnessError, naming their package, where that fails."""
+    """Import what others declare under a name; of a class, return an instance.
+
+    Raises RobustnessError, naming their package, where that fails.
+    """
     point = declared(group)[name]
     try:
-        return point.load()
+        found = point.load()
+        return found() if isinstance(found, type) else found
     except Exception as error:  # of their code
         said = str(error).splitlines()[:1] or [""]
         what = f"{point.value} of {_package(point)} cannot be imported: {type(error).__name__}: {said[0]}"

@@ -42,7 +42,11 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     # unknown keys, at each level
     "unknown key": ("alhpa = 0.05\n" + SOUND, "alhpa", "unknown key (known: alpha, attacks,"),
     "unknown key of images": (IMAGES + "fil = 1\n" + MODEL + ATTACK, "images.fil", "(known: classes, file, folder"),
-    "unknown key of a model": (IMAGES + MODEL + "wieghts = 1\n" + ATTACK, "models.small.wieghts", "source, weights"),
+    "unknown key of a model": (
+        IMAGES + MODEL + "wieghts = 1\n" + ATTACK,
+        "models.small.wieghts",
+        "source, version, weights",
+    ),
     "unknown key of tolerances": (SOUND + "[tolerances]\nefort = 0.1\n", "tolerances.efort", "(known: clean_accuracy"),
     "unknown key of normalisation": (
         SOUND + "[normalisation]\nmeen = [0]\n",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.extensions import extensions
 from pytest_robustness.plugin import hooks, outputs
 from pytest_robustness.plugin.settings import Settings, add_options, check_ci
 from pytest_robustness.plugin.stash import OUTPUTS, SETTINGS
@@ -105,6 +106,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if settings.suite_path is not None:
         try:
             session.config.stash[OUTPUTS].check_suite(settings)
+            _check_extensions()
         except RobustnessError as error:
             its_own = str(error).startswith(str(settings.suite_path))
             raise pytest.UsageError(f"{error}{settings.why_read if its_own else ''}") from None
+
+
+def _check_extensions() -> None:
+    """Raise RobustnessError, before anything runs, where a metric or format of another package cannot be used."""
+    from pytest_robustness.gate.metrics import extra_metrics
+
+    extra_metrics()
+    extensions("formats")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.report.formats import Format, formats
@@ -134,7 +135,11 @@ class OutputOptions:
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("robustness")
-    for one in formats():
+    try:
+        known = formats()
+    except RobustnessError as error:  # of another package's entry point
+        raise pytest.UsageError(str(error)) from None
+    for one in known:
         group.addoption(one.option, metavar=f"FILE{one.suffix}", help=one.help)
     group.addoption(
         RUN,

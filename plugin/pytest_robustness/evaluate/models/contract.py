@@ -17,7 +17,8 @@ from pytest_robustness.suite.model import Model
 #: The functions by which a head turns logits into probabilities.
 HEADS: dict[str, tuple[Callable[..., Tensor], ...]] = {
     "softmax": (functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax),
-    "sigmoid": (functional.sigmoid, torch.sigmoid, Tensor.sigmoid, torch.special.expit),
+    "sigmoid": (),
+    "probability": (functional.sigmoid, torch.sigmoid, Tensor.sigmoid, torch.special.expit),
 }
 
 

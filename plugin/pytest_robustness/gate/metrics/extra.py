@@ -46,8 +46,7 @@ def extra_metrics() -> tuple[Metric, ...]:
     Raises RobustnessError where one cannot be imported or lacks what a metric has.
     """
     found = []
-    for declared, given in extensions("metrics").items():
-        metric = given() if isinstance(given, type) else given
+    for declared, metric in extensions("metrics").items():
         for part in ("name", "value", "show", "compare"):
             if not hasattr(metric, part):
                 raise RobustnessError(f"pytest_robustness.metrics: {declared} has no {part}: a metric needs one")
