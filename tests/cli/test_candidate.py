@@ -1,6 +1,7 @@
 """--candidate: may this model take the other's place?"""
 
 import re
+import runpy
 
 import pytest
 
@@ -112,3 +113,14 @@ def test_a_candidate_never_writes_a_baseline(candidates, option):
     assert result.ret == USAGE
     result.stderr.fnmatch_lines("ERROR: --candidate leaves baselines alone: *")
     assert candidates.files() == before
+
+
+def test_a_file_may_be_a_candidate(recorded):
+    """A program brings its weights, and is looked for where the command was typed."""
+    import torch
+
+    namespace = runpy.run_path(str(recorded.path / "tinyzoo.py"))
+    torch.jit.trace(namespace["build"]("small", 1.0).eval(), torch.rand(8, 3, 8, 8)).save(recorded.path / "weak.pt")
+    result = recorded.run("--candidate", "small=weak.pt", "-k", "fgsm")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*small/fgsm: success rate * -> *"])

@@ -24,7 +24,12 @@ def test_a_test_of_ones_own_with_a_case_has_nothing_to_check(recorded):
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "said"), [("skipped", "skipped its own test: not today"), ("exits", "ended the process: enough")]
+    ("behaviour", "said"),
+    [
+        ("skipped", "skipped its own test: not today"),
+        ("exits", "ended the process: enough"),
+        ("xfails", "said its own test would fail: known"),
+    ],
 )
 def test_a_model_that_skips_or_ends_its_test_fails_it(recorded, behaviour, said):
     recorded.behave(small_fgsm=behaviour)
@@ -71,3 +76,41 @@ def test_a_lock_that_cannot_be_taken_is_said_before_anything_runs(recorded, opti
     assert result.errlines[0].startswith(f"ERROR: {lock}: cannot be locked: ")
     assert recorded.executed() == []
     assert recorded.files() == before
+
+
+SWALLOWED = """\
+import pytest
+
+
+def test_robustness(robustness):
+    try:
+        robustness.check()
+    except BaseException:
+        pass
+"""
+EXPECTED = """\
+import pytest
+
+
+@pytest.mark.xfail(strict=False)
+def test_robustness(robustness):
+    robustness.check()
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@pytest.mark.parametrize(("test", "ended"), [(SWALLOWED, "passed"), (EXPECTED, "skipped")])
+def test_a_verdict_that_its_test_swallows_fails_the_run(recorded, test, ended, workers):
+    (recorded.path / "test_robustness.py").write_text(test)
+    assert recorded.run("-k", "small and fgsm", *workers).ret == OK  # nothing regressed
+    recorded.behave(small_fgsm="weak")
+    result = recorded.run("-k", "small and fgsm", *workers)
+    assert result.ret == FAILED
+    said = f"small/fgsm: regressed, and its test ended as {ended}: it must not catch what check() raises, nor expect it"
+    assert said in result.stdout.str()
+
+
+def test_a_run_whose_cases_were_all_skipped_shows_nothing(recorded):
+    recorded.edit("test_robustness.py", "    robustness.check()", "    import pytest\n    pytest.skip('not today')")
+    recorded.run("--robustness-markdown", "a.md")
+    assert (recorded.path / "a.md").read_text(encoding="utf-8").startswith("### \u26aa ")

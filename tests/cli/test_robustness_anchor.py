@@ -282,3 +282,18 @@ def test_a_tag_whose_suite_is_none_says_so_by_its_own_name(tagged):
     assert result.ret == USAGE
     (line,) = (line for line in result.errlines + result.outlines if "git:v2" in line)
     assert "git:v2: tiny.toml as this revision has it: batch_size: " in line
+
+
+def test_an_anchor_among_the_baselines_is_refused(recorded, capsys):
+    """It would be held against itself."""
+    for place in ("baselines", "baselines/tiny", "baselines/../baselines/kept"):
+        assert main(["anchor", "tiny.toml", place]) == USAGE
+        assert "lies in baselines, where the baselines are: an anchor is held against them" in capsys.readouterr().err
+    assert not list(recorded.baselines.rglob("rules.json"))
+
+
+def test_a_name_that_is_too_long_is_one_line(recorded, capsys):
+    assert main(["anchor", "tiny.toml", "x" * 300]) == USAGE
+    said = capsys.readouterr().err
+    assert "File name too long" in said
+    assert len(said.splitlines()) == 1

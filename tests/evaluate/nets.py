@@ -68,6 +68,11 @@ def other_terms() -> nn.Module:
     return model
 
 
+def two_heads(*, other: bool = False) -> nn.Module:
+    """Two answers of one shape."""
+    return Head(lambda logits: (logits, logits.flip(1)) if not other else (logits.flip(1), logits))
+
+
 def other_architecture() -> nn.Module:
     return seeded(lambda: nn.Sequential(nn.Conv2d(CHANNELS, 4, 3), nn.Flatten(), nn.Linear(4 * 10 * 10, CLASSES)))
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from pytest_robustness.cli import anchor, judge, rename, report, schema, select
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, encodable
 
 #: By name; the first line of a command's docstring is its help.
 COMMANDS: dict[str, ModuleType] = {
@@ -44,6 +44,9 @@ def main(arguments: Sequence[str]) -> int:
         return int(ended.code or 0)
     except RobustnessError as error:
         print(f"ERROR: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except OSError as error:  # of a file that nobody could foresee: a name that is too long, a disk that is full
+        print(f"ERROR: {encodable(str(error.filename))}: {error.strerror}", file=sys.stderr)
         return USAGE_ERROR
 
 

@@ -17,6 +17,10 @@ ATTRIBUTE = "_robustness_device_lost"
 EXIT_CODE = 70  # EX_SOFTWARE
 
 
+#: What code that is no test's does to the test it runs in, by the name of pytest's exception.
+HOW = {"Skipped": "skipped its own test", "XFailed": "said its own test would fail"}
+
+
 @contextmanager
 def failing(item: pytest.Item, subject: str) -> Iterator[None]:
     """Turn a RobustnessError into a failure of the test in one line, without a traceback. Remember a lost device.
@@ -30,8 +34,8 @@ def failing(item: pytest.Item, subject: str) -> Iterator[None]:
         item.stash[LOST] = isinstance(error, DeviceLost)
         problem = printable(f"{subject}: {' '.join(str(error).split())}")
         raise pytest.fail.Exception(problem, pytrace=False) from None  # else the error is shown too, as its context
-    except (pytest.skip.Exception, SystemExit) as ended:
-        how = "skipped its own test" if isinstance(ended, pytest.skip.Exception) else "ended the process"
+    except (pytest.skip.Exception, pytest.xfail.Exception, SystemExit) as ended:
+        how = "ended the process" if isinstance(ended, SystemExit) else HOW[type(ended).__name__]
         problem = printable(
             f"{subject}: the code of the model or of the attack {how}: {str(ended) or 'without a word'}"
         )

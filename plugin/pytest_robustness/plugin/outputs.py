@@ -67,16 +67,25 @@ class OutputOptions:
         if self.run is not None:
             self._check_run(self.run, settings)
         for option, path in self.everything.items():
-            if not path.parent.is_dir():
-                raise pytest.UsageError(f"{option}: no folder {path.parent}")
-            if path.exists() and not path.is_file() and option != RUN:
-                raise pytest.UsageError(f"{option}: {path} is no regular file")
-            if not os.access(path.parent, os.W_OK):
-                raise pytest.UsageError(f"{option}: folder {path.parent} is not writable")
+            try:
+                self._check_path(option, path)
+            except OSError as error:  # a name that is too long, a link that leads to itself
+                raise pytest.UsageError(f"{option}: {path}: {error.strerror}") from None
         for one, file in self.wanted():
             missing = next((module for module in one.needs if find_spec(module) is None), None)
             if missing is not None:
                 raise pytest.UsageError(f"{file.name}: needs {missing}: pip install 'pytest-robustness[report]'")
+
+    @staticmethod
+    def _check_path(option: str, path: Path) -> None:
+        """Raise UsageError where nothing could be written."""
+        if not path.parent.is_dir():
+            raise pytest.UsageError(f"{option}: no folder {path.parent}")
+        if path.exists() and not path.is_file() and option != RUN:
+            raise pytest.UsageError(f"{option}: {path} is no regular file")
+        if not os.access(path.parent, os.W_OK):
+            raise pytest.UsageError(f"{option}: folder {path.parent} is not writable")
+        path.with_name(f".{path.name}.12345678.tmp").exists()  # which is written first; raises for a name too long
 
     @property
     def everything(self) -> dict[str, Path]:
@@ -97,6 +106,11 @@ class OutputOptions:
         suite = settings.suite
         for option, path in self.everything.items():
             self._check_place(option, path, settings)
+        for one, path in self.wanted():
+            if not one.may_replace(path):
+                raise pytest.UsageError(
+                    f"{one.option}: {path} is there already, and was not written by {one.option}: give another file"
+                )
         if self.run is not None:
             from pytest_robustness.gate.run_files import why_no_run
 
@@ -112,7 +126,7 @@ class OutputOptions:
     @staticmethod
     def _check_place(option: str, path: Path, settings: Settings) -> None:
         suite, place = settings.suite, real(path)
-        models = [model.weights for model in suite.models.values()]
+        models = [path for model in suite.models.values() for path in (model.weights, model.file)]
         images = suite.images
         read = [suite.path, settings.inipath, suite.published, images.file, images.selected, images.unselected, *models]
         if any(isinstance(one, Path) and real(one) == place for one in read):
@@ -125,6 +139,7 @@ class OutputOptions:
             "the anchors": settings.anchors,
             "the images": images.folder,
             "the weights": suite.weights,
+            **{f"the files of {name}": model.folder for name, model in suite.models.items()},
         }
         for what, folder in folders.items():
             if folder is not None and place.is_relative_to(real(folder)):

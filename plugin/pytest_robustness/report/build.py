@@ -92,6 +92,7 @@ def build(run: Run) -> data.Report:
             tolerances=run.suite.tolerances.model_dump(),
         ),
         provenance=_provenance(run),
+        complete=run.complete,
     )
 
 

@@ -179,6 +179,7 @@ class Report(_Data):
     notes: list[str]
     judging: Judging
     provenance: Provenance
+    complete: bool = Field(default=False, description="the run reached its end; written last of all")
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=1) + "\n"

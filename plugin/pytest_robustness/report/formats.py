@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
@@ -25,6 +26,7 @@ class Format:
         renderer: ``module:function``, from a Report to text; None: an entry point's.
         needs: modules that have to be there.
         pictures: it shows images.
+        marks: what every file of it has in it; a file that has not is somebody else's.
     """
 
     name: str
@@ -33,10 +35,18 @@ class Format:
     renderer: str | None = None
     needs: tuple[str, ...] = ()
     pictures: bool = False
+    marks: tuple[str, ...] = ()
 
     @property
     def option(self) -> str:
         return f"--robustness-{self.name}"
+
+    def may_replace(self, path: Path) -> bool:
+        """Return whether a path is free, or has an earlier file of this format, or an empty one."""
+        if not path.exists() or not self.marks:
+            return True
+        text = path.read_text(encoding="utf-8", errors="replace")
+        return not text or all(mark in text for mark in self.marks)
 
     def render(self, report: Report) -> str:
         """Return a report as text of this format. Raises RobustnessError where another package's code fails."""
@@ -63,6 +73,7 @@ OWN = (
         "pytest_robustness.report.html.page:render",
         ("jinja2", "PIL"),
         pictures=True,
+        marks=("<!doctype html>", "pytest-robustness"),
     ),
     Format(
         "json",
@@ -71,12 +82,14 @@ OWN = (
         "pytest_robustness.report.data:to_json",
         ("PIL",),
         pictures=True,
+        marks=('"schema"', '"sentence"'),
     ),
     Format(
         "markdown",
         ".md",
         "write the verdict as a comment for a pull request",
         "pytest_robustness.report.markdown:markdown",
+        marks=("Robustness of",),
     ),
 )
 #: Options that are no format's.

@@ -44,8 +44,14 @@ def escaped(text: str) -> str:
     )
 
 
+def _anything(report: Report) -> bool:
+    """Return whether a case got as far as a measurement: a run whose cases were all skipped has shown nothing."""
+    return any(case.measured for case in report.cases)
+
+
 def _lines(report: Report) -> Iterator[str]:
-    yield f"### {'❌' if not report.passed else '✅' if report.cases else '⚪'} Robustness of {escaped(report.title)}"
+    mark = "❌" if not report.passed else "✅" if _anything(report) else "⚪"
+    yield f"### {mark} Robustness of {escaped(report.title)}"
     yield ""
     yield f"**{escaped(report.sentence)}**"
     if report.recording != "none":

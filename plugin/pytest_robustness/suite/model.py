@@ -106,10 +106,10 @@ class Model(Table):
     output: str | NonNegativeInt | None = Field(
         default=None, description="where the answer has several: the logits' key, attribute or place"
     )
-    head: Literal["logits", "softmax", "sigmoid"] = Field(
+    head: Literal["logits", "softmax", "sigmoid", "probability"] = Field(
         default="logits",
         description="softmax: the model answers with probabilities of its classes; sigmoid: with one logit, of the "
-        "second of two classes, or its probability",
+        "second of two classes; probability: with that class's probability",
     )
 
     black_box: bool = Field(
@@ -117,12 +117,19 @@ class Model(Table):
         description="without gradients: a function from a batch of images to scores or labels, or a file of ONNX; "
         "for Square and corruptions",
     )
-    version: str | None = Field(default=None, description="of a black box that is a function: its identity")
+    version: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = Field(
+        default=None, description="of a black box that is a function: its identity"
+    )
 
     @field_validator("normalisation")
     @classmethod
     def _in_the_model_s_units(cls, value: Normalisation | None, info: ValidationInfo) -> Normalisation | None:
-        if value is not None and info.data.get("range") is None:
+        bounds = info.data.get("range")
+        if value is not None and bounds is not None and bounds[1] - bounds[0] > 2:
+            scales = [*map(abs, value.mean), *value.std]
+            if max(scales) <= 1 and min(value.std) < 1:
+                raise ValueError(f"it is in units of [0, 1], and the model's range is [{bounds[0]:g}, {bounds[1]:g}]")
+        if value is not None and bounds is None:
             value.check_scale("; or say range = [0, 255] where the model takes such pixels")
         return value
 
@@ -156,6 +163,12 @@ class Model(Table):
     def file(self) -> Path | None:
         """Return the file that is the model, program and weights in one. Returns None when the source is no file."""
         return None if self.library or FACTORY.fullmatch(self.source) else Path(self.source)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that is the model, as transformers saves one; None when the source names none."""
+        name = self.source.partition(":")[2]
+        return Path(name) if self.library == "transformers" and Path(name).is_absolute() else None
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ from pytest_robustness.suite.attack import Attack
 from pytest_robustness.suite.durations import Duration
 from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
 from pytest_robustness.suite.levels import GROUPS, Levels, hypotheses_of_a_case
-from pytest_robustness.suite.model import Model
+from pytest_robustness.suite.model import PROGRAM_FILES, Model
 from pytest_robustness.suite.names import Name, distinct_names
 from pytest_robustness.suite.problems import explain
 from pytest_robustness.suite.references import Group, Models, Variant, known_members, known_variants
@@ -124,7 +124,7 @@ class Suite(Table):
             raise RobustnessError(f"--candidate {text}: should be MODEL=OTHER")
         if name not in self.models:
             raise RobustnessError(f"--candidate {text}: no model {name!r} in {self.path} ({', '.join(self.models)})")
-        if ":" in source:
+        if ":" in source or Path(source).suffix in PROGRAM_FILES:
             model = self.models[name].candidate_table(source)
         elif source in self.models:
             model = dict(self.models[source])

@@ -127,16 +127,76 @@ def test_probabilities_of_other_origin_become_logarithms_whose_slopes_are_finite
     torch.testing.assert_close(mild, usual()[0].log_softmax(1))
 
 
+SIGMOID: dict[str, Callable[[Tensor], Tensor]] = {
+    "torch's": torch.sigmoid,
+    "a function": functional.sigmoid,
+    "a module": nn.Sigmoid(),
+    "by hand": lambda logits: 1 / (1 + (-logits).exp()),
+    "by its logarithm": lambda logits: functional.logsigmoid(logits).exp(),
+}
+
+
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
-@pytest.mark.parametrize("sigmoid", [None, torch.sigmoid, functional.sigmoid, nn.Sigmoid()])
-def test_one_logit_is_two_classes(shape: tuple[int, ...], sigmoid: Callable[[Tensor], Tensor] | None) -> None:
+@pytest.mark.parametrize("sigmoid", [None, *SIGMOID])
+def test_one_logit_or_one_probability_is_two_classes(shape: tuple[int, ...], sigmoid: str | None) -> None:
     def answer(logits: Tensor) -> Tensor:
         one = logits[:, 0].reshape(shape)
-        return one if sigmoid is None else sigmoid(one)
+        return one if sigmoid is None else SIGMOID[sigmoid](one)
 
-    found, gradient = asked(nets.Head(answer), Contract(head="sigmoid"))
-    assert torch.equal(found, torch.stack([torch.zeros(6), usual()[0][:, 0]], 1))
+    found, gradient = asked(nets.Head(answer), Contract(head="probability" if sigmoid else "sigmoid"))
+    torch.testing.assert_close(found, torch.stack([torch.zeros(6), usual()[0][:, 0]], 1), rtol=1e-4, atol=1e-4)
     assert bool(gradient.flatten(1).any(1).all())
+
+
+def test_probabilities_of_0_and_1_have_logits_that_are_finite() -> None:
+    found, gradient = asked(nets.Head(lambda logits: (logits[:, 0] > 0).float() + 0 * logits[:, 0]), PROBABILITY)
+    assert bool(found.isfinite().all())
+    assert bool(gradient.isfinite().all())
+
+
+PROBABILITY = Contract(head="probability")
+
+
+@pytest.mark.parametrize("sigmoid", SIGMOID)
+def test_a_probability_that_is_called_a_logit_is_told(sigmoid: str) -> None:
+    """Taken as a logit every image would be of the second class."""
+    model = nets.Head(lambda logits: SIGMOID[sigmoid](logits[:, 0]))
+    with Classifier(model, contract=Contract(head="sigmoid")) as classifier:
+        classifier(IMAGES[:2])  # of two images it might be one
+        with pytest.raises(RobustnessError, match=r'answers are all between 0 and 1, as .*: say head = "probability"'):
+            classifier(as_tensor(pictures(8)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "head", "said"),
+    [
+        (lambda logits: logits, "softmax", 'the model\'s are from .*: say head = "logits"'),
+        (lambda logits: logits.log_softmax(1), "softmax", 'the model\'s are from .*: say head = "logits"'),
+        (lambda logits: logits.sigmoid(), "softmax", 'and do not add up to 1: say head = "logits"'),
+        (lambda logits: 9 * logits[:, 0], "probability", 'the model\'s are from .*: say head = "sigmoid"'),
+    ],
+)
+def test_answers_that_are_no_probabilities_are_told(answer: Any, head: str, said: str) -> None:
+    with pytest.raises(RobustnessError, match=said) as error:
+        asked(nets.Head(answer), Contract(head=head))
+    assert "\n" not in str(error.value)
+
+
+def changed_in_place(logits: Tensor) -> Tensor:
+    shares = logits.softmax(1)
+    shares.data *= torch.linspace(0.5, 1, shares.shape[1])
+    shares.data /= shares.data.sum(1, keepdim=True)
+    return shares
+
+
+def test_a_softmax_that_was_changed_afterwards_is_not_cut_off() -> None:
+    found, _ = asked(nets.Head(changed_in_place), Contract(head="softmax"))
+    torch.testing.assert_close(found.softmax(1), changed_in_place(usual()[0].clone()), rtol=1e-3, atol=1e-4)
+
+
+def test_a_softmax_over_the_batch_is_not_one_over_the_classes() -> None:
+    with pytest.raises(RobustnessError, match="do not add up to 1"):
+        asked(nets.Head(lambda logits: logits.softmax(0)), Contract(head="softmax"))
 
 
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])

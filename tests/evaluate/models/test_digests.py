@@ -157,3 +157,30 @@ def test_a_tensor_of_literals_is_code() -> None:
     assert first == again
     assert first is not None
     assert other not in (first, None)
+
+
+def test_modules_in_a_plain_list_are_part_of_the_state() -> None:
+    """torch does not count them among a module's, and they answer all the same."""
+    one, other = nets.tiny(), nets.tiny()
+    one.parts, other.parts = [nn.Linear(2, 2)], [{"a": nn.Linear(2, 2)}]
+    assert len({state_digest(nets.tiny()), state_digest(one), state_digest(other)}) == 3
+    before = state_digest(one)
+    with torch.no_grad():
+        one.parts[0].weight.add_(1)
+    assert state_digest(one) != before
+
+
+def test_attention_without_dropout_draws_nothing() -> None:
+    class Attends(nn.Module):
+        dropped = 0.0
+
+        def forward(self, images: Tensor) -> Tensor:
+            rows = images.flatten(2)
+            return nn.functional.scaled_dot_product_attention(rows, rows, rows, dropout_p=self.dropped).flatten(1)
+
+    model = Attends()
+    digest = code_digest(model, (3, 4, 4), torch.float32)
+    assert digest is not None
+    assert digest == code_digest(Attends(), (3, 4, 4), torch.float32)
+    model.dropped = 0.5
+    assert code_digest(model, (3, 4, 4), torch.float32) is None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from pytest_robustness.evaluate.measure import identify
 from pytest_robustness.evaluate.models.identity import model_key
 
 from tests.evaluate.suites import CPU, PGD, case_of
@@ -61,3 +62,13 @@ def test_another_suites_model_of_the_same_name_is_another(weights: Path, tmp_pat
     other = tmp_path / "other"
     other.mkdir()
     assert key(other, weights=None) != key(weights.parent, weights=None)
+
+
+def test_what_a_suite_says_of_outputs_and_arguments_is_part_of_a_model(tmp_path: Path) -> None:
+    """Neither weights nor operators need to show which of two outputs of one shape is looked at."""
+    source = "tests.evaluate.nets:two_heads"
+    keys: list[dict[str, Any]] = [{"output": 0}, {"output": 1}, {"output": 0, "arguments": {"other": True}}]
+    seen = [identify(case_of(tmp_path, source=source, **more), device=CPU)[1].weights_digest for more in keys]
+    assert len(set(seen)) == 3
+    again = identify(case_of(tmp_path, source=source, output=0), device=CPU)[1].weights_digest
+    assert again == seen[0]

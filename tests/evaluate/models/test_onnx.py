@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.measure import identify
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.models.contract import Contract
 from pytest_robustness.evaluate.models.load import load_model
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.evaluate import nets
-from tests.evaluate.suites import ATTACKS, as_tensor, case_of, measure, pictures
+from tests.evaluate.suites import ATTACKS, CPU, as_tensor, case_of, measure, pictures
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 pytest.importorskip("onnx2torch", reason="the extra onnx is not installed")
@@ -131,3 +133,37 @@ def test_a_conversion_that_answers_otherwise_is_refused(tmp_path: Path, monkeypa
     export(tmp_path / "a.onnx")
     with pytest.raises(RobustnessError, match="as a module of torch it answers otherwise than by onnxruntime, by "):
         measure(case_of(tmp_path, source="a.onnx"))
+
+
+def test_weights_beside_a_file_are_part_of_what_it_is(tmp_path: Path) -> None:
+    export(tmp_path / "a.onnx")
+    model = onnx.load(tmp_path / "a.onnx")
+    beside = {"save_as_external_data": True, "location": "a.data", "size_threshold": 0}
+    onnx.save(model, tmp_path / "a.onnx", **beside)
+    before = identify(case_of(tmp_path, source="a.onnx"), device=CPU)[1].weights_digest
+    data = bytearray((tmp_path / "a.data").read_bytes())
+    data[3] ^= 1
+    (tmp_path / "a.data").write_bytes(data)
+    os.utime(tmp_path / "a.onnx")
+    assert identify(case_of(tmp_path, source="a.onnx"), device=CPU)[1].weights_digest != before
+
+
+def test_a_file_of_half_precision_is_measured_in_it(tmp_path: Path) -> None:
+    export(tmp_path / "half.onnx")
+    model = onnx.load(tmp_path / "half.onnx")
+    convert = pytest.importorskip("onnxconverter_common", reason="onnxconverter_common is not installed")
+    onnx.save(convert.float16.convert_float_to_float16(model), tmp_path / "half.onnx")
+    with pytest.warns(UserWarning, match="computes in float16"):
+        assert measure(case_of(tmp_path, source="half.onnx")).aggregates.successes
+
+
+def test_sides_that_a_file_leaves_open_are_found(tmp_path: Path) -> None:
+    """Its last layer fits one size only."""
+    body = nn.Sequential(nn.Flatten(), nn.Linear(3 * nets.SIZE * nets.SIZE, nets.CLASSES))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        axes = {"x": {0: "n", 2: "h", 3: "w"}}
+        how = {"dynamo": False, "opset_version": 17, "input_names": ["x"], "dynamic_axes": axes}
+        torch.onnx.export(body.eval(), (IMAGES,), str(tmp_path / "open.onnx"), **how)
+    with pytest.raises(RobustnessError, match=r"open\.onnx: onnxruntime runs it on no image of 224, 32, "):
+        measure(case_of(tmp_path, source="open.onnx"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ def test_it_is_attacked_and_known_again(tmp_path: Path) -> None:
     [
         ({"do_resize": False}, "give preprocessing"),
         ({"do_rescale": False}, "leaves pixels in 0..255: give range and normalisation"),
+        ({"do_flip_channel_order": True}, "does more than resize, crop and normalise (do_flip_channel_order = True): "),
+        ({"crop_pct": 0.9}, "does more than resize, crop and normalise (crop_pct = 0.9): give preprocessing"),
     ],
 )
 def test_what_an_image_processor_does_that_we_do_not_is_told(how: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -107,3 +110,20 @@ def test_a_name_that_is_nowhere_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(RobustnessError, match=r"models\.vit\.source: transformers has no model 'vit': ") as error:
         evaluate(case_of(tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_a_backbone_without_a_head_is_no_classifier(tmp_path: Path) -> None:
+    """transformers would draw one, and say so where nobody looks."""
+    folder = small(tmp_path / "vit")
+    transformers.ViTModel.from_pretrained(folder).save_pretrained(folder)
+    with pytest.raises(RobustnessError, match=r"has no weights of this model for classifier\.bias, ") as error:
+        evaluate(case_of(tmp_path))
+    assert "models.vit.source" in str(error.value)
+
+
+@pytest.mark.parametrize("mean", [0.5, [0.5, 0.5, 0.5]])
+def test_a_mean_for_all_channels_is_taken(mean: object, tmp_path: Path) -> None:
+    folder = small(tmp_path / "vit")
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"image_mean": mean}))
+    assert set(normalisation_of(case_of(tmp_path)).mean) == {0.5}

@@ -21,6 +21,8 @@ WORD = 8
 #: Rows that are enough for the fourteen models of the zoo.
 USUAL_FLOOR = 16
 USUAL = Contract()
+#: Images whose answers tell logits from probabilities.
+SEVERAL = 8
 
 
 class Frozen(nn.Module):
@@ -80,6 +82,7 @@ class Classifier(Frozen):
         self.register_buffer("mean", torch.tensor(mean, dtype=self.dtype, device=device).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=self.dtype, device=device).view(-1, 1, 1))
         self.contract = contract
+        self._asked = False
         self.device = torch.device(device)
         self.precision = precision_of(model)
         self.channels_last = memory_format is torch.channels_last
@@ -164,6 +167,10 @@ class Classifier(Frozen):
             logits = self.contract.logits(self.model, inputs.to(self.precision))
         if logits.dtype not in (self.precision, self.dtype):
             raise RobustnessError(f"the model returned logits of {logits.dtype}, not of {self.precision}, as it is")
+        if not self._asked and len(images) >= SEVERAL:
+            self._asked = True
+            if doubt := self.contract.doubt(logits):
+                raise RobustnessError(doubt)
         return logits.to(images.dtype)
 
 

@@ -14,10 +14,11 @@ from torch.overrides import TorchFunctionMode
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.suite.model import Model
 
+#: By so much rounding, also of half precision, may move a probability.
+SLACK = 2e-3
 #: The functions by which a head turns logits into probabilities.
 HEADS: dict[str, tuple[Callable[..., Tensor], ...]] = {
     "softmax": (functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax),
-    "sigmoid": (),
     "probability": (functional.sigmoid, torch.sigmoid, Tensor.sigmoid, torch.special.expit),
 }
 
@@ -42,11 +43,18 @@ class Contract:
     last: bool = False
     output: str | int | None = None
     head: str = "logits"
+    arguments: str = ""
 
     @classmethod
     def of(cls, model: Model) -> Contract:
         """Return the contract of a suite's table."""
-        return cls(model.channels == "BGR", model.range, model.layout == "NHWC", model.output, model.head)
+        arguments = repr(sorted(model.arguments.items())) if model.arguments else ""
+        return cls(model.channels == "BGR", model.range, model.layout == "NHWC", model.output, model.head, arguments)
+
+    @property
+    def unseen(self) -> str:
+        """What no weight and no operator needs to show: which output, and how the model was built."""
+        return "" if self.output is None and not self.arguments else f"{self.output} {self.arguments}"
 
     def scaled(self, images: Tensor) -> Tensor:
         """Return (N, C, H, W) images in [0, 1] with the model's order of channels and range."""
@@ -60,23 +68,33 @@ class Contract:
     def logits(self, model: nn.Module, inputs: Tensor) -> Tensor:
         """Return the (N, K) logits that a model gives for its input.
 
-        When the call of softmax or sigmoid that ends the model can be observed, the logits are its input. When a
-        softmax cannot be observed, they are the logarithms of the probabilities, which are as large as the model's
-        precision lets them be. When a sigmoid cannot be observed, the answer itself is taken as the logit.
+        When the call of softmax or sigmoid that ends the model can be observed, the logits are its input. Otherwise
+        they follow from the probabilities, which are as far from 0 and 1 as the model's precision lets them be.
 
         Raises RobustnessError for an answer that is not what the contract says.
         """
         if self.last:
             inputs = inputs.movedim(1, -1).contiguous()
-        if self.head == "logits":
-            return _checked(self._part(model(inputs)), len(inputs))
-        with _Heads(HEADS[self.head]) as heads:
+        functions = HEADS.get(self.head)
+        if functions is None:
             answer = self._part(model(inputs))
-        before = heads.before(answer) if isinstance(answer, Tensor) else None
+            return (
+                _checked(answer, len(inputs)) if self.head == "logits" else _two_classes(answer, len(inputs), self.head)
+            )
+        with _Heads(functions) as heads:
+            answer = self._part(model(inputs))
+        answer = _checked(answer, len(inputs)) if self.head == "softmax" else _one_each(answer, len(inputs), self.head)
+        _check_probabilities(answer, self.head)
+        before = heads.before(answer, self.head)
         if self.head == "softmax":
-            answer = _checked(answer, len(inputs))
             return before if before is not None else answer.clamp_min(torch.finfo(answer.dtype).tiny).log()
-        return _two_classes(answer if before is None else before, len(inputs))
+        return _two_classes(_log_odds(answer) if before is None else before, len(inputs), self.head)
+
+    def doubt(self, logits: Tensor) -> str | None:
+        """Return why answers to clean images, as logits, are hardly what the contract says; None when they may be."""
+        if self.head == "sigmoid" and bool(((logits[:, 1] >= 0) & (logits[:, 1] <= 1)).all()):
+            return 'the model\'s answers are all between 0 and 1, as probabilities are: say head = "probability"'
+        return None
 
     def _part(self, answer: Any) -> Any:
         """Return the part of an answer that the suite names."""
@@ -106,21 +124,51 @@ class _Heads(TorchFunctionMode):
             self.last = args[0] if args else (kwargs or {})["input"], result
         return result
 
-    def before(self, answer: Tensor) -> Tensor | None:
-        """Return the input that an answer was computed from. Returns None when none of the functions computed it."""
+    def before(self, answer: Tensor, head: str) -> Tensor | None:
+        """Return what an answer was made of; None where none of the functions made it, or it was changed afterwards."""
         if self.last is None or self.last[1] is not answer:
             return None
-        return self.last[0]
+        logits = self.last[0]
+        with torch.no_grad():
+            again = logits.softmax(1) if head == "softmax" else logits.sigmoid()
+            return logits if torch.allclose(again, answer, rtol=SLACK, atol=SLACK) else None
 
 
-def _two_classes(answer: Any, count: int) -> Tensor:
-    """Return (N, 2) logits made of one logit for each image: the first class's logit is 0."""
+def _check_probabilities(answer: Tensor, head: str) -> None:
+    """Raise RobustnessError, naming the key, for answers that are no probabilities."""
+    with torch.no_grad():
+        values = answer.detach().float()
+        finite = values[values.isfinite().flatten(1).all(1)] if values.ndim > 1 else values[values.isfinite()]
+        inside = bool(((finite >= -SLACK) & (finite <= 1 + SLACK)).all())
+        sums = head != "softmax" or bool(((finite.sum(1) - 1).abs() <= SLACK * 10).all())
+    if not inside or not sums:
+        found = f"from {float(finite.min()):.3g} to {float(finite.max()):.3g}"
+        what = f"{found}, and do not add up to 1" if inside else found
+        other = "logits" if head == "softmax" else "sigmoid"
+        raise RobustnessError(
+            f'head = "{head}" is of answers that are probabilities, and the model\'s are {what}: say head = "{other}"'
+        )
+
+
+def _log_odds(probabilities: Tensor) -> Tensor:
+    """Return log(p / (1 - p)), finite also where the probabilities are 0 or 1."""
+    tiny = torch.finfo(probabilities.dtype).tiny
+    return probabilities.clamp_min(tiny).log() - (1 - probabilities).clamp_min(tiny).log()
+
+
+def _one_each(answer: Any, count: int, head: str) -> Tensor:
+    """Return an answer that is one number an image."""
     if not isinstance(answer, Tensor) or tuple(answer.shape) not in {(count,), (count, 1)}:
         raise RobustnessError(
-            f'the model returned {_described(answer)} for {count} images; with head = "sigmoid" it should be one '
+            f'the model returned {_described(answer)} for {count} images; with head = "{head}" it should be one '
             "number for each"
         )
-    logit = answer.reshape(count)
+    return answer
+
+
+def _two_classes(answer: Any, count: int, head: str) -> Tensor:
+    """Return (N, 2) logits of one logit an image: the first class's is 0."""
+    logit = _one_each(answer, count, head).reshape(count)
     return torch.stack([torch.zeros_like(logit), logit], 1)
 
 

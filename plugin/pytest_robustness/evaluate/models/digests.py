@@ -12,6 +12,8 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
 ROWS = 2
+#: Attributes in which torch keeps what it counts among a module's.
+OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
 
 def state_digest(model: nn.Module) -> str:
@@ -67,11 +69,23 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
 def _constants(model: nn.Module) -> dict[str, Tensor]:
     """Return the tensors that are plain attributes of modules, which a state dict leaves out."""
     return {
-        f"{path}.{name}": value
+        f"{path}.{name}{place}": tensor
         for path, module in model.named_modules()
         for name, value in vars(module).items()
-        if isinstance(value, Tensor)
+        if name not in OF_EVERY_MODULE
+        for place, tensor in _tensors(value)
     }
+
+
+def _tensors(value: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield a tensor, and those in lists, dicts and modules in them, which torch does not count among a module's."""
+    if isinstance(value, Tensor):
+        yield "", value
+    elif isinstance(value, nn.Module):
+        yield from ((f".{name}", tensor) for name, tensor in _state(value).items())
+    elif isinstance(value, list | tuple | dict):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from ((f".{key}{place}", tensor) for place, tensor in _tensors(one))
 
 
 class _Trace(TorchDispatchMode):

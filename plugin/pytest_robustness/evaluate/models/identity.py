@@ -40,7 +40,8 @@ def weights_digest_of(classifier: Classifier) -> str:
     For a sealed model it is a digest of its fingerprint, contract and normalisation.
     """
     if not isinstance(classifier.model, Sealed):
-        return state_digest(classifier)
+        digest, unseen = state_digest(classifier), classifier.contract.unseen
+        return sha256(f"{digest} {unseen}".encode()).hexdigest() if unseen else digest
     known = (classifier.model.fingerprint, classifier.contract, classifier.mean.tolist(), classifier.std.tolist())
     return sha256(repr(known).encode()).hexdigest()
 

@@ -57,8 +57,13 @@ def load_case_weights(model: nn.Module, case: Case) -> None:
 
 
 def _built(case: Case, entry: Entry) -> nn.Module:
-    with user_code(f"{case.suite.path}: models.{case.model_name}.arguments: {case.model.source}"):
-        return entry.build(None, case.model.arguments)
+    try:
+        with user_code(f"{case.suite.path}: models.{case.model_name}.arguments: {case.model.source}"):
+            return entry.build(None, case.model.arguments)
+    except RobustnessError as error:
+        if str(error).startswith(str(case.suite.path)):
+            raise
+        raise case.error(f"models.{case.model_name}.source", str(error)) from None
 
 
 def other_classes(state: Mapping[str, Tensor], entry: Entry) -> str:

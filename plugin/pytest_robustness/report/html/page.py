@@ -67,6 +67,7 @@ def render(report: Report) -> str:
         lines=list(_lines(report.contrasts)),
         other_metrics=other_metrics(one.metrics for one in report.contrasts),
         distances=any(case.distance for case in report.cases),
+        extra_metrics=list(dict.fromkeys(name for case in report.cases for name in case.extra)),
         curves=list(figures.curves(report)),
         facts=_facts(report.models),
         published_means={one.of: one for one in report.published if one.attack == figures.MEAN},

@@ -20,6 +20,10 @@ from pytest_robustness.suite.tables import Normalisation
 #: By Pillow's numbers.
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 BILINEAR = 2
+#: What an image processor does that ours does too; other things, and processors that resize in ways of their own.
+HONOURED = frozenset({"do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_convert_rgb"})
+ODD = frozenset({"include_top", "rescale_offset", "crop_pct", "keep_aspect_ratio", "ensure_multiple_of"})
+OTHERS = frozenset({"LevitImageProcessor", "LevitImageProcessorFast"})
 #: The factor by which an image processor scales pixels in 0..255 before normalisation.
 LEVEL = 1 / 255
 
@@ -66,7 +70,12 @@ class TransformersEntry:
         how = {"revision": self.revision, **arguments}
         kind = transformers.AutoModelForImageClassification
         if state is None:
-            return Logits(kind.from_pretrained(self.name, **how))
+            model, found = kind.from_pretrained(self.name, output_loading_info=True, **how)
+            absent = [*found.get("missing_keys", ()), *(key for key, *_ in found.get("mismatched_keys", ()))]
+            if absent:
+                some = ", ".join(map(str, sorted(absent)[:3]))
+                raise RobustnessError(f"{self.name} has no weights of this model for {some}: it is no classifier yet")
+            return Logits(model)
         model = kind.from_config(transformers.AutoConfig.from_pretrained(self.name, **how))
         model.load_state_dict(state, strict=True)
         return Logits(model)
@@ -86,6 +95,14 @@ LIBRARY = Transformers()
 
 
 def _preprocessing(name: str, given: Mapping[str, Any]) -> Preprocessing:
+    odd = [key for key in given if (key.startswith("do_") and key not in HONOURED) or key in ODD]
+    odd = [key for key in odd if given[key] not in (None, False)]
+    if odd or given.get("image_processor_type") in OTHERS:
+        what = ", ".join(f"{key} = {given[key]!r}" for key in odd) or f"it is a {given['image_processor_type']}"
+        raise RobustnessError(
+            f"the image processor of {name} does more than resize, crop and normalise ({what}): give preprocessing and "
+            "normalisation"
+        )
     size, crop = given.get("size") or {}, given.get("crop_size") or {}
     if given.get("do_resize") is False or not ({"shortest_edge"} <= size.keys() or {"height", "width"} <= size.keys()):
         raise RobustnessError(f"the image processor of {name} resizes to {dict(size) or 'nothing'}: give preprocessing")
@@ -112,4 +129,13 @@ def _normalisation(name: str, given: Mapping[str, Any]) -> Normalisation:
         raise RobustnessError(f"the image processor of {name} leaves pixels in 0..255: give range and normalisation")
     if not given.get("do_normalize", True):
         return Normalisation()
-    return Normalisation(mean=tuple(given["image_mean"]), std=tuple(given["image_std"]))
+    mean, std = (_each(name, key, given.get(key)) for key in ("image_mean", "image_std"))
+    return Normalisation(mean=mean, std=std)
+
+
+def _each(name: str, key: str, given: Any) -> tuple[float, ...]:
+    if isinstance(given, int | float):
+        return (float(given),)
+    if not isinstance(given, list | tuple) or not given:
+        raise RobustnessError(f"the image processor of {name} has {key} {given!r}: give normalisation")
+    return tuple(given)

@@ -22,8 +22,10 @@ from pytest_robustness.evaluate.models.programs.base import (
 from pytest_robustness.evaluate.runtime.errors import first_line
 from pytest_robustness.mistaken import mistaken
 
-#: The side in pixels of images whose sides a file leaves open.
-SIDE = 64
+#: The sides that are tried where a file does not say its images'.
+SIDES = (224, 32, 28, 64, 299, 384, 8)
+#: What an input may be of.
+KINDS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 #: How far the module's answers may differ from onnxruntime's, as a share of the range of the answers.
 AGREEMENT = 1e-3
 #: How onnx2torch's message names an operator that it does not have.
@@ -39,8 +41,8 @@ def load(path: Path) -> nn.Module:
     session = _session(path)
     model = _converted(path)
     size = _batch_size(session)
-    images = _images(session)
-    expected = _asked(session, images)
+    images, expected = _tried(session)
+    images = images.to(next((one.dtype for one in model.parameters()), torch.float32))
     if size is not None:
         try:
             several = torch.cat([images] * 2)
@@ -58,7 +60,7 @@ def load(path: Path) -> nn.Module:
             f"as a module of torch it answers otherwise than by onnxruntime, by {difference:.1e} of the range of its "
             f"answers: {EXPORT}; or say black_box = true"
         )
-    return Sealed(fingerprint_of(path), model)
+    return Sealed(_fingerprint(path), model)
 
 
 def load_black_box(path: Path) -> nn.Module:
@@ -72,7 +74,14 @@ def load_black_box(path: Path) -> nn.Module:
     if size is not None:
         warn_of_fixed_batch(path, size)
         model = FixedBatch(model, size)
-    return Sealed(fingerprint_of(path), model)
+    return Sealed(_fingerprint(path), model)
+
+
+def _fingerprint(path: Path) -> str:
+    """Return the digest of a file, and of the files beside it that have its weights."""
+    model = _needed("onnx").load(str(path), load_external_data=False)
+    beside = {entry.value for one in model.graph.initializer for entry in one.external_data if entry.key == "location"}
+    return " ".join(fingerprint_of(file) for file in (path, *(path.parent / name for name in sorted(beside))))
 
 
 class _Session(nn.Module):
@@ -97,7 +106,7 @@ def _session(path: Path) -> Any:
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises different types, by what is wrong
         raise RobustnessError(mistaken(path) or f"cannot be read by onnxruntime: {first_line(error)}") from None
-    if len(session.get_inputs()) != 1:
+    if len(session.get_inputs()) != 1 or not session.get_inputs()[0].shape:
         raise RobustnessError(f"it takes {len(session.get_inputs())} inputs, and should take one: a batch of images")
     return session
 
@@ -139,18 +148,29 @@ def _batch_size(session: Any) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _images(session: Any) -> Tensor:
-    """Return a batch of random values that the file can take."""
-    shape = session.get_inputs()[0].shape
-    sides = [side if isinstance(side, int) else SIDE for side in shape[1:]]
-    return torch.randn(_batch_size(session) or 2, *sides, generator=torch.Generator().manual_seed(0))
+def _tried(session: Any) -> tuple[Tensor, Tensor]:
+    """Return a batch of random values that the file takes, and what onnxruntime answers.
+
+    Raises RobustnessError where it takes none of the usual sizes.
+    """
+    given = session.get_inputs()[0]
+    if given.type not in KINDS or len(given.shape) != 4:
+        raise RobustnessError(f"its input is a {given.type} of {given.shape}, and should be floats of (N, C, H, W)")
+    generator, problem = torch.Generator().manual_seed(0), ""
+    for side in SIDES:
+        sides = [size if isinstance(size, int) else side for size in given.shape[1:]]
+        images = torch.randn(_batch_size(session) or 2, *sides, generator=generator)
+        try:
+            return images, _asked(session, images)
+        except Exception as error:  # of onnxruntime: an image of another size
+            problem = first_line(error)
+    raise RobustnessError(f"onnxruntime runs it on no image of {', '.join(map(str, SIDES))} pixels: {problem}")
 
 
 def _asked(session: Any, images: Tensor) -> Tensor:
     """Return onnxruntime's answer: the first output."""
     given = session.get_inputs()[0]
-    kind = np.float16 if given.type == "tensor(float16)" else np.float32
-    answer = session.run(None, {given.name: images.numpy().astype(kind)})[0]
+    answer = session.run(None, {given.name: images.float().numpy().astype(KINDS[given.type])})[0]
     return torch.from_numpy(np.asarray(answer, np.float32))
 
 
