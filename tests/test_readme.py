@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pytest_robustness.cli import main
+from pytest_robustness.suite.load import load_suite
+from pytest_robustness.suite.model import Model
 
 from robustness_tests.zoo import cifar10, describe, select, train
 from tests.report import examples
@@ -198,3 +200,31 @@ def test_the_page_of_the_zoo(monkeypatch, tmp_path, capsys):
     describe.main()
     assert (tmp_path / "page.md").read_text().startswith("# The zoo")
     assert "14 models" in capsys.readouterr().out
+
+
+def test_the_notebooks_lines_judge_a_model(tmp_path, monkeypatch):
+    from tests.evaluate import nets
+    from tests.evaluate.suites import as_tensor, labels_of, pictures
+
+    (code,) = (block for block in blocks("python") if "import Baselines" in block)
+    monkeypatch.chdir(tmp_path)
+    images = pictures()
+    given = {"model": nets.tiny(), "images": as_tensor(images), "labels": labels_of(images)}
+    exec(code, given)
+    assert given["verdict"].status == "no baseline"
+    exec(code, given)
+    assert given["verdict"].passed
+    assert (tmp_path / "baselines" / "mine" / "pgd.json").is_file()
+
+
+def test_the_lines_of_every_kind_of_model_are_read(tmp_path):
+    text = (ROOT / "docs" / "models.md").read_text()
+    tables = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    for name in set(re.findall(r'"([\w.-]+\.(?:pth|safetensors|pt|pt2|onnx))"', text)):
+        (tmp_path / name).touch()
+    rest = '[images]\nfolder = "photographs"\n[attacks.pgd]\nattack = "PGD"\neps = 0.01\nalpha = 0.0025\n'
+    (tmp_path / "suite.toml").write_text("\n".join([*tables, rest]))
+    models = load_suite(tmp_path / "suite.toml").models
+    assert len(models) == 10
+    shown = set(re.findall(r"^(\w+) =", "\n".join(tables), re.MULTILINE))
+    assert set(Model.model_fields) - {"like", "preprocessing"} <= shown

@@ -43,10 +43,10 @@ def mistaken(path: Path) -> str | None:
         return "it is an HTML page, and not the file itself: what was downloaded is perhaps an error message"
     if beginning.startswith(UTF_16):
         return "it is UTF-16 text: save it as UTF-8"
-    return _archive(path)
+    return None
 
 
-def _archive(path: Path) -> str | None:
+def no_weights(path: Path) -> str | None:
     """Return what an archive of torch's holds besides tensors. Returns None when it is none, or of no known kind."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -119,7 +119,7 @@ def test_a_file_may_be_a_candidate(recorded):
     """A program brings its weights, and is looked for where the command was typed."""
     import torch
 
-    namespace = runpy.run_path(str(recorded.path / "tinyzoo.py"))
+    namespace = runpy.run_path(str(recorded.path / "tinyzoo.py"), run_name="weakzoo")
     torch.jit.trace(namespace["build"]("small", 1.0).eval(), torch.rand(8, 3, 8, 8)).save(recorded.path / "weak.pt")
     result = recorded.run("--candidate", "small=weak.pt", "-k", "fgsm")
     assert result.ret == pytest.ExitCode.TESTS_FAILED

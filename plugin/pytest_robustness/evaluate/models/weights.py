@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.runtime.errors import first_line
-from pytest_robustness.mistaken import mistaken
+from pytest_robustness.mistaken import mistaken, no_weights
 
 #: Names of the entries in which trainers put the weights among other things.
 ENTRIES = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema")
@@ -33,7 +33,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise RobustnessError(f"cannot be read: {mistaken(path) or first_line(error)}") from None
+        raise RobustnessError(f"cannot be read: {mistaken(path) or no_weights(path) or first_line(error)}") from None
     return _state_dict(state)
 
 
