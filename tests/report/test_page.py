@@ -145,6 +145,12 @@ def test_hostile_text_is_text(tmp_path):
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
 
 
+def test_no_paper_is_spoken_of_where_nothing_was_published(page, regressed):
+    assert not regressed.published
+    assert "Figures 2 to 5" not in page.text
+    assert "the paper" not in page.text.lower()
+
+
 def test_published_values_are_marked_as_such(small):
     data = report(small).model_dump(by_alias=True)
     data["published"] = [
