@@ -121,7 +121,7 @@ def test_what_is_not_complete_is_not_judged(two: Suite, missing: str, left: set[
 
 def test_what_is_not_comparable_is_left_out_and_no_error(two: Suite) -> None:
     found = pairs(two, small=10, large=10)
-    then, now = found["small/pgd"].then, found["small/pgd"].now
+    then, now = found["small/pgd"].baseline, found["small/pgd"].current
     other = now.model_copy(update={"protocol": now.protocol.model_copy(update={"seed": 1})})
     found["small/pgd"] = pair(then, other, Lists())
     assert judge_models(two, found, Lists()).keys() == LARGE
@@ -211,7 +211,7 @@ def test_of_models_that_nothing_happened_to_no_more_than_alpha_alarm(tmp_path: P
     attacks = suite.regular_attacks
     for _ in range(runs):
         found = exchanged(random, attacks)
-        alone = [judge_pair(one, one.now, Rules.of(suite.case(name))) for name, one in found.items()]
+        alone = [judge_pair(one, one.current, Rules.of(suite.case(name))) for name, one in found.items()]
         verdicts = judge_models(suite, found, Lists([LISTED]))
         assert "small, clean" in verdicts
         alarms += any(one.outcome == "regressed" for one in verdicts.values()) or not all(one.passed for one in alone)
@@ -236,7 +236,7 @@ def test_what_a_case_regressed_alone_is_regressed_together_as_well(
     known = joint_p_values([Hypothesis(each.name, each.weight, each.differences) for each in made])
     verdicts = judge_models(two, found, lists)
     for name, paired in found.items():
-        for metric in judge_pair(paired, paired.now, Rules.of(two.case(name))).metrics:
+        for metric in judge_pair(paired, paired.current, Rules.of(two.case(name))).metrics:
             key = f"{name}: {metric.metric}"
             if metric.metric == "clean accuracy" or metric.p_value is None:
                 continue
@@ -256,7 +256,7 @@ def test_what_a_case_could_not_be_sure_of_alone_is_told_once_it_is_sure(tmp_path
     suite = suite_of(tmp_path, with_attacks(ONE, 12))
     found = {each.id: case(each.id, THEN, THEN) for each in suite.cases()}
     found["small/fgsm"] = case("small/fgsm", THEN, FOOLED * 9 + THEN[9:])
-    alone = judge_pair(found["small/fgsm"], found["small/fgsm"].now, Rules.of(suite.case("small/fgsm")))
+    alone = judge_pair(found["small/fgsm"], found["small/fgsm"].current, Rules.of(suite.case("small/fgsm")))
     assert (alone.status, alone.passed) == ("inconclusive", True)
     verdicts = judge_models(suite, found, Lists())
     late = verdicts["small/fgsm: success rate"]

@@ -314,5 +314,5 @@ def test_pixels_are_of_the_image_not_of_its_place() -> None:
     then, now = corrupted("!..", "abc", "before"), corrupted("..!", "cba", listed=turned)
     paired = pair(then, now, Lists([turned, images(3)]))
     assert paired.change == SetChange()
-    assert paired.now.evidence.success == [1, 0, 0]
+    assert paired.current.evidence.success == [1, 0, 0]
     assert list(paired.places) == [2, 1, 0]

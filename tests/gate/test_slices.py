@@ -28,7 +28,9 @@ def of_classes(fooled: Sequence[int]) -> str:
 def test_a_class_that_collapsed_is_named_though_the_others_got_better(one: Suite) -> None:
     """Thirty points in one class of ten; the others are 3 points better, and all together 0.3 worse."""
     found = of_fgsm(of_classes([40] * 10), of_classes([37] * 3 + [70] + [37] * 6))
-    assert judge_pair(found["small/fgsm"], found["small/fgsm"].now, Rules.of(one.case("small/fgsm"))).status == "same"
+    assert (
+        judge_pair(found["small/fgsm"], found["small/fgsm"].current, Rules.of(one.case("small/fgsm"))).status == "same"
+    )
     verdicts = judge_models(one, found, Lists([MANY]))
     assert list(verdicts) == ["small under 1 attack", "small, class 3 under fgsm: success rate"]
     assert verdicts["small under 1 attack"].outcome == "same"
@@ -146,8 +148,8 @@ def test_a_column_whose_values_have_too_few_images_is_told(tmp_path: Path, each:
     some = images(len(names))
     listed = ImageList(keys=some.keys, labels=some.labels, columns={"camera": names})
     pairs = of_fgsm(WITHSTOOD * len(names), FOOLED + WITHSTOOD * (len(names) - 1))
-    stored = {case: one.then for case, one in pairs.items()}
-    run = {case: one.now for case, one in pairs.items()}
+    stored = {case: one.baseline for case, one in pairs.items()}
+    run = {case: one.current for case, one in pairs.items()}
     notes = judge_together(suite, run, stored.get, Lists([listed])).notes
     assert ("slices: no camera has 20 images, so none is judged" in notes) == said
     assert not [note for note in notes if "no class" in note]
@@ -157,8 +159,8 @@ def test_a_column_whose_values_have_too_few_images_is_told(tmp_path: Path, each:
 def test_a_run_without_the_column_cannot_pass_where_anything_changed(tmp_path: Path, after: str) -> None:
     suite = suite_of(tmp_path, CAMERAS)
     pairs = of_fgsm(WITHSTOOD * 1000, after)
-    stored = {case: one.then for case, one in pairs.items()}
-    run = {case: one.now for case, one in pairs.items()}
+    stored = {case: one.baseline for case, one in pairs.items()}
+    run = {case: one.current for case, one in pairs.items()}
     found = judge_together(suite, run, stored.get, Lists([MANY]))
     assert not found.failures
     said = "slices: the run's list of images has no column 'camera', so nothing is known of its slices"

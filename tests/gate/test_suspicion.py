@@ -116,10 +116,10 @@ def test_suspicious_values_are_recorded_only_where_somebody_accepts_them() -> No
     assert said is not None
     assert said.endswith("mend the model, or record it by --accept-suspicious")
     assert update.refusal(accept_removed_images=False, accept_suspicious=True) is None
-    assert update.with_commit(None).now.provenance.accepted_suspicious == ["gradients"]
+    assert update.with_commit(None).current.provenance.accepted_suspicious == ["gradients"]
     sound = Update(one(10, "after", [SOUND]), then, judge(one(10, "after", [SOUND]), then, RULES))
     assert sound.refusal(accept_removed_images=False, accept_suspicious=False) is None
-    assert sound.with_commit(None).now.provenance.accepted_suspicious is None
+    assert sound.with_commit(None).current.provenance.accepted_suspicious is None
 
 
 def test_findings_survive_being_stored_a_line_each() -> None:

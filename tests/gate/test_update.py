@@ -77,7 +77,7 @@ def test_of_many_only_those_that_changed_are_written_in_their_order() -> None:
 
 def test_a_baseline_notes_the_commit_it_was_measured_at_and_nothing_else_of_it_changes() -> None:
     noted = DUE["effort"].with_commit("abc")
-    assert noted.now.provenance.commit == "abc"
+    assert noted.current.provenance.commit == "abc"
     assert noted.with_commit(None) == DUE["effort"]
 
 
@@ -159,7 +159,7 @@ SHRUNK = of_sets(changed(HALF[:97], unselected="+" * 95))
 def test_a_grown_set_is_recorded_whole() -> None:
     assert refusal_of(GROWN) is None
     assert list(to_write([GROWN])) == [GROWN]
-    assert GROWN.with_commit("abc").now.evidence == GROWN.now.evidence
+    assert GROWN.with_commit("abc").current.evidence == GROWN.current.evidence
     assert line(GROWN).endswith("; 12 new images; 3 new unselected images")
     for one in (changed(HALF + "!"), changed(unselected="+" * 101)):
         assert list(to_write([of_sets(one)]))
@@ -205,22 +205,22 @@ def test_missing_images_are_recorded_only_where_that_is_accepted() -> None:
     assert said is not None
     assert said.startswith("3 images and 5 unselected images of the baseline are missing (")
     assert said.endswith("restore them, or record without them by --accept-removed-images")
-    accepted = of_sets(SHRUNK.now, accepting=True)
+    accepted = of_sets(SHRUNK.current, accepting=True)
     assert refusal_of(accepted, accepting=True) is None
     assert list(to_write([accepted])) == [accepted]
     assert line(accepted).endswith("; 3 images removed; 5 unselected images removed")
 
 
 def test_removed_images_are_counted_for_as_long_as_the_baseline_lives() -> None:
-    first = of_sets(SHRUNK.now, accepting=True).with_commit(None)
-    assert first.now.provenance.removed_images == 8
-    second = of_sets(changed(HALF[:96], unselected="+" * 95), first.now, accepting=True).with_commit(None)
-    assert second.now.provenance.removed_images == 9
-    kept = of_sets(changed(HALF[:96], unselected="+" * 95, digest="new"), second.now).with_commit(None)
-    assert kept.now.provenance.removed_images == 9
-    other = of_sets(changed(HALF[:96], unselected="+" * 95, protocol={"seed": 3}), second.now).with_commit(None)
-    assert other.now.provenance.removed_images == 9
-    assert GROWN.with_commit(None).now.provenance.removed_images is None
+    first = of_sets(SHRUNK.current, accepting=True).with_commit(None)
+    assert first.current.provenance.removed_images == 8
+    second = of_sets(changed(HALF[:96], unselected="+" * 95), first.current, accepting=True).with_commit(None)
+    assert second.current.provenance.removed_images == 9
+    kept = of_sets(changed(HALF[:96], unselected="+" * 95, digest="new"), second.current).with_commit(None)
+    assert kept.current.provenance.removed_images == 9
+    other = of_sets(changed(HALF[:96], unselected="+" * 95, protocol={"seed": 3}), second.current).with_commit(None)
+    assert other.current.provenance.removed_images == 9
+    assert GROWN.with_commit(None).current.provenance.removed_images is None
 
 
 def test_another_protocol_is_no_way_to_lose_images() -> None:

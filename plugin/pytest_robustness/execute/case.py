@@ -125,17 +125,17 @@ def run_case(
     return Result(measurement=measurement, verdict=verdict, gallery=gallery, image_lists=list(unsent.values()))
 
 
-def _is_same_model(then: Provenance, now: Provenance) -> bool:
+def _is_same_model(baseline: Provenance, current: Provenance) -> bool:
     """Return whether the model is known to be the same, its code and library included."""
-    return now.code_digest is not None and then.torch == now.torch and not now.changes(then)
+    return current.code_digest is not None and baseline.torch == current.torch and not current.changes(baseline)
 
 
-def _check_attempts(case: Case, now: Measurement, then: Measurement | None, *, recording: bool) -> None:
+def _check_attempts(case: Case, current: Measurement, baseline: Measurement | None, *, recording: bool) -> None:
     """Raise RobustnessError, naming the model, when nothing was attacked and no baseline tells that this is worse."""
-    before = then.aggregates.attempts if then is not None and not recording else 0
-    if not now.aggregates.attempts and not before:
+    before = baseline.aggregates.attempts if baseline is not None and not recording else 0
+    if not current.aggregates.attempts and not before:
         problem = (
-            f"none of the {now.images.count} images is classified correctly, so nothing was attacked: compare "
+            f"none of the {current.images.count} images is classified correctly, so nothing was attacked: compare "
             "normalisation, channels and the order of the classes with what the model was trained with"
         )
         raise case.error(f"models.{case.model_name}", problem)

@@ -57,25 +57,26 @@ class AnchorRules(BaseModel):
             suspicious=suite.suspicious,
         )
 
-    def loosened(self, now: AnchorRules) -> Iterator[str]:
+    def loosened(self, current: AnchorRules) -> Iterator[str]:
         """Yield a line for each rule that lets more pass now."""
-        for name, then in self.tolerances:
-            if (value := getattr(now.tolerances, name)) > then:
-                yield f"tolerances.{name} rose from {then:g} to {value:g}"
-        if now.alpha < self.alpha:
-            yield f"alpha fell from {self.alpha:g} to {now.alpha:g}"
+        for name, baseline in self.tolerances:
+            if (value := getattr(current.tolerances, name)) > baseline:
+                yield f"tolerances.{name} rose from {baseline:g} to {value:g}"
+        if current.alpha < self.alpha:
+            yield f"alpha fell from {self.alpha:g} to {current.alpha:g}"
         for name, share in self.levels or ():
-            if (value := getattr(now.levels, name)) < share:
+            if (value := getattr(current.levels, name)) < share:
                 yield f"levels.{name} fell from {share:g} to {value:g}"
-        if gone := [name for name in self.slices if name not in now.slices]:
+        if gone := [name for name in self.slices if name not in current.slices]:
             yield f"slices: no longer by {', '.join(gone)}"
         for name, strict in (("policy", "tolerance"), ("inconclusive", "fail"), ("suspicious", "fail")):
-            if getattr(self, name) == strict != getattr(now, name):
-                yield f"{name} was {strict!r} and is {getattr(now, name)!r}"
-        for attack, then in self.max_success_rate.items():
-            limit = now.max_success_rate.get(attack)
-            if attack in now.max_success_rate and then is not None and (limit is None or limit > then):
-                yield f"attacks.{attack}.max_success_rate rose from {then:g} to {'none' if limit is None else limit}"
+            if getattr(self, name) == strict != getattr(current, name):
+                yield f"{name} was {strict!r} and is {getattr(current, name)!r}"
+        for attack, baseline in self.max_success_rate.items():
+            limit = current.max_success_rate.get(attack)
+            if attack in current.max_success_rate and baseline is not None and (limit is None or limit > baseline):
+                rose = f"rose from {baseline:g} to {'none' if limit is None else limit}"
+                yield f"attacks.{attack}.max_success_rate {rose}"
 
 
 class Anchor:
@@ -138,22 +139,26 @@ class Anchor:
 
     def violations(self) -> list[str]:
         """Return a line for everything that became weaker in the suite itself."""
-        then, now = self.rules(), AnchorRules.of(self.suite)
+        baseline, current = self.rules(), AnchorRules.of(self.suite)
         dropped, _ = self.store.others({case.id for case in self.suite.cases()})
         on_request = [
-            name for name in then.max_success_rate if name in self.suite.all_attacks.keys() - set(now.max_success_rate)
+            name
+            for name in baseline.max_success_rate
+            if name in self.suite.all_attacks.keys() - set(current.max_success_rate)
         ]
-        found = list(then.loosened(now))
+        found = list(baseline.loosened(current))
         found += [f"no longer in the suite: {', '.join(dropped)}"] if dropped else []
         found += [f"attacks.{name} runs on request only" for name in on_request]
         return [f"since the anchor: {problem}" for problem in found]
 
     def notices(self) -> list[str]:
         """Return a line for what lowers a level and is no fault: attacks that were added share the level of a case."""
-        then, now = self.rules(), AnchorRules.of(self.suite)
-        if added := [name for name in now.max_success_rate if name not in then.max_success_rate]:
+        baseline, current = self.rules(), AnchorRules.of(self.suite)
+        if added := [name for name in current.max_success_rate if name not in baseline.max_success_rate]:
             names = ", ".join(added)
-            return [f"since the anchor: {names} added: {len(now.max_success_rate)} attacks share the level of a case"]
+            return [
+                f"since the anchor: {names} added: {len(current.max_success_rate)} attacks share the level of a case"
+            ]
         return []
 
     def together(
@@ -168,7 +173,7 @@ class Anchor:
         return [f"since the anchor: {line}" for line in found.failures]
 
     def judge(
-        self, now: Measurement, verdict: Verdict, rules: Rules, own: Iterable[ImageList] = (), removed: int = 0
+        self, current: Measurement, verdict: Verdict, rules: Rules, own: Iterable[ImageList] = (), removed: int = 0
     ) -> Verdict:
         """Return a case's verdict by its baseline, or a failed one when it passes by that and fails by the anchor.
 
@@ -180,15 +185,15 @@ class Anchor:
 
         Raises RobustnessError for a damaged file.
         """
-        then = self.store.read(now.case)
-        if then is None or not verdict.passed:
+        baseline = self.store.read(current.case)
+        if baseline is None or not verdict.passed:
             return verdict
-        paired = pair(then, now, Lists(own, self.store.image_list))
-        accepted = removed - (then.provenance.removed_images or 0)
+        paired = pair(baseline, current, Lists(own, self.store.image_list))
+        accepted = removed - (baseline.provenance.removed_images or 0)
         if 0 < paired.change.removed <= accepted:
             rules = replace(rules, accept_removed_images=True)
-        since = judge_pair(paired, now, rules)
+        since = judge_pair(paired, current, rules)
         if since.passed:
             return verdict
-        reason = f"{now.case}: since the anchor: {since.reason.removeprefix(f'{now.case}: ')}"
+        reason = f"{current.case}: since the anchor: {since.reason.removeprefix(f'{current.case}: ')}"
         return verdict.model_copy(update={"passed": False, "status": Status.ERODED, "reason": reason})

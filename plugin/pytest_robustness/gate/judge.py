@@ -19,46 +19,48 @@ MOST_TELLING = (
 )
 
 
-def judge(now: Measurement, then: Measurement | None, rules: Rules, lists: Lists | None = None) -> Verdict:
+def judge(current: Measurement, baseline: Measurement | None, rules: Rules, lists: Lists | None = None) -> Verdict:
     """Judge a measurement by its baseline. Only equal protocols are compared, and each image with itself.
 
     Args:
-        now, then: the measurement, and its baseline if there is one.
+        current, baseline: the measurement, and its baseline if there is one.
         rules: the rules they are judged by.
         lists: where the lists of their images come from; only needed when their sets differ.
 
     Raises RobustnessError, naming the file, when a list is needed and cannot be read.
     """
-    if then is None:
+    if baseline is None:
         return Verdict(
-            case=now.case, passed=False, status=Status.NO_BASELINE, reason=f"{now.case}: {Status.NO_BASELINE}"
+            case=current.case, passed=False, status=Status.NO_BASELINE, reason=f"{current.case}: {Status.NO_BASELINE}"
         )
-    return judge_pair(pair(then, now, lists or Lists()), now, rules)
+    return judge_pair(pair(baseline, current, lists or Lists()), current, rules)
 
 
-def judge_pair(paired: Pair, now: Measurement, rules: Rules) -> Verdict:
+def judge_pair(paired: Pair, current: Measurement, rules: Rules) -> Verdict:
     """Judge a measurement and a baseline that were paired already.
 
-    ``now`` is the whole measurement, including new images.
+    ``current`` is the whole measurement, including new images.
     """
     problem = paired.problem(accept_removed=rules.accept_removed_images)
     if problem is not None:
-        reason = f"{now.case}: {problem}"
-        return Verdict(case=now.case, passed=False, status=Status.NOT_COMPARABLE, reason=reason, images=paired.change)
-    metrics = compare(paired.then, paired.now, rules)
-    masked = masked_baseline(paired.then, paired.now)
-    if masked is not None and any(metric.moved for metric in metrics):
-        reason = f"{now.case}: not comparable, record anew: the baseline was masked ({masked})"
+        reason = f"{current.case}: {problem}"
         return Verdict(
-            case=now.case,
+            case=current.case, passed=False, status=Status.NOT_COMPARABLE, reason=reason, images=paired.change
+        )
+    metrics = compare(paired.baseline, paired.current, rules)
+    masked = masked_baseline(paired.baseline, paired.current)
+    if masked is not None and any(metric.moved for metric in metrics):
+        reason = f"{current.case}: not comparable, record anew: the baseline was masked ({masked})"
+        return Verdict(
+            case=current.case,
             passed=False,
             status=Status.NOT_COMPARABLE,
             reason=reason,
-            changes=now.provenance.changes(paired.then.provenance),
+            changes=current.provenance.changes(paired.baseline.provenance),
             images=paired.change,
         )
-    metrics = doubted(paired.then, paired.now, metrics, rules)
-    metrics[1:1] = exceeded_limit(now, rules)  # after the success rate
+    metrics = doubted(paired.baseline, paired.current, metrics, rules)
+    metrics[1:1] = exceeded_limit(current, rules)  # after the success rate
     return _summary(paired, metrics)
 
 
@@ -68,7 +70,7 @@ def not_judged(case: str) -> Verdict:
 
 
 def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
-    then, now = paired.then, paired.now
+    baseline, current = paired.baseline, paired.current
     shown = [metric for metric in metrics if metric.fails]
     drifted = [metric for metric in metrics if metric.moved and metric.metric != "time"]
     failed, suffix = bool(shown), ""
@@ -77,22 +79,22 @@ def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:
     status = next((outcome for outcome in MOST_TELLING if outcome in outcomes), Status.NOT_JUDGED)
     if any(one.metric == "success rate" and one.outcome == "suspicious" for one in own):
         status = Status.SUSPICIOUS  # other changes for the worse are of the few images that fool a masked model
-    if drifted and _same_model(then, now):
+    if drifted and _same_model(baseline, current):
         failed, shown, status = True, drifted, Status.DRIFTED
-        what = "weights are" if then.provenance.torch != now.provenance.torch else "weights and code are"
-        suffix = f"; the model's {what} unchanged, so {_environment(then, now)}"
+        what = "weights are" if baseline.provenance.torch != current.provenance.torch else "weights and code are"
+        suffix = f"; the model's {what} unchanged, so {_environment(baseline, current)}"
     if not failed:
         shown = [metric for metric in own if metric.moved] or metrics[:1]
     texts = "; ".join([*_texts(shown), *paired.change.notes])
     return Verdict(
-        case=now.case,
+        case=current.case,
         passed=not failed,
         status=status,
-        reason=f"{now.case}: {texts}{suffix}",
+        reason=f"{current.case}: {texts}{suffix}",
         metrics=metrics,
-        changes=now.provenance.changes(then.provenance),
+        changes=current.provenance.changes(baseline.provenance),
         images=paired.change,
-        doubts=[str(finding) for finding in failed_checks(now)],
+        doubts=[str(finding) for finding in failed_checks(current)],
     )
 
 
@@ -103,21 +105,21 @@ def _texts(metrics: list[MetricVerdict]) -> list[str]:
     return [said if reason in later[i] else f"{said}{mark}{reason}" for i, (said, mark, reason) in enumerate(parts)]
 
 
-def _same_model(then: Measurement, now: Measurement) -> bool:
+def _same_model(baseline: Measurement, current: Measurement) -> bool:
     """Return whether the model is known to be unchanged. It is not known when its code could not be followed."""
-    followed = now.provenance.code_digest is not None or then.provenance.torch != now.provenance.torch
-    return followed and not now.provenance.changes(then.provenance)
+    followed = current.provenance.code_digest is not None or baseline.provenance.torch != current.provenance.torch
+    return followed and not current.provenance.changes(baseline.provenance)
 
 
-def _environment(then: Measurement, now: Measurement) -> str:
+def _environment(baseline: Measurement, current: Measurement) -> str:
     """Describe what else can have changed a value of an unchanged model."""
-    before, after = then.provenance.model_dump(), now.provenance.model_dump()
+    before, after = baseline.provenance.model_dump(), current.provenance.model_dump()
     moved = [
         f"{key} {before.get(key)} -> {after.get(key)}"
         for key in ("torch", "attacks", "images", "device")
         if before.get(key) != after.get(key)
     ]
-    threads = [one.timing.threads for one in (then, now)]
+    threads = [one.timing.threads for one in (baseline, current)]
     if None not in threads and threads[0] != threads[1]:
         moved.append(f"threads {threads[0]} -> {threads[1]}")
     if not moved:

@@ -44,7 +44,7 @@ def judge_models(
         rules = replace(Rules.of_group(suite), accept_removed_images=accept_removed_images)
         verdict = judge_pooled(members, rules) if members else None
         if verdict is not None:
-            rated = {CaseId(one.now.case).attack for one in members if one.now.has_success_rate}
+            rated = {CaseId(one.current.case).attack for one in members if one.current.has_success_rate}
             attacks = f"{len(rated)} attack{'' if len(rated) == 1 else 's'}"
             found[f"{group}, {len(models)} models under {attacks}"] = _believed(members, verdict, rules)
     return found
@@ -92,7 +92,7 @@ def _decided(one: Statement, p_values: Directions, rules: Rules) -> MetricVerdic
 
 def _believed(pairs: Sequence[Pair], verdict: MetricVerdict, rules: Rules) -> MetricVerdict:
     """Return the verdict, doubted when the model of any pair fails a masking check. The graver of two doubts counts."""
-    found = [doubted(one.then, one.now, [verdict], rules)[0] for one in pairs]
+    found = [doubted(one.baseline, one.current, [verdict], rules)[0] for one in pairs]
     suspicious = [one for one in found if one.outcome == "suspicious"]
     return next(iter(suspicious or [one for one in found if one != verdict]), verdict)
 

@@ -96,7 +96,7 @@ class Pair:
     """Holds two measurements of the same images in the same order: the baseline's images that both have.
 
     Attributes:
-        then, now: the baseline and the measurement, with these images only.
+        baseline, current: the baseline and the measurement, with these images only.
         places: where the images lie in the present set. A place identifies an image in several pairs.
         images: the whole present set.
         unselected_places, unselected: the same for the images for clean accuracy.
@@ -105,8 +105,8 @@ class Pair:
             baseline's image set has no list.
     """
 
-    then: Measurement
-    now: Measurement
+    baseline: Measurement
+    current: Measurement
     places: Sequence[int]
     images: ImageSetId
     unselected_places: Sequence[int] = ()
@@ -115,10 +115,12 @@ class Pair:
     difference: str | None = None
 
     @classmethod
-    def of_same_images(cls, then: Measurement, now: Measurement) -> Pair:
+    def of_same_images(cls, baseline: Measurement, current: Measurement) -> Pair:
         """Pair two measurements over one image set, whatever else differs: two models of one run."""
-        blind = now.unselected
-        return cls(then, now, range(now.images.count), now.images, range(blind.count if blind else 0), blind)
+        blind = current.unselected
+        return cls(
+            baseline, current, range(current.images.count), current.images, range(blind.count if blind else 0), blind
+        )
 
     def problem(self, *, accept_removed: bool = False) -> str | None:
         """Return why they cannot be compared, and what to do. Returns None when they can be."""
@@ -138,7 +140,7 @@ class Pair:
 
     @property
     def _attempted_twice(self) -> bool:
-        return any(map(all, zip(self.then.evidence.correct, self.now.evidence.correct, strict=True)))
+        return any(map(all, zip(self.baseline.evidence.correct, self.current.evidence.correct, strict=True)))
 
 
 def missing_images(change: SetChange) -> str:
@@ -150,17 +152,17 @@ def missing_images(change: SetChange) -> str:
     return f"{told} of the baseline {'is' if change.removed == 1 else 'are'} missing{named}"
 
 
-def pair(then: Measurement, now: Measurement, lists: Lists) -> Pair:
+def pair(baseline: Measurement, current: Measurement, lists: Lists) -> Pair:
     """Pair a baseline and a measurement image by image.
 
     Raises RobustnessError, naming the file, when the sets differ and one of their lists is not available.
     """
-    difference = _difference(then, now)
-    if then.protocol.version < FIRST_LISTED and difference is not None:
-        return Pair(then, now, (), now.images, difference=difference)
-    attacked, blind = lists.match(then.images, now.images), lists.match(then.unselected, now.unselected)
+    difference = _difference(baseline, current)
+    if baseline.protocol.version < FIRST_LISTED and difference is not None:
+        return Pair(baseline, current, (), current.images, difference=difference)
+    attacked, blind = lists.match(baseline.images, current.images), lists.match(baseline.unselected, current.unselected)
     shared = list(zip(attacked.before, attacked.after, strict=True))
-    kept = [both for both in shared if not _other_pixels(then.evidence, now.evidence, *both)]
+    kept = [both for both in shared if not _other_pixels(baseline.evidence, current.evidence, *both)]
     change = SetChange(
         new=attacked.new,
         missing=attacked.missing,
@@ -170,10 +172,10 @@ def pair(then: Measurement, now: Measurement, lists: Lists) -> Pair:
         named=[*attacked.named, *blind.named][:NAMED],
     )
     before, after = [one for one, _ in kept], [other for _, other in kept]
-    part_then, part_now = _part(then, before, blind.before), _part(now, after, blind.after)
+    part_then, part_now = _part(baseline, before, blind.before), _part(current, after, blind.after)
     if not change.new and not change.missing:  # the same set, in any order
         part_now = part_now.model_copy(update={"images": part_then.images})
-    return Pair(part_then, part_now, after, now.images, blind.after, now.unselected, change, difference)
+    return Pair(part_then, part_now, after, current.images, blind.after, current.unselected, change, difference)
 
 
 def digests(measurements: Iterable[Measurement]) -> set[str]:
@@ -182,20 +184,20 @@ def digests(measurements: Iterable[Measurement]) -> set[str]:
     return {of.digest for one in listed for of in (one.images, one.unselected) if of is not None}
 
 
-def _difference(then: Measurement, now: Measurement) -> str | None:
-    versions = then.protocol.version, now.protocol.version
+def _difference(baseline: Measurement, current: Measurement) -> str | None:
+    versions = baseline.protocol.version, current.protocol.version
     if versions[0] != versions[1]:  # what else differs follows from it
         return f"version: {versions[0]} is now {versions[1]}"
-    return then.protocol.first_difference(now.protocol)
+    return baseline.protocol.first_difference(current.protocol)
 
 
-def _other_pixels(then: Evidence, now: Evidence, before: int, after: int) -> bool:
+def _other_pixels(baseline: Evidence, current: Evidence, before: int, after: int) -> bool:
     """Return whether an image was corrupted into other pixels.
 
     Returns False when it was no attempt in one of the runs.
     """
-    one = None if then.pixels is None else then.pixels[before]
-    other = None if now.pixels is None else now.pixels[after]
+    one = None if baseline.pixels is None else baseline.pixels[before]
+    other = None if current.pixels is None else current.pixels[after]
     return one is not None and other is not None and one != other
 
 

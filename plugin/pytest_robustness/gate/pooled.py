@@ -28,12 +28,12 @@ def discordant(pairs: Sequence[Pair]) -> list[Pair]:
     image changed does not depend on which of the two runs comes first, so this does not choose cases by their outcome.
     """
     rated = _rated(pairs)
-    changed = [one for one in rated if any(success_differences(one.then, one.now).values())]
+    changed = [one for one in rated if any(success_differences(one.baseline, one.current).values())]
     return changed or rated
 
 
 def _rated(pairs: Sequence[Pair]) -> list[Pair]:
-    return [one for one in pairs if one.then.has_success_rate and one.now.has_success_rate]
+    return [one for one in pairs if one.baseline.has_success_rate and one.current.has_success_rate]
 
 
 def pool(pairs: Sequence[Pair], rules: Rules, *, every: bool = False) -> MetricVerdict | None:
@@ -52,7 +52,7 @@ def pool(pairs: Sequence[Pair], rules: Rules, *, every: bool = False) -> MetricV
     sums: dict[int, int] = {}
     count = 0
     for one in rated:
-        differences = success_differences(one.then, one.now)
+        differences = success_differences(one.baseline, one.current)
         count += len(differences)
         for index, difference in differences.items():
             image = one.places[index]

@@ -205,8 +205,8 @@ def _unmoved(pairs: Mapping[str, Pair]) -> Iterator[str]:
     for case, paired in pairs.items():
         models.setdefault(CaseId(case).model, []).append(paired)
     for model, found in models.items():
-        changed = any(one.now.provenance.changes(one.then.provenance) for one in found)
-        if changed and all(_outcomes(one.then) == _outcomes(one.now) for one in found):
+        changed = any(one.current.provenance.changes(one.baseline.provenance) for one in found)
+        if changed and all(_outcomes(one.baseline) == _outcomes(one.current) for one in found):
             yield f"{model}: {SAME_OUTCOMES}"
 
 

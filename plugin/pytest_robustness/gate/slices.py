@@ -56,7 +56,7 @@ def _of_column(suite: Suite, pair: Pair, keys: Keys, column: str) -> Iterator[tu
 def unsliced(suite: Suite, pairs: Mapping[str, Pair], lists: Lists) -> Iterator[str]:
     """Yield a line when something changed, but the images' list or a column to slice by is missing."""
     keys = Keys(lists)
-    known = [keys.list_of(one.images) for one in pairs.values() if one.then.evidence != one.now.evidence]
+    known = [keys.list_of(one.images) for one in pairs.values() if one.baseline.evidence != one.current.evidence]
     if suite.sliced_by and None in known:
         yield "slices: the run has no list of its images, so nothing is known of its slices"
     for column in suite.columns:

@@ -59,11 +59,11 @@ def statements(suite: Suite, model: str, pairs: Sequence[Pair], lists: Lists) ->
 
 def _of_cases(suite: Suite, pairs: Sequence[Pair], keys: Keys) -> Iterator[Statement]:
     for one in pairs:
-        case = suite.case(one.now.case)
-        for verdict in compare(one.then, one.now, Rules.of(case)):
+        case = suite.case(one.current.case)
+        for verdict in compare(one.baseline, one.current, Rules.of(case)):
             if verdict.p_value is not None and verdict.metric in DIFFERENCES:
-                differences = DIFFERENCES[verdict.metric](one.then, one.now)
-                named = f"{one.now.case}: {verdict.metric}"
+                differences = DIFFERENCES[verdict.metric](one.baseline, one.current)
+                named = f"{one.current.case}: {verdict.metric}"
                 yield Statement(
                     named, case.weight, _by_key(differences, one.places, keys.keys(one.images)), verdict, "case"
                 )
@@ -77,21 +77,21 @@ def _together(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules
     if verdict is not None:
         sums: dict[str, int] = {}
         for one in rated:
-            _add(sums, _by_key(success_differences(one.then, one.now), one.places, keys.keys(one.images)))
-        number = len([one for one in pairs if one.now.has_success_rate])
+            _add(sums, _by_key(success_differences(one.baseline, one.current), one.places, keys.keys(one.images)))
+        number = len([one for one in pairs if one.current.has_success_rate])
         name = f"{model} under {number} attack{'' if number == 1 else 's'}"
         yield Statement(name, weight, sums, verdict, "pooled")
-    balls = [one for one in pairs if "eps" in one.now.protocol.parameters and one.now.has_success_rate]
+    balls = [one for one in pairs if "eps" in one.current.protocol.parameters and one.current.has_success_rate]
     if len(balls) > 1 and len({(one.images.digest, tuple(one.places)) for one in balls}) == 1:
-        then, now = ([min(each) for each in zip(*map(robust, side), strict=True)] for side in _sides(balls))
+        baseline, current = ([min(each) for each in zip(*map(robust, side), strict=True)] for side in _sides(balls))
         worst = rate(
             "robust accuracy",
-            list(zip(then, now, strict=True)),
+            list(zip(baseline, current, strict=True)),
             rules.tolerances.robust_accuracy,
             rules,
             higher_is_worse=False,
         )
-        differences = {i: a - b for i, (a, b) in enumerate(zip(then, now, strict=True))}
+        differences = {i: a - b for i, (a, b) in enumerate(zip(baseline, current, strict=True))}
         first = balls[0]
         name = f"{model} under any of {len(balls)}"
         yield Statement(name, weight, _by_key(differences, first.places, keys.keys(first.images)), worst, "worst")
@@ -104,7 +104,7 @@ def _clean(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: R
     chosen because the baseline's model is right about them say nothing: on them any other model looks worse.
     """
     first = pairs[0]
-    values = list(zip(first.then.evidence.correct, first.now.evidence.correct, strict=True))
+    values = list(zip(first.baseline.evidence.correct, first.current.evidence.correct, strict=True))
     if first.unselected is None and not all(before for before, _ in values):
         verdict = rate("clean accuracy", values, rules.tolerances.clean_accuracy, rules, higher_is_worse=False)
         differences = {i: a - b for i, (a, b) in enumerate(values)}
@@ -112,8 +112,11 @@ def _clean(suite: Suite, model: str, pairs: Sequence[Pair], keys: Keys, rules: R
         yield Statement(f"{model}, clean", suite.levels.clean, by_key, verdict, "clean")
         return
     for one in pairs:
-        for verdict in compare_clean_accuracy(one.then, one.now, rules):
-            before, after = one.then.evidence.unselected_correct or (), one.now.evidence.unselected_correct or ()
+        for verdict in compare_clean_accuracy(one.baseline, one.current, rules):
+            before, after = (
+                one.baseline.evidence.unselected_correct or (),
+                one.current.evidence.unselected_correct or (),
+            )
             differences = {i: a - b for i, (a, b) in enumerate(zip(before, after, strict=True))}
             images = one.unselected
             known = keys.keys(images) if images is not None else ()
@@ -132,20 +135,20 @@ def _slices(suite: Suite, pairs: Sequence[Pair], keys: Keys, rules: Rules) -> It
     found: list[tuple[str, dict[str, int], MetricVerdict]] = []
     for one in pairs:
         for called, index in slices_of(suite, one, keys):
-            then, now = one.then.at(index), one.now.at(index)
+            baseline, current = one.baseline.at(index), one.current.at(index)
             places = [one.places[i] for i in index]
-            where = f"{called} under {CaseId(one.now.case).attack}"
+            where = f"{called} under {CaseId(one.current.case).attack}"
             for name in OF_SLICES:
-                for verdict in METRICS[name](then, now, rules):
+                for verdict in METRICS[name](baseline, current, rules):
                     if verdict.p_value is not None:
-                        by_key = _by_key(DIFFERENCES[name](then, now), places, keys.keys(one.images))
-                        found.append((f"{CaseId(one.now.case).model}, {where}: {name}", by_key, verdict))
+                        by_key = _by_key(DIFFERENCES[name](baseline, current), places, keys.keys(one.images))
+                        found.append((f"{CaseId(one.current.case).model}, {where}: {name}", by_key, verdict))
     for name, differences, verdict in found:
         yield Statement(name, suite.levels.slices / len(found), differences, verdict, "slice")
 
 
 def _sides(pairs: Iterable[Pair]) -> tuple[list[Measurement], list[Measurement]]:
-    return [one.then for one in pairs], [one.now for one in pairs]
+    return [one.baseline for one in pairs], [one.current for one in pairs]
 
 
 def _by_key(differences: Mapping[int, int], places: Sequence[int], keys: Sequence[str]) -> dict[str, int]:

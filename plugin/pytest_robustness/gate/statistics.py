@@ -118,14 +118,14 @@ def relative_change(before: Sequence[float], after: Sequence[float], confidence:
     Sources: Cochran, "Sampling Techniques", sections 6.4 and 6.17; Tukey, "Bias and confidence in not-quite
     large samples".
     """
-    then, now = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
-    count = len(then)
+    baseline, current = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    count = len(baseline)
     if count < 2:
         return None
-    ratio = float(now.mean() / then.mean())
-    without_then, without_now = then.sum() - then, now.sum() - now
-    if min(without_then.min() / then.sum(), without_now.min() / max(now.sum(), 1e-300)) <= 1e-12:
-        error = float(np.std(now - ratio * then, ddof=1)) / math.sqrt(count) / float(then.mean())
+    ratio = float(current.mean() / baseline.mean())
+    without_then, without_now = baseline.sum() - baseline, current.sum() - current
+    if min(without_then.min() / baseline.sum(), without_now.min() / max(current.sum(), 1e-300)) <= 1e-12:
+        error = float(np.std(current - ratio * baseline, ddof=1)) / math.sqrt(count) / float(baseline.mean())
         reach = t_quantile((1 + confidence) / 2, count - 1) * error
         return max(-1.0, ratio - 1 - reach), ratio - 1 + reach
     logs = np.log(without_now / without_then)

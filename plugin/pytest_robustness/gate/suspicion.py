@@ -36,31 +36,35 @@ def failed_checks(one: Measurement) -> list[Finding]:
     return [finding for finding in one.findings or () if not finding.passed]
 
 
-def _failed_now(then: Measurement, now: Measurement) -> list[Finding]:
-    needed = {finding.check for finding in then.findings or ()} - OPTIONAL
-    missing = needed - {finding.check for finding in now.findings or ()}
-    if (missing or (now.findings is None and then.findings is not None)) and now.provenance.changes(then.provenance):
-        return [NOT_LOOKED, *failed_checks(now)]
-    return failed_checks(now)
+def _failed_now(baseline: Measurement, current: Measurement) -> list[Finding]:
+    needed = {finding.check for finding in baseline.findings or ()} - OPTIONAL
+    missing = needed - {finding.check for finding in current.findings or ()}
+    if (missing or (current.findings is None and baseline.findings is not None)) and current.provenance.changes(
+        baseline.provenance
+    ):
+        return [NOT_LOOKED, *failed_checks(current)]
+    return failed_checks(current)
 
 
-def masked_baseline(then: Measurement, now: Measurement) -> str | None:
+def masked_baseline(baseline: Measurement, current: Measurement) -> str | None:
     """Return why the baseline's model was masked and this one is not: the checks that failed then and pass now.
 
     Returns None when there are none, also because no checks were made now.
     """
-    passed = {finding.check for finding in now.findings or () if finding.passed}
-    gone = [finding for finding in failed_checks(then) if finding.check in passed]
+    passed = {finding.check for finding in current.findings or () if finding.passed}
+    gone = [finding for finding in failed_checks(baseline) if finding.check in passed]
     return "; ".join(f"{finding.check}: {finding.numbers}" for finding in gone) or None
 
 
-def doubted(then: Measurement, now: Measurement, metrics: Sequence[MetricVerdict], rules: Rules) -> list[MetricVerdict]:
+def doubted(
+    baseline: Measurement, current: Measurement, metrics: Sequence[MetricVerdict], rules: Rules
+) -> list[MetricVerdict]:
     """Return the metrics, and doubt those that moved for the better when a masking check fails.
 
     They become ``suspicious`` when a check fails that did not fail before. When every failed check failed in the
     baseline too, both values are of masked models and the change says nothing: they become ``inconclusive``.
     """
-    before, all_failed = {finding.check for finding in failed_checks(then)}, _failed_now(then, now)
+    before, all_failed = {finding.check for finding in failed_checks(baseline)}, _failed_now(baseline, current)
     if not all_failed:
         return list(metrics)
     new = [finding for finding in all_failed if finding.check not in before]

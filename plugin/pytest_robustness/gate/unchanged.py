@@ -15,20 +15,22 @@ INDIFFERENT = {"device", "model", "commit", "architecture", "row_floor", "remove
 
 
 def is_unchanged(
-    then: Measurement, protocol: Protocol, provenance: Provenance, images: ImageSetId, unselected: ImageSetId | None
+    baseline: Measurement, protocol: Protocol, provenance: Provenance, images: ImageSetId, unselected: ImageSetId | None
 ) -> bool:
     """Return whether measuring would give the baseline's evidence again, because all that it depends on is the same.
 
     Returns False for a model whose code has no digest, because what it does may depend on more than can be seen.
     """
-    before, after = (one.model_dump(exclude=INDIFFERENT) for one in (then.provenance, provenance))
-    same_images = (then.images, then.unselected) == (images, unselected)
-    return provenance.code_digest is not None and before == after and then.protocol == protocol and same_images
+    before, after = (one.model_dump(exclude=INDIFFERENT) for one in (baseline.provenance, provenance))
+    same_images = (baseline.images, baseline.unselected) == (images, unselected)
+    return provenance.code_digest is not None and before == after and baseline.protocol == protocol and same_images
 
 
-def judge_unchanged(then: Measurement, rules: Rules) -> Verdict:
+def judge_unchanged(baseline: Measurement, rules: Rules) -> Verdict:
     """Judge a baseline by today's rules, for a case that is unchanged. Only an absolute limit can fail it."""
-    verdict = judge(then, then, rules)
+    verdict = judge(baseline, baseline, rules)
     if not verdict.passed:
         return verdict
-    return Verdict(case=then.case, passed=True, status=Status.UNCHANGED, reason=f"{then.case}: {Status.UNCHANGED}")
+    return Verdict(
+        case=baseline.case, passed=True, status=Status.UNCHANGED, reason=f"{baseline.case}: {Status.UNCHANGED}"
+    )

@@ -13,10 +13,10 @@ from pytest_robustness.records.verdict import MetricVerdict, Verdict, count_imag
 
 @dataclass(frozen=True)
 class Update:
-    """Holds a baseline to be written, ``now``, and the one that it replaces, ``then``."""
+    """Holds a baseline to be written, ``current``, and the one that it replaces, ``baseline``."""
 
-    now: Measurement
-    then: Measurement | None
+    current: Measurement
+    baseline: Measurement | None
     verdict: Verdict
 
     def with_commit(self, commit: str | None) -> Update:
@@ -25,12 +25,12 @@ class Update:
         They are the commit it was measured at, the number of images that are missing since the first of its
         predecessors, and the failed masking checks of a suspicious value.
         """
-        before = None if self.then is None else self.then.provenance.removed_images
+        before = None if self.baseline is None else self.baseline.provenance.removed_images
         removed = (before or 0) + self.verdict.images.removed
-        doubted = [finding.check for finding in failed_checks(self.now)] if self.suspicious else None
+        doubted = [finding.check for finding in failed_checks(self.current)] if self.suspicious else None
         noted = {"commit": commit, "removed_images": removed or None, "accepted_suspicious": doubted}
-        provenance = self.now.provenance.model_copy(update=noted)
-        return replace(self, now=self.now.model_copy(update={"provenance": provenance}))
+        provenance = self.current.provenance.model_copy(update=noted)
+        return replace(self, current=self.current.model_copy(update={"provenance": provenance}))
 
     @property
     def moved(self) -> list[MetricVerdict]:
@@ -76,10 +76,10 @@ def to_write(results: Iterable[Update]) -> Iterator[Update]:
     for result in results:
         change = result.verdict.images
         if (
-            result.then is None
-            or result.then.protocol != result.now.protocol
-            or result.now.provenance.changes(result.then.provenance)
-            or (result.then.findings is None and result.now.findings is not None)
+            result.baseline is None
+            or result.baseline.protocol != result.current.protocol
+            or result.current.provenance.changes(result.baseline.provenance)
+            or (result.baseline.findings is None and result.current.findings is not None)
             or any(metric.record_anew for metric in result.verdict.metrics)
             or change.grown
             or change.removed
@@ -91,8 +91,8 @@ def to_write(results: Iterable[Update]) -> Iterator[Update]:
 
 def line(update: Update) -> str:
     """Return old -> new of each metric, with moves for the worse marked, and what became of the images."""
-    if update.then is None:
-        return f"{update.now.case}: recorded"
+    if update.baseline is None:
+        return f"{update.current.case}: recorded"
     change = update.verdict.images
     counts = (
         (change.new, "", "{count} new {images}"),
@@ -103,6 +103,6 @@ def line(update: Update) -> str:
     )
     images = [count_images(count, kind, text) for count, kind, text in counts if count]
     if not update.verdict.metrics:
-        return "; ".join([f"{update.now.case}: recorded anew, {update.verdict.status}", *images])
+        return "; ".join([f"{update.current.case}: recorded anew, {update.verdict.status}", *images])
     marks = [f"{metric.text}{' WORSE' if metric.moved and metric.worse else ''}" for metric in update.verdict.metrics]
-    return f"{update.now.case}: {'; '.join([*marks, *images])}"
+    return f"{update.current.case}: {'; '.join([*marks, *images])}"

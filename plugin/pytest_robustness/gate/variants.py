@@ -39,7 +39,7 @@ def contrasts(suite: Suite, measurements: Mapping[str, Measurement]) -> Iterator
         name = f"{variant.base} -> {variant.update}"
         pairs = _pairs(suite, variant, measurements)
         for attack, one in pairs.items():
-            metrics = compare(one.then, one.now, Rules.of(suite.case(one.now.case)))
+            metrics = compare(one.baseline, one.current, Rules.of(suite.case(one.current.case)))
             yield Contrast(name, attack, {metric.metric: metric for metric in metrics}, variant.group)
         yield from _averaged(suite, name, list(pairs.values()), variant.group)
     for group in dict.fromkeys(variant.group for variant in complete if variant.group):

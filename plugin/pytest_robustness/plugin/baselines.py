@@ -47,21 +47,21 @@ class BaselineWriter:
         updates = list(self._updates(result for case, result in results.items() if case not in troubles))
         commit = commit_of(self.rootdir)
         refused = self._refused(updates, accept_removed_images, accept_suspicious)
-        allowed = [update for update in updates if update.now.case not in refused]
-        chosen = sorted(to_write(allowed), key=lambda update: update.now.case)
+        allowed = [update for update in updates if update.current.case not in refused]
+        chosen = sorted(to_write(allowed), key=lambda update: update.current.case)
         written = [update.with_commit(commit) for update in chosen]
-        replaced = {update.now.case for update in written}
-        kept = [one.then for one in updates if one.then is not None and one.now.case not in replaced]
-        needed = digests([*(update.now for update in written), *kept])
+        replaced = {update.current.case for update in written}
+        kept = [one.baseline for one in updates if one.baseline is not None and one.current.case not in replaced]
+        needed = digests([*(update.current for update in written), *kept])
         lists = [image_lists[digest].without_columns() for digest in sorted(needed & image_lists.keys())]
         try:
             if written:
                 claim(self.store.folder, self.suite, self.rootdir)
-            self.store.write((update.now for update in written), lists)
+            self.store.write((update.current for update in written), lists)
         except RobustnessError as error:
-            lost = [update.now.case for update in written if not self.store.holds(update.now)]
+            lost = [update.current.case for update in written if not self.store.holds(update.current)]
             self.failures.append(f"{error}; not recorded: {', '.join(lost)}")
-            written = [update for update in written if update.now.case not in lost]
+            written = [update for update in written if update.current.case not in lost]
         self.notes += [line(update) for update in written]
         unchanged = len(allowed) - len(chosen)
         self.notes.append(f"baselines in {self.shown_folder}: {len(written)} written, {unchanged} unchanged")
@@ -81,9 +81,9 @@ class BaselineWriter:
     def _refused(self, updates: Sequence[Update], removed_images: bool, suspicious: bool) -> set[str]:
         """Return the cases whose baselines must not be written, and name each with the reason as a failure."""
         reasons = {
-            update.now.case: update.refusal(accept_removed_images=removed_images, accept_suspicious=suspicious)
+            update.current.case: update.refusal(accept_removed_images=removed_images, accept_suspicious=suspicious)
             for update in updates
-            if update.then is not None
+            if update.baseline is not None
         }
         refused = {case: reason for case, reason in reasons.items() if reason is not None}
         self.failures += [f"{case}: not recorded: {reason}" for case, reason in refused.items()]

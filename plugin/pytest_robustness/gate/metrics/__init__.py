@@ -69,16 +69,16 @@ DIFFERENCES: Mapping[str, Callable[[Measurement, Measurement], dict[int, int]]] 
 }
 
 
-def compare(then: Measurement, now: Measurement, rules: Rules) -> list[MetricVerdict]:
+def compare(baseline: Measurement, current: Measurement, rules: Rules) -> list[MetricVerdict]:
     """Compare all metrics that both measurements of the same images have, in the order they are shown.
 
     Time is judged by work, unless the suite wants the clock. Clean accuracy is only shown, because it is the model's
     and is judged once for all of its cases.
     """
-    found = [metric for one in METRICS.values() for metric in one(then, now, rules)]
+    found = [metric for one in METRICS.values() for metric in one(baseline, current, rules)]
     if rules.clock:
-        found += compare_time(then, now, rules)
+        found += compare_time(baseline, current, rules)
     else:
         efforts = next((metric for metric in found if metric.metric == "effort"), None)
-        found.append(compare_work(then, now, rules, efforts))
-    return [*found, *compare_extra(then, now, rules), *shown_clean_accuracy(then, now, rules)]
+        found.append(compare_work(baseline, current, rules, efforts))
+    return [*found, *compare_extra(baseline, current, rules), *shown_clean_accuracy(baseline, current, rules)]

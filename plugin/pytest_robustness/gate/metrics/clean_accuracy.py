@@ -10,18 +10,18 @@ from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict
 
 
-def shown_clean_accuracy(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+def shown_clean_accuracy(baseline: Measurement, current: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
     """Compare clean accuracy for a single case, which never fails by it.
 
     Clean accuracy is the model's, and is judged when all of its cases ran.
     """
-    for one in compare_clean_accuracy(then, now, rules):
+    for one in compare_clean_accuracy(baseline, current, rules):
         yield one.model_copy(update={"fails": False})
 
 
-def compare_clean_accuracy(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+def compare_clean_accuracy(baseline: Measurement, current: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
     """Compare clean accuracy. Yields nothing when one of the runs has no images that were chosen blindly."""
-    before, after = then.evidence.unselected_correct, now.evidence.unselected_correct
+    before, after = baseline.evidence.unselected_correct, current.evidence.unselected_correct
     if before is not None and after is not None:
         pairs = list(zip(before, after, strict=True))
         yield rate("clean accuracy", pairs, rules.tolerances.clean_accuracy, rules, higher_is_worse=False)

@@ -16,35 +16,35 @@ from pytest_robustness.records.verdict import MetricVerdict
 SCALE = 10**6
 
 
-def distance_differences(then: Measurement, now: Measurement) -> dict[int, int]:
+def distance_differences(baseline: Measurement, current: Measurement) -> dict[int, int]:
     """Return how much nearer each image's boundary came, by the image's place among the compared ones.
 
     It is a logarithm, in steps of 1 / ``SCALE``.
     """
-    return {i: -round(log * SCALE) for i, log in _logs(then, now).items()}
+    return {i: -round(log * SCALE) for i, log in _logs(baseline, current).items()}
 
 
-def _logs(then: Measurement, now: Measurement) -> dict[int, float]:
+def _logs(baseline: Measurement, current: Measurement) -> dict[int, float]:
     """Return the logarithms of the ratios now / then, for images with a distance in both runs.
 
     A distance of 0 has no ratio, and is left out.
     """
-    before, after = then.evidence.distance, now.evidence.distance
+    before, after = baseline.evidence.distance, current.evidence.distance
     if before is None or after is None:
         return {}
     return {i: math.log(b / a) for i, (a, b) in enumerate(zip(before, after, strict=True)) if a and b}
 
 
-def compare_distance(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+def compare_distance(baseline: Measurement, current: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
     """Compare distances by geometric means, and by the geometric mean of the images' ratios.
 
     So one image that is far off does not decide. Only images with a distance in both runs can be compared. Images with
     a distance in a single run are counted in the text, because nobody knows how much their distance changed.
     """
-    before, after = then.evidence.distance, now.evidence.distance
+    before, after = baseline.evidence.distance, current.evidence.distance
     if before is None or after is None:
         return
-    if not now.has_success_rate and (useless := nothing_right("distance", then, now)):
+    if not current.has_success_rate and (useless := nothing_right("distance", baseline, current)):
         yield useless
         return
     found = [(a or None, b or None) for a, b in zip(before, after, strict=True)]  # a distance of 0 has no ratio
@@ -57,10 +57,10 @@ def compare_distance(then: Measurement, now: Measurement, rules: Rules) -> Itera
     if not pairs:
         yield not_judged("distance", f"no image can be compared{told}")
         return
-    logs = list(_logs(then, now).values())
+    logs = list(_logs(baseline, current).values())
     change = math.expm1(fmean(logs))
     interval = log_change(logs)
-    nearer = distance_differences(then, now)
+    nearer = distance_differences(baseline, current)
     verdict = tested("distance", list(nearer.values()), rules.tolerances.distance, rules, worsening=-change)
     middle_before, middle_after = (math.exp(fmean(map(math.log, values))) for values in zip(*pairs, strict=True))
     numbers = f"{percent(change, interval)} on {len(pairs)} images{told}, {verdict.text}"

@@ -30,7 +30,7 @@ class Metric(Protocol):
         """Return a value as people read it, in a few characters."""
         ...
 
-    def compare(self, then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+    def compare(self, baseline: Measurement, current: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
         """Compare two measurements of the same images in the same order: one verdict, or none.
 
         A test of it is to keep to ``rules.level``, as those of our own metrics do: then all that is said of a model is
@@ -54,7 +54,7 @@ def extra_metrics() -> tuple[Metric, ...]:
     return tuple(found)
 
 
-def compare_extra(then: Measurement, now: Measurement, rules: Rules) -> list[MetricVerdict]:
+def compare_extra(baseline: Measurement, current: Measurement, rules: Rules) -> list[MetricVerdict]:
     """Compare two measurements by all metrics of other packages.
 
     Raises RobustnessError, naming the metric, where its code does.
@@ -62,7 +62,7 @@ def compare_extra(then: Measurement, now: Measurement, rules: Rules) -> list[Met
     found: list[MetricVerdict] = []
     for metric in extra_metrics():
         try:
-            found += metric.compare(then, now, rules)
+            found += metric.compare(baseline, current, rules)
         except Exception as error:  # of their code
             raise RobustnessError(f"the metric {metric.name}: {type(error).__name__}: {error}") from error
     return found

@@ -19,9 +19,11 @@ from pytest_robustness.records.verdict import MetricVerdict
 Pairs = list[tuple[int, int]]
 
 
-def attempted(then: Measurement, now: Measurement) -> list[int]:
+def attempted(baseline: Measurement, current: Measurement) -> list[int]:
     """Return the images that are attempts in both runs."""
-    return [i for i, both in enumerate(zip(then.evidence.correct, now.evidence.correct, strict=True)) if all(both)]
+    return [
+        i for i, both in enumerate(zip(baseline.evidence.correct, current.evidence.correct, strict=True)) if all(both)
+    ]
 
 
 def rate(name: str, pairs: Pairs, tolerance: float, rules: Rules, *, higher_is_worse: bool) -> MetricVerdict:
@@ -30,7 +32,7 @@ def rate(name: str, pairs: Pairs, tolerance: float, rules: Rules, *, higher_is_w
         return not_judged(name, "no image can be compared")
     before, after = (fmean(values) for values in zip(*pairs, strict=True))
     sign = 1 if higher_is_worse else -1
-    differences = [sign * (now - then) for then, now in pairs]
+    differences = [sign * (current - baseline) for baseline, current in pairs]
     both, up, down, neither = (pairs.count(pair) for pair in ((1, 1), (0, 1), (1, 0), (0, 0)))
     lost, won = differences.count(1), differences.count(-1)
     interval = paired_rates(both, up, down, neither)
@@ -113,11 +115,11 @@ def tested(name: str, differences: Sequence[int], tolerance: float, rules: Rules
     )
 
 
-def nothing_right(name: str, then: Measurement, now: Measurement) -> MetricVerdict | None:
+def nothing_right(name: str, baseline: Measurement, current: Measurement) -> MetricVerdict | None:
     """Return the verdict on a model that is wrong about every image attacked before. Returns None for any other."""
-    if attempted(then, now) or not then.aggregates.attempts:
+    if attempted(baseline, current) or not baseline.aggregates.attempts:
         return None
-    said = f"none of the {then.aggregates.attempts} images attacked before is classified correctly any more"
+    said = f"none of the {baseline.aggregates.attempts} images attacked before is classified correctly any more"
     return MetricVerdict(metric=name, outcome="regressed", fails=True, worse=True, text=said)
 
 

@@ -15,28 +15,30 @@ def robust(one: Measurement) -> Sequence[int]:
     return [int(right and not fooled) for right, fooled in zip(one.evidence.correct, one.evidence.success, strict=True)]
 
 
-def robust_differences(then: Measurement, now: Measurement) -> dict[int, int]:
+def robust_differences(baseline: Measurement, current: Measurement) -> dict[int, int]:
     """Return 1 for an image that was robust and is not, -1 for the opposite, by its place among the compared ones.
 
     Returns no differences when the same images are attempts in both runs: then the metric is the success rate's
     opposite, image by image. Which images are attempts in one run only does not depend on which of the two comes first,
     so that does not choose hypotheses by their outcome.
     """
-    if not _told_apart(then, now):
+    if not _told_apart(baseline, current):
         return {}
-    pairs = enumerate(zip(robust(then), robust(now), strict=True))
+    pairs = enumerate(zip(robust(baseline), robust(current), strict=True))
     return {i: before - after for i, (before, after) in pairs}
 
 
-def compare_robust_accuracy(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+def compare_robust_accuracy(baseline: Measurement, current: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
     """Compare robust accuracy, if the attack has a success rate and the runs do not attack the same images.
 
     An image that the model has become wrong about is no attempt any more, so the success rate does not see it.
     """
-    if _told_apart(then, now) and any(now.evidence.correct):
-        pairs = list(zip(robust(then), robust(now), strict=True))
+    if _told_apart(baseline, current) and any(current.evidence.correct):
+        pairs = list(zip(robust(baseline), robust(current), strict=True))
         yield rate("robust accuracy", pairs, rules.tolerances.robust_accuracy, rules, higher_is_worse=False)
 
 
-def _told_apart(then: Measurement, now: Measurement) -> bool:
-    return then.has_success_rate and now.has_success_rate and then.evidence.correct != now.evidence.correct
+def _told_apart(baseline: Measurement, current: Measurement) -> bool:
+    return (
+        baseline.has_success_rate and current.has_success_rate and baseline.evidence.correct != current.evidence.correct
+    )

@@ -20,9 +20,9 @@ MEDIAN_ERROR = math.sqrt(math.pi / 2)
 ANEW = "the next update records it anew"
 
 
-def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
+def compare_time(baseline: Measurement, current: Measurement, rules: Rules) -> Iterable[MetricVerdict]:
     """Compare the time of whole runs. A time cannot be divided among images, so both runs must be of the same ones."""
-    before, after = then.timing.gradient_units, now.timing.gradient_units
+    before, after = baseline.timing.gradient_units, current.timing.gradient_units
     if not after:
         yield not_judged("time", "nothing was timed")
         return
@@ -30,12 +30,12 @@ def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[
         yield not_judged("time", f"the baseline was not timed: {ANEW}", record_anew=True)
         return
     values, allowed = f"{before:.2f} -> {after:.2f} gradient units", ALLOWED_REACH * rules.tolerances.time
-    reach = time_reach(then.timing, now.timing)
-    if doubt := _doubt(then, now):
+    reach = time_reach(baseline.timing, current.timing)
+    if doubt := _doubt(baseline, current):
         yield not_judged("time", f"{values}, {doubt}")
         return
     if reach > allowed:
-        anew = time_reach(then.timing) > allowed >= time_reach(now.timing)
+        anew = time_reach(baseline.timing) > allowed >= time_reach(current.timing)
         doubt = f"known to {reach:.0%} only, not to {allowed:.0%}"
         yield not_judged("time", f"{values}, {doubt}{f', for the baseline: {ANEW}' if anew else ''}", record_anew=anew)
         return
@@ -54,17 +54,17 @@ def compare_time(then: Measurement, now: Measurement, rules: Rules) -> Iterable[
     )
 
 
-def _doubt(then: Measurement, now: Measurement) -> str | None:
+def _doubt(baseline: Measurement, current: Measurement) -> str | None:
     """Return why two times should not be compared. Returns None when they can be."""
-    if then.provenance.device != now.provenance.device:
-        return f"recorded on {then.provenance.device}"
-    if then.timing.threads != now.timing.threads:
-        return f"recorded on {_threads(then)}, now on {_threads(now)}"
-    if then.images.digest != now.images.digest:
+    if baseline.provenance.device != current.provenance.device:
+        return f"recorded on {baseline.provenance.device}"
+    if baseline.timing.threads != current.timing.threads:
+        return f"recorded on {_threads(baseline)}, now on {_threads(current)}"
+    if baseline.images.digest != current.images.digest:
         return "recorded over other images"
-    if doubt := now.timing.doubt or then.timing.doubt:
+    if doubt := current.timing.doubt or baseline.timing.doubt:
         return doubt
-    if min(then.timing.rounds, now.timing.rounds) < LEAST_ROUNDS:
+    if min(baseline.timing.rounds, current.timing.rounds) < LEAST_ROUNDS:
         return f"fewer than {LEAST_ROUNDS} rounds"
     return None
 

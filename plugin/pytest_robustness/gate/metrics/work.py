@@ -14,37 +14,41 @@ from pytest_robustness.records.measurement import BACKWARD, Measurement
 from pytest_robustness.records.verdict import MetricVerdict
 
 
-def work_differences(then: Measurement, now: Measurement) -> dict[int, int]:
+def work_differences(baseline: Measurement, current: Measurement) -> dict[int, int]:
     """Return how much less work each image took, by its place among the compared ones.
 
     Returns no differences when work is not known.
     """
-    before, after = _work(then), _work(now)
+    before, after = _work(baseline), _work(current)
     return {} if before is None or after is None else fallen(before, after, 1)
 
 
-def compare_work(then: Measurement, now: Measurement, rules: Rules, efforts: MetricVerdict | None) -> MetricVerdict:
+def compare_work(
+    baseline: Measurement, current: Measurement, rules: Rules, efforts: MetricVerdict | None
+) -> MetricVerdict:
     """Return the verdict on an attack's time, from the work of each image.
 
     Args:
         efforts: the verdict on effort. When work is effort and something that is the same for all images, it is
             the twin of effort, and the verdict on effort is taken.
     """
-    name, before, after = "time", _work(then), _work(now)
-    if not now.aggregates.attempts:
+    name, before, after = "time", _work(baseline), _work(current)
+    if not current.aggregates.attempts:
         return not_judged(name, "nothing was attacked")
     if before is None or after is None:
-        return not_judged(name, f"the attack is only counted as a whole, {_totals(then)} -> {_totals(now)} an attempt")
-    told = f"{_each(now)} an attempt"
-    differences = work_differences(then, now)
+        return not_judged(
+            name, f"the attack is only counted as a whole, {_totals(baseline)} -> {_totals(current)} an attempt"
+        )
+    told = f"{_each(current)} an attempt"
+    differences = work_differences(baseline, current)
     if not differences:
         return not_judged(name, "no image can be compared")
     if not any(differences.values()):
         return MetricVerdict(
             metric=name, outcome="same", text=f"time: work is the same, {told}", images=len(differences)
         )
-    change = f"{_each(then)} -> {told}"
-    if efforts is not None and _is_twin(differences, effort_differences(then, now)):
+    change = f"{_each(baseline)} -> {told}"
+    if efforts is not None and _is_twin(differences, effort_differences(baseline, current)):
         twin = {"metric": name, "text": f"time as effort: work {change}", "fails": False}
         return efforts.model_copy(update=twin)
     verdict = mean(name, before, after, 1, rules.tolerances.time, rules, "{:.2f}".format)
