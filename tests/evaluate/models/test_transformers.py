@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from pytest_robustness.evaluate.models.sources import normalisation_of, preproce
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Case
 
-transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
+pytestmark = pytest.mark.needs("transformers")
+transformers: Any = import_module("transformers") if find_spec("transformers") else None
 
 SIDE = 32
 
