@@ -372,6 +372,13 @@ MODELS = {
     "a range beside another model's": suite_keys(
         'range = [0, 255]\nlike = "timm:resnet18"', "models.small: like is of pixels in [0, 1]: with a range, give norm"
     ),
+    "a mode of photographs beside a file": suite_keys(
+        'mode = "L"', "models.small.mode is of photographs in a folder: a file's images are as they are"
+    ),
+    "a normalisation of another range": suite_keys(
+        "range = [0, 255]\nnormalisation = { mean = [0.5], std = [0.25] }",
+        "models.small.normalisation: it is in units of [0, 1], and the model's range is [0, 255]",
+    ),
     "an order of channels": suite_keys('channels = "GBR"', "models.small.channels: input should be 'RGB' or 'BGR'"),
     "too few classes": model("badzoo:two_classes", "models.small: the model has 2 classes, but an image's label is"),
     "logits of half precision": model("badzoo:half_logits", "small/fgsm: the model returned logits of torch.float16"),

@@ -147,6 +147,11 @@ MISTAKES = {
     ),
     "the suite": (("--robustness-json", "tiny.toml"), "tiny.toml is read by this run: give another file"),
     "the images": (("--robustness-report", "images.npz"), "images.npz is read by this run: give another file"),
+    "twice": (
+        ("--robustness-json", "x", "--robustness-json", "y"),
+        "--robustness-json: given 2 times (x, y): give one",
+    ),
+    "nothing": (("--robustness-json", ""), "--robustness-json: "),
     "somebody's module": (("--robustness-json", "tinyzoo.py"), "was not written by --robustness-json: give another"),
     "somebody's test": (("--robustness-report", "test_robustness.py"), "was not written by --robustness-report: give"),
     "another format's": (("--robustness-markdown", "strange.md"), "was not written by --robustness-markdown: give"),

@@ -109,6 +109,15 @@ def test_parts_merge_in_any_order_and_only_if_all_are_there(order: list[int], le
         merge([parts[i] for i in order] + [parts[left]])
 
 
+def test_parts_whose_places_are_no_images_do_not_merge(parts: list[Part]) -> None:
+    first, *others = parts
+    for places in ([*first.places[:-1], 56], first.places[:-1]):
+        with pytest.raises(RobustnessError, match="a part's places are not those of its images"):
+            merge([first.model_copy(update={"places": places}), *others])
+    with pytest.raises(RobustnessError, match="there are no parts"):
+        merge([])
+
+
 def test_parts_of_different_cases_sets_protocols_and_models_do_not_merge(parts: list[Part]) -> None:
     first, second = parts[:2]
     changed = {

@@ -23,8 +23,8 @@ from pytest_robustness.evaluate.runtime.errors import user_code
 NEVER = -1
 #: The error for a model whose logits have no gradient at its input.
 NO_GRADIENT = (
-    "the model gives no gradient for its input: no_grad, detach, argmax or a quantised operator stands between image "
-    "and logits; attacks that need none can be made: Square, corruptions"
+    "the model gives no gradient for its input: it is a black box, or no_grad, detach, argmax or a quantised operator "
+    "stands between image and logits; attacks that need none can be made: Square, corruptions"
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
-from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.plugin.settings import Settings, once
 from pytest_robustness.report.formats import Format, formats
 
 #: The one option whose output may be a folder.
@@ -32,10 +32,10 @@ class OutputOptions:
 
     @classmethod
     def of(cls, config: pytest.Config) -> OutputOptions:
-        given = {one.option: config.getoption(one.option) for one in formats()}
+        given = {one.option: once(config, one.option) for one in formats()}
         folder, run = config.invocation_params.dir, config.getoption(RUN)
         return cls(
-            {option: folder / file for option, file in given.items() if file},
+            {option: folder / file for option, file in given.items() if file is not None},
             tuple(config.getoption("--robustness-gallery")),
             folder / run if run else None,
         )
@@ -155,7 +155,7 @@ def add_options(parser: pytest.Parser) -> None:
     except RobustnessError as error:  # of another package's entry point
         raise pytest.UsageError(str(error)) from None
     for one in known:
-        group.addoption(one.option, metavar=f"FILE{one.suffix}", help=one.help)
+        group.addoption(one.option, metavar=f"FILE{one.suffix}", action="append", help=one.help)
     group.addoption(
         RUN,
         metavar="DIR",

@@ -114,7 +114,7 @@ class Settings:
         everything, missing = config.getoption("update_baselines"), config.getoption("update_baselines_missing")
         if everything and missing:
             raise pytest.UsageError("--update-baselines and --update-baselines-missing: give one of them")
-        chosen, candidate = _once(config, "--robustness-suite"), _once(config, "--candidate")
+        chosen, candidate = once(config, "--robustness-suite"), once(config, "--candidate")
         prune = config.getoption("prune_baselines")
         if candidate is not None and (everything or missing or prune):
             raise pytest.UsageError("--candidate leaves baselines alone: leave out --update-baselines and its like")
@@ -240,7 +240,7 @@ def check_ci(config: pytest.Config, settings: Settings) -> None:
         )
 
 
-def _once(config: pytest.Config, option: str) -> str | None:
+def once(config: pytest.Config, option: str) -> str | None:
     """Return the value of an option. Raise UsageError when it is given twice: the first would be dropped silently."""
     given: list[str] = config.getoption(option) or []
     if len(given) > 1:

@@ -49,6 +49,8 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
     Raises RobustnessError, naming the case, for parts of different cases, sets, protocols or models, and for images
     that occur twice or not at all.
     """
+    if not parts:
+        raise RobustnessError("there are no parts to be merged")
     first = parts[0]
     for case in [part.case for part in parts] + ([clean.case] if clean else []):
         if case != first.case:
@@ -60,17 +62,20 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
             raise RobustnessError(f"{first.case}: cannot be merged: another protocol: {difference}")
         if part.provenance.changes(first.provenance):
             raise RobustnessError(f"{first.case}: cannot be merged: a part is of another model")
+    whole = first.images.count
     places = [place for part in parts for place in part.places]
+    if any(len(part.evidence.correct) != len(part.places) for part in parts) or not set(places) <= {*range(whole)}:
+        raise RobustnessError(f"{first.case}: cannot be merged: a part's places are not those of its images")
     if len(set(places)) < len(places):
         raise RobustnessError(f"{first.case}: cannot be merged: an image is there twice")
-    if missing := first.images.count - len(places):
-        raise RobustnessError(f"{first.case}: cannot be merged: {missing} of {first.images.count} images are missing")
+    if missing := whole - len(places):
+        raise RobustnessError(f"{first.case}: cannot be merged: {missing} of {whole} images are missing")
     order = sorted(range(len(places)), key=places.__getitem__)
     arrays: dict[str, Any] = {}
     for name in ATTACKED:
         given = [getattr(part.evidence, name) for part in parts]
-        whole = None if None in given else list(chain.from_iterable(given))
-        arrays[name] = None if whole is None else [whole[i] for i in order]
+        joined = None if None in given else list(chain.from_iterable(given))
+        arrays[name] = None if joined is None else [joined[i] for i in order]
     return Measurement(
         schema=2,
         case=first.case,

@@ -27,7 +27,7 @@ def explain(error: ValidationError, table: type[BaseModel]) -> str:
         if isinstance(first["input"], str | int | float):
             message += f", not {first['input']!r}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{key}: {message}{more}"
+    return f"{key}: {message}{more}" if key else f"{message}{more}"
 
 
 def _fields(table: Any, location: tuple[int | str, ...]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     PositiveInt,
     PrivateAttr,
     ValidationError,
+    model_validator,
 )
 
 from pytest_robustness.errors import RobustnessError
@@ -105,6 +106,14 @@ class Suite(Table):
         description="channels_last: on a CPU mostly faster, rounded otherwise; part of the protocol; not used on a GPU",
     )
     seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _modes_are_of_photographs(self) -> Self:
+        for name, model in self.models.items():
+            if model.mode is not None and self.images.folder is None:
+                raise ValueError(f"models.{name}.mode is of photographs in a folder: a file's images are as they are")
+        return self
+
     _at_hand: dict[str, Model] = PrivateAttr(default_factory=dict)
     _objects: Any = PrivateAttr(default=None)
 

@@ -118,7 +118,7 @@ def test_another_version_is_another_model(tmp_path: Path) -> None:
     [
         (lambda images: images.mean((1, 2, 3)) > 0, 10, "the black box answered with ndarray: should be scores or lab"),
         (lambda images: [0] * len(images), None, "answers with labels: the suite should name its images.classes"),
-        (lambda images: [12] * len(images), 10, "the black box answered with label 12, of 10 classes"),
+        (lambda images: [12] * len(images), 10, "the black box answered with labels from 12 to 12, of 10 classes"),
         (lambda images: np.zeros((3, 10)), 10, "the model returned a tensor of (3, 10) for "),
         (lambda images: 1 / 0, 10, "the model raised ZeroDivisionError: division by zero (test_programs.py"),
     ],

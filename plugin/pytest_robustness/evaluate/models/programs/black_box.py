@@ -39,7 +39,6 @@ class BlackBox(nn.Module):
         if not self.classes:
             raise RobustnessError("the black box answers with labels: the suite should name its images.classes")
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
-            raise RobustnessError(
-                f"the black box answered with label {int(labels.max())}, of {len(self.classes)} classes"
-            )
+            found = f"from {int(labels.min())} to {int(labels.max())}"
+            raise RobustnessError(f"the black box answered with labels {found}, of {len(self.classes)} classes")
         return nn.functional.one_hot(labels, len(self.classes))
