@@ -85,7 +85,8 @@ def _tensors(value: Any) -> Iterator[tuple[str, Tensor]]:
         yield from ((f".{name}", tensor) for name, tensor in _state(value).items())
     elif isinstance(value, list | tuple | dict):
         for key, one in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from ((f".{key}{place}", tensor) for place, tensor in _tensors(one))
+            if isinstance(key, str | int):  # what is kept by a module or a tensor is what somebody remembers of it
+                yield from ((f".{key}{place}", tensor) for place, tensor in _tensors(one))
 
 
 class _Trace(TorchDispatchMode):
