@@ -31,9 +31,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str]:
     """Run Python in a folder as a reader would, and return exit status and output."""
     set_by_us = {name for name in os.environ if name in ENVIRONMENT or name.startswith("PYTEST_")}
     environment = {name: value for name, value in os.environ.items() if name not in set_by_us}
-    environment["OMP_NUM_THREADS"] = (
-        "1"  # so small a model gains nothing by a second thread, which other tests may need
-    )
+    environment["OMP_NUM_THREADS"] = "1"  # a second thread gains these small models nothing, and others may need it
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
