@@ -547,7 +547,7 @@ COMMANDS = {
     "candidate that is nobody": command("--candidate small=vast: 'vast' is no model of ", "--candidate", "small=vast"),
     "candidate without weights": command("no such file: ", "--candidate", "small=tinyzoo:large@none.pth"),
     "candidate that records": command(
-        "--candidate leaves baselines alone: ", "--candidate", "small=large", "--update-baselines"
+        "--candidate cannot be combined with --update-baselines, ", "--candidate", "small=large", "--update-baselines"
     ),
     "two ways to record": command("give one of them", "--update-baselines", "--update-baselines-missing"),
     "unknown suite": command("--robustness-suite: no none.toml in ", "--robustness-suite", "none"),

@@ -117,7 +117,8 @@ class Settings:
         chosen, candidate = once(config, "--robustness-suite"), once(config, "--candidate")
         prune = config.getoption("prune_baselines")
         if candidate is not None and (everything or missing or prune):
-            raise pytest.UsageError("--candidate leaves baselines alone: leave out --update-baselines and its like")
+            others = "--update-baselines, --update-baselines-missing or --prune-baselines"
+            raise pytest.UsageError(f"--candidate cannot be combined with {others}")
         limit = config.getoption("robustness_limit")
         if limit is not None and limit < 1:
             raise pytest.UsageError(f"--robustness-limit {limit}: should be a number of images, at least 1")

@@ -101,7 +101,7 @@ def not_measured(results: Mapping[str, Result]) -> Iterator[str]:
     """Yield how many cases are unchanged and were not measured, if there are any."""
     known = sum(result.verdict.status == Status.UNCHANGED for result in results.values())
     if known:
-        yield f"{known} of {len(results)} cases are as they were recorded and were not measured"
+        yield f"{known} of {len(results)} cases were not measured: nothing changed since their baseline"
 
 
 def changed_models(results: Mapping[str, Result]) -> Iterator[str]:

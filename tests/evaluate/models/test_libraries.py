@@ -177,7 +177,7 @@ WRONG: dict[str, tuple[str, list[str], str, Callable[[Case], object]]] = {
         load_model,
     ),
     "like": ("a.b:c", ['like = "timm:vgg12"'], "like: timm has no model 'vgg12'", preprocessing_of),
-    "no preprocessing": ("a.b:c", [], "preprocessing: images of a folder have to be prepared", preprocessing_of),
+    "no preprocessing": ("a.b:c", [], "preprocessing: none is known for this model: set", preprocessing_of),
     "no classifier": (
         "torchvision:fcn_resnet50",
         [],

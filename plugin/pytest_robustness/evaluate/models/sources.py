@@ -101,7 +101,7 @@ def _preprocessing_of(case: Case) -> Preprocessing:
     if found is None:
         raise case.error(
             f"models.{case.model_name}.preprocessing",
-            "images of a folder have to be prepared: give resize, crop and interpolation, or like = 'LIBRARY:NAME'",
+            'none is known for this model: set preprocessing = { resize = ..., crop = ... } or like = "LIBRARY:NAME"',
         )
     return found
 
