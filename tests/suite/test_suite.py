@@ -525,3 +525,12 @@ def test_names_are_files_on_every_system(folder: Path, names: list[str], said: s
 def test_a_group_that_pytest_refuses_as_a_marker_is_refused(folder: Path) -> None:
     message = refusal(lambda: loaded(folder, SOUND + '[groups]\n_g = ["small"]\n'))
     assert "groups._g: should not begin with _: pytest refuses such a marker" in message
+
+
+@pytest.mark.parametrize("key", ["unselected", "clean_images"])
+def test_images_for_clean_accuracy_have_two_names(key: str, folder: Path) -> None:
+    (folder / "blind.npz").touch()
+    text = SOUND.replace(IMAGES, f'{IMAGES}{key} = "blind.npz"\n')
+    assert loaded(folder, text).images.unselected == folder / "blind.npz"
+    said = refusal(lambda: loaded(folder, text.replace("blind", "none")))
+    assert f"images.{key}: no such file: " in said

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -93,7 +94,9 @@ class Images(Table):
         default=None, description=".csv of the folder's attacked images; none: all of them"
     )
     unselected: Annotated[SuitePath | None, WrapValidator(_image_list)] = Field(
-        default=None, description="images chosen blindly, for clean accuracy: .npz or .csv, as the others"
+        default=None,
+        validation_alias=AliasChoices("unselected", "clean_images"),
+        description="images chosen blindly, for clean accuracy: .npz or .csv, as the others; or clean_images",
     )
     classes: Annotated[str | Names | None, BeforeValidator(_classes)] = Field(
         default=None,
