@@ -12,8 +12,7 @@ from torch import nn
 from pytest_robustness.evaluate.images.image_set import ImageSet
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.models.compiled import eager
-from pytest_robustness.evaluate.models.contract import Contract
-from pytest_robustness.evaluate.models.load import load_model
+from pytest_robustness.evaluate.models.load import classifier_of, load_model
 from pytest_robustness.evaluate.models.sources import normalisation_of
 from pytest_robustness.evaluate.runtime.errors import translate_device_errors
 from pytest_robustness.evaluate.runtime.numerics import standard_numerics
@@ -60,14 +59,7 @@ def borrowed(model: nn.Module, case: Case, images: ImageSet, device: torch.devic
         if len(given) not in (1, channels):
             problem = f"of {case.model_name}: {len(given)} values for images of {channels} channels"
             raise case.error(f"normalisation.{name}", problem)
-    return Classifier(
-        model,
-        mean=normalisation.mean,
-        std=normalisation.std,
-        contract=Contract.of(case.model),
-        device=device,
-        memory_format=_memory_format(case, device),
-    )
+    return classifier_of(case, model, device, _memory_format(case, device))
 
 
 def _memory_format(case: Case, device: torch.device) -> torch.memory_format:

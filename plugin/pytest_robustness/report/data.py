@@ -210,11 +210,6 @@ def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
     return data | {"schema": SCHEMA, "attacks": attacks}
 
 
-def to_json(report: Report) -> str:
-    """Return a report as the data that ``--robustness-json`` writes."""
-    return report.to_json()
-
-
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the file that ``--robustness-json`` writes."""
     schema = Report.model_json_schema(by_alias=True, mode="validation")

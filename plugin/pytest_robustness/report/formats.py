@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from pytest_robustness.errors import RobustnessError
@@ -51,8 +51,7 @@ class Format:
     def render(self, report: Report) -> str:
         """Return a report as text of this format. Raises RobustnessError where another package's code fails."""
         if self.renderer is not None:
-            module, _, name = self.renderer.partition(":")
-            ours: Callable[[Report], str] = getattr(import_module(module), name)
+            ours: Callable[[Report], str] = resolve_name(self.renderer)
             return ours(report)
         theirs: Callable[[Report], str] = extension("formats", self.name)
         try:
@@ -79,7 +78,7 @@ OWN = (
         "json",
         ".json",
         "write it as data, which can be rendered later",
-        "pytest_robustness.report.data:to_json",
+        "pytest_robustness.report.data:Report.to_json",
         ("PIL",),
         pictures=True,
         marks=('"schema"', '"sentence"'),

@@ -27,8 +27,14 @@ from pytest_robustness.suite.tables import Normalisation, Table, beside_suite, i
 #: Sources that are a library's models and not a module's factory, ``torchvision:vgg11``: ours, and other packages'.
 LIBRARIES = ("torchvision", "timm", "transformers", *declared("libraries"))
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
-#: Sources that are files, program and weights in one.
-PROGRAM_FILES = (".pt", ".ts", ".torchscript", ".pt2", ".onnx")
+#: Sources that are files, program and weights in one, and what reads them, by suffix.
+PROGRAM_FILES = {
+    ".pt": "torchscript",
+    ".ts": "torchscript",
+    ".torchscript": "torchscript",
+    ".pt2": "exported",
+    ".onnx": "onnx",
+}
 FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 

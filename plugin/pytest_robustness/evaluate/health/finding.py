@@ -20,6 +20,7 @@ from pytest_robustness.evaluate.health.pgd import (
     margin,
     reference_pgd,
 )
+from pytest_robustness.evaluate.models.contract import log_probabilities
 from pytest_robustness.records.finding import Finding
 
 #: How far from 1 the sum of probabilities may be.
@@ -87,7 +88,7 @@ class Subject:
         """
         if not are_probabilities(self.logits):
             return self.classifier
-        return lambda images: self.classifier(images).clamp_min(torch.finfo(self.logits.dtype).tiny).log()
+        return lambda images: log_probabilities(self.classifier(images))
 
     @cached_property
     def margin_gradient(self) -> Tensor:

@@ -18,9 +18,8 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.images.folders import Photograph
 from pytest_robustness.evaluate.images.preprocessing import Pixels, decode, prepare, quietly
 from pytest_robustness.evaluate.models.classifier import USUAL_FLOOR, Classifier, padded
-from pytest_robustness.evaluate.models.contract import Contract
-from pytest_robustness.evaluate.models.load import load_model
-from pytest_robustness.evaluate.models.sources import normalisation_of, preprocessing_of
+from pytest_robustness.evaluate.models.load import classifier_of, load_model
+from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime import devices
 from pytest_robustness.evaluate.runtime.seeding import seeded
 from pytest_robustness.records.protocol import Preprocessing
@@ -88,17 +87,10 @@ class _Worker:
 
     def _classifier(self, model: str) -> Classifier:
         case = self.case(model)
-        normalisation = normalisation_of(case)
         with seeded(self.suite.seed, "model"):
             module = load_model(case)
-        classifier = Classifier(
-            module,
-            mean=normalisation.mean,
-            std=normalisation.std,
-            contract=Contract.of(case.model),
-            device=self.device,
-        )
-        return classifier.__enter__()  # its block never ends, because the process is the model's only user
+        # its block never ends, because the process is the model's only user
+        return classifier_of(case, module, self.device).__enter__()
 
     @quietly()
     @torch.no_grad()

@@ -87,7 +87,7 @@ class Contract:
         _check_probabilities(answer, self.head)
         before = heads.before(answer, self.head)
         if self.head == "softmax":
-            return before if before is not None else answer.clamp_min(torch.finfo(answer.dtype).tiny).log()
+            return before if before is not None else log_probabilities(answer)
         return _two_classes(_log_odds(answer) if before is None else before, len(inputs), self.head)
 
     def doubt(self, logits: Tensor) -> str | None:
@@ -150,10 +150,14 @@ def _check_probabilities(answer: Tensor, head: str) -> None:
         )
 
 
+def log_probabilities(probabilities: Tensor) -> Tensor:
+    """Return logarithms that are finite also where a probability is 0."""
+    return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
+
+
 def _log_odds(probabilities: Tensor) -> Tensor:
     """Return log(p / (1 - p)), finite also where the probabilities are 0 or 1."""
-    tiny = torch.finfo(probabilities.dtype).tiny
-    return probabilities.clamp_min(tiny).log() - (1 - probabilities).clamp_min(tiny).log()
+    return log_probabilities(probabilities) - log_probabilities(1 - probabilities)
 
 
 def _one_each(answer: Any, count: int, head: str) -> Tensor:

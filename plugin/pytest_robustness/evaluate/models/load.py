@@ -7,23 +7,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.contract import Contract
 from pytest_robustness.evaluate.models.programs.base import Sealed
 from pytest_robustness.evaluate.models.programs.black_box import BlackBox
-from pytest_robustness.evaluate.models.sources import build_library_model, load_case_weights
+from pytest_robustness.evaluate.models.sources import build_library_model, load_case_weights, normalisation_of
 from pytest_robustness.evaluate.runtime.errors import user_code
+from pytest_robustness.suite.model import PROGRAM_FILES
 from pytest_robustness.suite.suite import Case
-
-#: The modules of ``programs`` that read files, by suffix.
-PROGRAMS = {
-    ".pt": "torchscript",
-    ".ts": "torchscript",
-    ".torchscript": "torchscript",
-    ".pt2": "exported",
-    ".onnx": "onnx",
-}
 
 
 def load_model(case: Case) -> nn.Module:
@@ -46,8 +41,26 @@ def load_model(case: Case) -> nn.Module:
     return _manufactured(case, named)
 
 
+def classifier_of(
+    case: Case,
+    module: nn.Module,
+    device: torch.device,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> Classifier:
+    """Return a case's model as what is asked and attacked, by the suite's normalisation and contract."""
+    normalisation = normalisation_of(case)
+    return Classifier(
+        module,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        contract=Contract.of(case.model),
+        device=device,
+        memory_format=memory_format,
+    )
+
+
 def _program(case: Case, path: Path) -> nn.Module:
-    program = import_module(f"{__package__}.programs.{PROGRAMS[path.suffix]}")
+    program = import_module(f"{__package__}.programs.{PROGRAM_FILES[path.suffix]}")
     try:
         loaded: nn.Module = (program.load_black_box if case.model.black_box else program.load)(path)
     except RobustnessError as error:
