@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.clean import ModelCache
+from pytest_robustness.evaluate.health import CHECKS, examine, masking_findings
+from pytest_robustness.evaluate.images.load import attacked_images
+from pytest_robustness.evaluate.loaded import loaded_classifier
 from pytest_robustness.evaluate.measure import identify
 from pytest_robustness.records.measurement import Measurement
 from torch import nn
@@ -111,6 +115,18 @@ def test_another_version_is_another_model(tmp_path: Path) -> None:
     known = [identify(case_of(tmp_path, **BOX | {"version": one}), device=CPU)[1] for one in ("1", "2", "1")]
     assert known[0] == known[2]
     assert known[0].weights_digest != known[1].weights_digest
+
+
+def test_a_black_box_is_not_blamed_for_having_no_gradients(tmp_path: Path) -> None:
+    case = case_of(tmp_path, ATTACKS["square"], **BOX)
+    with loaded_classifier(case, attacked_images(case), CPU) as classifier:
+        assert masking_findings(case, classifier, ModelCache()) == []
+    checks = {level: [one.check for one in examine(case.suite, "net", device=CPU, level=level)] for level in CHECKS}
+    assert checks == {
+        "cheap": ["accuracy", "deterministic", "batch mates", "logits", "noise"],
+        "heavy": ["shifted logits", "budget and box"],
+        "masking": [],
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.losses import scale_free_cross_entropy
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack, resolve
 from pytest_robustness.evaluate.clean import ModelCache
-from pytest_robustness.evaluate.health.cheap import CHEAP, accuracy
+from pytest_robustness.evaluate.health.cheap import CHEAP, OWN, accuracy
 from pytest_robustness.evaluate.health.finding import Checks, Subject
-from pytest_robustness.evaluate.health.heavy import HEAVY
+from pytest_robustness.evaluate.health.heavy import HEAVY, kept, shifted
 from pytest_robustness.evaluate.health.masking import MASKING
 from pytest_robustness.evaluate.health.pgd import Loss, cross_entropy, transferable
 from pytest_robustness.evaluate.images.image_set import ImageSet
@@ -33,6 +33,8 @@ __all__ = ["CHECKS", "Finding", "Level", "Subject", "examine", "masking_findings
 
 Level = Literal["cheap", "heavy", "masking"]
 CHECKS: dict[Level, Checks] = {"cheap": CHEAP, "heavy": HEAVY, "masking": MASKING}
+#: The checks that a black box gets too: the others attack by gradients.
+WITHOUT_GRADIENTS: Checks = (*OWN, shifted, kept)
 
 #: How many images are checked, and how many are looked at to find them, at even distances in the image set.
 IMAGES, TRIED = 40, 80
@@ -45,9 +47,12 @@ FEWEST = 2
 def masking_findings(case: Case, classifier: Classifier, model_cache: ModelCache) -> list[Finding]:
     """Return the findings of the masking checks on a case's model, made once for all of the model's cases.
 
-    The list is empty when the model classifies too few images correctly. Raises RobustnessError, in one line, for a
+    The list is empty when the model classifies too few images correctly, and for a black box: the checks ask whether
+    its gradients can be believed, and it has none. Raises RobustnessError, in one line, for a
     model that cannot be attacked.
     """
+    if case.model.black_box:
+        return []
     return model_cache.once(
         ("masking", model_key(case, classifier.device)),
         lambda: [one.brief for one in _examined(case.suite, case.model_name, classifier, "masking")],
@@ -97,10 +102,11 @@ def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Leve
     )
     if len(subject) < FEWEST:
         return [] if level == "masking" else [accuracy(subject)]
-    if level != "heavy":
+    if level != "heavy" and not case.model.black_box:
         subject = replace(subject, transferred=_transferred(case, subject, images))
+    checks = [check for check in CHECKS[level] if check in WITHOUT_GRADIENTS or not case.model.black_box]
     more = extensions("health").values() if level == "cheap" else ()
-    return [finding for check in (*CHECKS[level], *more) if (finding := check(subject)) is not None]
+    return [finding for check in (*checks, *more) if (finding := check(subject)) is not None]
 
 
 def _transferred(case: Case, subject: Subject, images: ImageSet) -> Tensor | None:
@@ -111,6 +117,8 @@ def _transferred(case: Case, subject: Subject, images: ImageSet) -> Tensor | Non
     """
     for other in case.suite.relatives(case.model_name):
         there = other.case(f"{case.model_name}/{case.attack_name}")
+        if there.model.black_box:
+            continue
         try:
             if case.suite.images.folder and preprocessing_of(there) != preprocessing_of(case):
                 continue

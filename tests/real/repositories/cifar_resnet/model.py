@@ -1,0 +1,3 @@
+from published import resnet18
+
+__all__ = ["resnet18"]

@@ -1,0 +1,3 @@
+from published import lite0
+
+__all__ = ["lite0"]

@@ -1,0 +1,2 @@
+def test_robustness(robustness):
+    robustness.check()
