@@ -23,7 +23,9 @@ class Preprocessing(Record):
 
     resize: Side = Field(description="of the shorter side; or height and width, whatever the shape was")
     crop: Side = Field(description="of a square; or height and width")
-    interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bilinear"
+    interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = Field(
+        default="bilinear", description="of the resizing"
+    )
     mode: Literal["RGB", "L"] = Field(
         default="RGB", exclude_if=lambda mode: mode == "RGB", description="L: grey, of one channel"
     )

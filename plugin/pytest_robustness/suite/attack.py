@@ -22,10 +22,16 @@ class Attack(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[str, Annotated[bool | int | float | str, PlainValidator(_parameter)]]
 
-    attack: str = Field(description="a name of the registry, or package.module:Class")
-    stop: Literal["first-success", "patience", "full"] | None = None
-    batch_size: PositiveInt | None = None
-    max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    attack: str = Field(description="a name of the registry, LIBRARY:NAME, or package.module:Class")
+    stop: Literal["first-success", "patience", "full"] | None = Field(
+        default=None,
+        description="when an image is done: first-success, when it is fooled; patience, when it comes no nearer; full, "
+        "after every step; default: the attack's own",
+    )
+    batch_size: PositiveInt | None = Field(default=None, description="default: the suite's")
+    max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="a success rate above it fails, whatever the baseline says; default: no limit"
+    )
     norm: str | int | float | None = Field(
         default=None,
         description='of the ball of radius eps an attack of one\'s own stays in: "inf", "2", or "none" for no ball; '

@@ -19,4 +19,4 @@ def _seconds(value: Any) -> Any:
 
 
 #: A duration in seconds, read from a text.
-Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=10**7)]
+Duration = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str), Field(gt=0, le=10**7)]

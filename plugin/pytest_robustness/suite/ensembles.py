@@ -32,11 +32,13 @@ class Ensemble(Table):
     that of the suite's case.
     """
 
-    norm: Literal["inf", "2"] = "inf"
+    norm: Literal["inf", "2"] = Field(default="inf", description="of the ball")
     eps: Annotated[float, Field(gt=0, allow_inf_nan=False, description="radius of the ball, in units of [0, 1]")]
     attacks: Annotated[list[str], Field(min_length=1, description="in this order")]
-    batch_size: PositiveInt | None = None
-    max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    batch_size: PositiveInt | None = Field(default=None, description="default: the suite's")
+    max_success_rate: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="a success rate above it fails, whatever the baseline says; default: no limit"
+    )
     on_request: bool = Field(default=False, description="runs only where it is asked for")
 
     @model_validator(mode="after")

@@ -30,10 +30,12 @@ class Levels(Table):
     accuracy. ``slices`` is for all slices.
     """
 
-    cases: Share = 0.40
-    together: Share = 0.25
-    clean: Share = 0.10
-    slices: Share = 0.25
+    cases: Share = Field(default=0.40, description="of each case alone: shared by the regular cases and their metrics")
+    together: Share = Field(
+        default=0.25, description="of all attacks together: half for pooled success, half for the worst"
+    )
+    clean: Share = Field(default=0.10, description="of clean accuracy")
+    slices: Share = Field(default=0.25, description="of all slices")
 
     @model_validator(mode="after")
     def _at_most_alpha(self) -> Self:

@@ -101,13 +101,17 @@ class Model(Table):
     like: LibraryReference | None = Field(
         default=None, description="LIBRARY:NAME@WEIGHTS whose preprocessing and normalisation are this model's too"
     )
-    preprocessing: Preprocessing | None = None
+    preprocessing: Preprocessing | None = Field(
+        default=None, description="of a folder's photographs; default: the library's for this model, else the suite's"
+    )
     mode: Literal["RGB", "L"] | None = Field(
         default=None, description="of a folder's photographs: L makes them grey, of one channel; default: RGB"
     )
     channels: Literal["RGB", "BGR"] = Field(default="RGB", description="their order in the model's input")
     range: Range | None = Field(default=None, description="of the model's pixels, [0, 255] say; default: [0, 1]")
-    normalisation: Normalisation | None = Field(default=None, description="in the units of the range")
+    normalisation: Normalisation | None = Field(
+        default=None, description="in the units of the range; default: the library's for its weights, else the suite's"
+    )
     layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="of the model's input")
     output: str | NonNegativeInt | None = Field(
         default=None, description="where the answer has several: the logits' key, attribute or place"

@@ -17,8 +17,8 @@ from pytest_robustness.suite.tables import Table
 class Variant(Table):
     """Names two models of the suite that differ by one change."""
 
-    base: Name
-    update: Name
+    base: Name = Field(description="the model before the change")
+    update: Name = Field(description="the model after it")
     group: str = Field(default="", max_length=100, description="variants of one group are also compared together")
 
     @property

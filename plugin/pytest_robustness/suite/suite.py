@@ -40,13 +40,13 @@ class Tolerances(Table):
     Success rate and accuracies are in points, the others are shares of the value.
     """
 
-    success_rate: Tolerance = 0.01
-    robust_accuracy: Tolerance = 0.01
-    clean_accuracy: Tolerance = 0.01
-    effort: Tolerance = 0.05
-    noise_rate: Tolerance = 0.05
-    distance: Tolerance = 0.05
-    time: Tolerance = 0.20
+    success_rate: Tolerance = Field(default=0.01, description="in shares of the images: 0.01 is one point")
+    robust_accuracy: Tolerance = Field(default=0.01, description="in shares of the images")
+    clean_accuracy: Tolerance = Field(default=0.01, description="in shares of the images")
+    effort: Tolerance = Field(default=0.05, description="relative: 0.05 is five per cent of the baseline's value")
+    noise_rate: Tolerance = Field(default=0.05, description="relative")
+    distance: Tolerance = Field(default=0.05, description="relative")
+    time: Tolerance = Field(default=0.20, description="relative")
 
 
 def of_pixels(normalisation: Normalisation) -> Normalisation:
@@ -59,9 +59,15 @@ class Suite(Table):
     """Holds all of one TOML file. ``path`` is the file it came from."""
 
     path: Path = Field(exclude=True)
-    images: Images
-    models: Annotated[dict[Name, Model], AfterValidator(distinct_names)] = Field(min_length=1)
-    attacks: Annotated[dict[Name, Attack], AfterValidator(distinct_names)] = Field(min_length=1)
+    images: Images = Field(
+        description="the image sets: .npz files, or a folder of photographs and lists of some of them"
+    )
+    models: Annotated[dict[Name, Model], AfterValidator(distinct_names)] = Field(
+        min_length=1, description="the models, by the names they have in reports and baselines"
+    )
+    attacks: Annotated[dict[Name, Attack], AfterValidator(distinct_names)] = Field(
+        min_length=1, description="the attacks, by the names they have there; each model meets each attack"
+    )
     ensembles: Annotated[dict[Name, Ensemble], AfterValidator(distinct_names), AfterValidator(known_members)] = Field(
         default={}, description="attacks that are made one after the other, each on what the others left standing"
     )
@@ -70,16 +76,23 @@ class Suite(Table):
         default=Path("weights"), description="folder where weights that a library names are looked for first"
     )
     preprocessing: Preprocessing | None = Field(default=None, description="of a folder's images, for factories")
-    normalisation: Annotated[Normalisation, AfterValidator(of_pixels)] = Normalisation()
+    normalisation: Annotated[Normalisation, AfterValidator(of_pixels)] = Field(
+        default=Normalisation(), description="what models expect that have none of their own; in units of [0, 1]"
+    )
     published: ExistingFile | None = Field(
         default=None, description="TOML with published values, shown beside measured ones"
     )
-    tolerances: Tolerances = Tolerances()
+    tolerances: Tolerances = Field(default=Tolerances(), description="how far a value may move before it counts")
     variants: Annotated[list[Variant], AfterValidator(known_variants)] = Field(
         default=[], description="pairs of models that each run compares"
     )
-    policy: Literal["significance", "tolerance"] = "significance"
-    inconclusive: Literal["pass", "fail"] = "pass"
+    policy: Literal["significance", "tolerance"] = Field(
+        default="significance",
+        description="what fails beyond its tolerance: a change that is hardly chance, by an exact test, or any change",
+    )
+    inconclusive: Literal["pass", "fail"] = Field(
+        default="pass", description="what a change for the worse does that is beyond its tolerance and may be chance"
+    )
     time: Literal["work", "clock"] = Field(
         default="work", description="what time is judged by: rows computed, which no load changes, or the clock"
     )
@@ -88,15 +101,19 @@ class Suite(Table):
         description="parts of the images that are judged too: by class, or by a column of the list of images; "
         '[] for none; default: ["class"] where labels are given',
     )
-    levels: Levels = Levels()
+    levels: Levels = Field(default=Levels(), description="how alpha is shared, in shares of it: at most 1 in all")
     suspicious: Literal["fail", "warn"] = Field(
         default="fail", description="what an improvement does that a failed masking check makes doubtful"
     )
-    alpha: Annotated[float, Field(ge=1e-6, lt=1)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-6, lt=1)] = Field(
+        default=0.05, description="chance of a false alarm, of all that is said of a model together"
+    )
     timeout: Duration | None = Field(
         default=None, description='what a case may take, "10 min" say; then its process is ended'
     )
-    batch_size: PositiveInt = 100
+    batch_size: PositiveInt = Field(
+        default=100, description="images in a forward; bounds memory. Only results of libraries' attacks depend on it"
+    )
     row_floor: PositiveInt | None = Field(
         default=None,
         description="rows a forward has at least, as small batches are not bit-equal to large ones; none: found out",
@@ -105,7 +122,7 @@ class Suite(Table):
         default="contiguous",
         description="channels_last: on a CPU mostly faster, rounded otherwise; part of the protocol; not used on a GPU",
     )
-    seed: NonNegativeInt = 0
+    seed: NonNegativeInt = Field(default=0, description="of all that is drawn; part of the protocol")
 
     @model_validator(mode="after")
     def _modes_are_of_photographs(self) -> Self:

@@ -124,8 +124,8 @@ class Images(Table):
 class Normalisation(Table):
     """Holds mean and std of ``(image - mean) / std``, which the classifier computes per channel."""
 
-    mean: Annotated[Channels, Field(strict=False)] = (0.0,)
-    std: Annotated[Deviations, Field(strict=False)] = (1.0,)
+    mean: Annotated[Channels, Field(strict=False)] = Field(default=(0.0,), description="per channel, or one for all")
+    std: Annotated[Deviations, Field(strict=False)] = Field(default=(1.0,), description="per channel, or one for all")
 
     def check_scale(self, otherwise: str = "") -> None:
         """Raise ValueError, naming the key, when a value exceeds a pixel's range of [0, 1]."""
