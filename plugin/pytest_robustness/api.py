@@ -78,9 +78,11 @@ def measure(
         images: tensor or array, (N, C, H, W), float in [0, 1] or uint8; one or three channels, RGB.
         labels: (N,) integers, from 0.
         attack: what ``attack`` returns.
-        mean, std: per channel, or one for all; ``(image - mean) / std`` is the model's input.
+        mean: per channel, or one for all; ``(image - mean) / std`` is the model's input.
+        std: likewise.
         name: ``MODEL/ATTACK``; a baseline is kept under it.
-        clean_images, clean_labels: images drawn blindly, for the clean accuracy; None: it is not measured.
+        clean_images: images drawn blindly, as ``images``, for the clean accuracy; None: it is not measured.
+        clean_labels: their labels.
         device: where the model runs; None: the first GPU, else the CPU.
         batch_size: images in a forward. The results do not depend on it, but for attacks of libraries.
         seed: of all that is drawn.
