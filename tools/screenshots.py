@@ -34,7 +34,7 @@ PLAIN = [
     "-p",
     "no:cacheprovider",
 ]
-COLUMNS = 118
+COLUMNS = 122
 COLOURS = {"1": "font-weight:bold", "31": "fill:#ff7b72", "32": "fill:#7ee787", "33": "fill:#e3b341"}
 CODE = re.compile(r"\x1b\[([\d;]*)m")
 #: Of a character, and of the margin, in pixels.

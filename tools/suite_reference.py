@@ -37,7 +37,7 @@ def _tables(name: str, schema: Schema, known: Schema) -> Iterator[tuple[str, str
     fields = {key: field for key, field in schema["properties"].items() if key not in HIDDEN}
     required = schema.get("required", ())
     rows = [_row(key, field, _place(name, key, field), key in required) for key, field in fields.items()]
-    yield name, table(("key", "type", "default", "meaning"), rows, left=4)
+    yield name, table(("key", "meaning", "type", "default"), rows, left=4)
     for key, field in fields.items():
         place, target = _place(name, key, field), _target(field)
         if target is not None and (name == TOP or place.startswith(f"{name}.")):
@@ -59,7 +59,7 @@ def _target(field: Schema) -> str | None:
 def _row(key: str, field: Schema, place: str, required: bool) -> tuple[str, ...]:
     value = field.get("default")
     default = "" if value in (None, {}, []) or _target(field) else f"`{json.dumps(value)}`"
-    texts = (f"`{key}`", _type(field, place), "required" if required else default, field.get("description", ""))
+    texts = (f"`{key}`", field.get("description", ""), _type(field, place), "required" if required else default)
     return tuple(text.replace("|", "\\|") for text in texts)
 
 

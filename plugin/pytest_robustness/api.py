@@ -46,7 +46,7 @@ def attack(name: str, **parameters: bool | float | str) -> Attack:
     Returns:
         What ``measure`` takes. Names and values are checked there.
 
-    Example:
+    Examples:
         >>> attack("PGD", eps=8 / 255, alpha=2 / 255, steps=10).attack
         'PGD'
     """
