@@ -70,7 +70,13 @@ def lowest(session: nox.Session) -> None:
 def models(session: nox.Session) -> None:
     """Prove that models of ONNX and of transformers are attacked. No other session has these large packages."""
     install(session, "test,onnx,transformers", "onnxscript")
-    test(session, "tests/evaluate/models/test_onnx.py", "tests/evaluate/models/test_transformers.py")
+    test(
+        session,
+        "tests/evaluate/models/test_onnx.py",
+        "tests/evaluate/models/test_transformers.py",
+        "tests/test_quickstart.py",
+        *("-k", "onnx or transformers"),
+    )
 
 
 @nox.session
