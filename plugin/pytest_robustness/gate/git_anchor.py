@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
 from pytest_robustness.gate.anchor import Anchor, AnchorRules
+from pytest_robustness.gate.git import blobs, commit_of, git, toplevel
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
 
@@ -34,16 +33,12 @@ def anchor_at(revision: str, suite: Suite, baselines: Path, root: Path) -> Ancho
 
 @lru_cache
 def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempfile.TemporaryDirectory[str]:
-    top = Path(_git(root, "rev-parse", "--show-toplevel").decode().strip())
+    top = toplevel(root)
     for path in (suite, baselines):
         if not path.is_relative_to(real(top)):
             raise RobustnessError(f"{path} is not in the repository {top}")
     paths = [path.relative_to(real(top)).as_posix() for path in (suite, baselines)]
-    try:
-        commit = _git(root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
-    except RobustnessError:
-        what = "no tag, branch or commit of this name here; in a shallow clone: git fetch --tags"
-        raise RobustnessError(what) from None
+    commit = commit_of(root, revision)
     folder = tempfile.TemporaryDirectory(prefix="robustness-anchor-")
     there = Path(folder.name)
     _extract(top, commit, paths, there / "tree")
@@ -64,28 +59,16 @@ def _extract(top: Path, commit: str, paths: Sequence[str], there: Path) -> None:
 
     Files are copied byte for byte. An archive would leave out the files that .gitattributes excludes.
     """
-    listed = _git(top, "ls-tree", "-rz", commit, "--", *paths).split(b"\0")
+    listed = git(top, "ls-tree", "-rz", commit, "--", *paths).split(b"\0")
     found = dict(entry.split(b"\t", 1)[::-1] for entry in listed if entry)  # by name: mode, kind and digest
     files = {os.fsdecode(name): one.split(b" ")[2] for name, one in found.items() if one.startswith(b"100")}  # no links
     for wanted in paths:
         if not any(PurePosixPath(name).is_relative_to(wanted) for name in files):
             what = "was the suite renamed since, or are its baselines younger? anchor a revision that has them"
             raise RobustnessError(f"{wanted} is not in this revision: {what}")
-    stream = io.BytesIO(_git(top, "cat-file", "--batch", told=b"\n".join(files.values())))
-    for name in files:
-        size = int(stream.readline().split()[-1])
+    for (name, digest), content in zip(files.items(), blobs(top, list(files.values())), strict=True):
+        if content is None:
+            raise RobustnessError(f"{name}: its content, {digest[:12]}, is not in this clone: git fetch")
         path = there / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(stream.read(size))
-        stream.readline()  # the newline that ends a file's entry
-
-
-def _git(folder: Path, *arguments: str, told: bytes = b"") -> bytes:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, input=told, capture_output=True, check=False)
-    except OSError as error:
-        raise RobustnessError(f"git cannot be run: {error}") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise RobustnessError(said[-1] if said else "git failed")
-    return done.stdout
+        path.write_bytes(content)
