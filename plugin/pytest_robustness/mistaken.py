@@ -28,9 +28,13 @@ def mistaken(path: Path) -> str | None:
     """
     try:
         with path.open("rb") as file:
-            beginning = file.read(BEGINNING)
+            return mistaken_content(file.read(BEGINNING))
     except OSError:
         return None
+
+
+def mistaken_content(beginning: bytes) -> str | None:
+    """Return the same of a file whose first bytes are given."""
     if not beginning:
         return "it is empty"
     if beginning.startswith(POINTER):

@@ -61,7 +61,9 @@ def _extract(top: Path, commit: str, paths: Sequence[str], there: Path) -> None:
     """
     listed = git(top, "ls-tree", "-rz", commit, "--", *paths).split(b"\0")
     found = dict(entry.split(b"\t", 1)[::-1] for entry in listed if entry)  # by name: mode, kind and digest
-    files = {os.fsdecode(name): one.split(b" ")[2] for name, one in found.items() if one.startswith(b"100")}  # no links
+    files = {
+        os.fsdecode(name): one.split(b" ")[2].decode() for name, one in found.items() if one.startswith(b"100")
+    }  # no links
     for wanted in paths:
         if not any(PurePosixPath(name).is_relative_to(wanted) for name in files):
             what = "was the suite renamed since, or are its baselines younger? anchor a revision that has them"

@@ -115,9 +115,9 @@ def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
         name=name,
         source=suite.models[name].source,
         groups=[group for group, models in suite.groups.items() if name in models],
-        clean_accuracy=_share(mine[0].evidence.unselected_correct) if mine else None,
-        selected_accuracy=_share(mine[0].evidence.correct) if mine else None,
-        top_5=_share(mine[0].evidence.unselected_top_5) if mine else None,
+        clean_accuracy=share(mine[0].evidence.unselected_correct) if mine else None,
+        selected_accuracy=share(mine[0].evidence.correct) if mine else None,
+        top_5=share(mine[0].evidence.unselected_top_5) if mine else None,
         success_rate=data.Value(value=fmean(known)) if known and whole else None,
         parameters=made.parameters if made else None,
         layers=made.layers if made else None,
@@ -185,7 +185,7 @@ def _case(
     found: Measurement | None = None,
     verdict: Verdict | None = None,
 ) -> data.Case:
-    values = {} if found is None else _values(found)
+    values = {} if found is None else values_of(found)
     return data.Case(
         case=case.id,
         model=case.model_name,
@@ -201,7 +201,8 @@ def _case(
     )
 
 
-def _values(found: Measurement) -> dict[str, object]:
+def values_of(found: Measurement) -> dict[str, object]:
+    """Return what a report shows of a measurement, by the names of the fields of its case."""
     rates, evidence = found.aggregates, found.evidence
     one_step = found.budget == 1  # one step costs every image the same
     return {
@@ -226,7 +227,7 @@ def _rate(count: int, of: int) -> data.Value | None:
     return data.Value(value=count / of, interval=wilson(count, of)) if of else None
 
 
-def _share(bits: Sequence[int] | None) -> data.Value | None:
+def share(bits: Sequence[int] | None) -> data.Value | None:
     return _rate(sum(bits), len(bits)) if bits else None
 
 
