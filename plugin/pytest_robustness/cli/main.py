@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from pytest_robustness.cli import anchor, history, judge, rename, report, schema, select
+from pytest_robustness.cli import anchor, bisect, history, judge, rename, report, schema, select
 from pytest_robustness.errors import RobustnessError, encodable
 
 #: By name; the first line of a command's docstring is its help.
 COMMANDS: dict[str, ModuleType] = {
     "anchor": anchor,
+    "bisect": bisect,
     "history": history,
     "judge": judge,
     "rename": rename,

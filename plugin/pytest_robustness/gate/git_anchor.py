@@ -41,7 +41,7 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
     commit = commit_of(root, revision)
     folder = tempfile.TemporaryDirectory(prefix="robustness-anchor-")
     there = Path(folder.name)
-    _extract(top, commit, paths, there / "tree")
+    extract(top, commit, paths, there / "tree")
     (there / "anchors").mkdir()
     held = there / "anchors" / baselines.name
     (there / "tree" / paths[1]).rename(held)
@@ -54,7 +54,7 @@ def _extracted(revision: str, suite: Path, baselines: Path, root: Path) -> tempf
     return folder
 
 
-def _extract(top: Path, commit: str, paths: Sequence[str], there: Path) -> None:
+def extract(top: Path, commit: str, paths: Sequence[str], there: Path) -> None:
     """Write a commit's files below some paths into a folder. Each path must have a file in the commit.
 
     Files are copied byte for byte. An archive would leave out the files that .gitattributes excludes.

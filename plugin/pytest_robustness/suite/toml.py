@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +38,18 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _bits(value: int) -> int:
     """Return how many bits an integer takes in two's complement, its sign included."""
     return (value if value >= 0 else ~value).bit_length() + 1
+
+
+def to_toml(tables: Mapping[str, Any]) -> str:
+    """Return the text of a TOML file with these keys: one line each, tables in braces. Dates are not written."""
+    return "".join(f"{_written(key)} = {_written(value)}\n" for key, value in tables.items())
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_written(key)} = {_written(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    if isinstance(value, float):
+        return repr(value)  # inf and nan are TOML's words too
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
