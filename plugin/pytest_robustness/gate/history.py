@@ -97,6 +97,7 @@ class History:
     def __init__(self, log: Log, rules: Callable[[str], Rules]) -> None:
         self.log, self.rules = log, rules
         self.lists = Lists(stored=self._list)
+        self._blobs: dict[str, str | None] = {}
         self._current: dict[str, Measurement] = {}
         self._first: dict[str, tuple[int, Measurement]] = {}
 
@@ -135,9 +136,10 @@ class History:
     def _step(self, number: int, step: Step, contents: Iterator[bytes | None]) -> Iterator[Event]:
         gone = {one.case for one in step.changes if one.case and one.blob is None}
         read = [(one, one.case, next(contents)) for one in step.changes if one.case and one.blob is not None]
-        names = {case for _, case, _ in read}
-        gone -= names  # a folder that was moved
         for change, case, content in read:
+            if self._blobs.get(case) == change.blob:  # moved with its folder
+                continue
+            self._blobs[case] = change.blob
             found = _parsed(content, case)
             if isinstance(found, str):
                 yield Unreadable(number, case, f"{self.log.folders[0]}/{change.path}", found)
@@ -148,6 +150,7 @@ class History:
                 self._current[case], self._first[case] = self._current.pop(was), self._first.pop(was)
             yield self._version(number, case, found, was)
         for case in sorted(gone):
+            self._blobs.pop(case, None)
             if self._current.pop(case, None) is not None:
                 del self._first[case]
                 yield Removed(number, case)
@@ -206,7 +209,7 @@ class History:
 
 def _why(verdict: Verdict) -> str:
     """Return why a version cannot be compared, without the advice for somebody who could record it anew."""
-    return verdict.reason.removeprefix(f"{verdict.case}: ").removeprefix("not comparable, re-record: ")
+    return verdict.reason.removeprefix(f"{verdict.case}: ").removeprefix("not comparable, re-record: the baseline's ")
 
 
 def _parsed(content: bytes | None, case: str) -> Measurement | str:

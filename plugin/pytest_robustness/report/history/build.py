@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from pytest_robustness.gate import git_history
@@ -75,8 +75,10 @@ class _Collected:
         self.renamed: dict[int, dict[str, str]] = defaultdict(dict)
         self.models: dict[int, dict[str, list[str]]] = defaultdict(dict)
         self.unreadable: list[gate.Unreadable] = []
+        self.written: Counter[int] = Counter()
 
     def add(self, event: gate.Event) -> None:
+        self.written[event.step] += not isinstance(event, gate.Removed)
         if isinstance(event, gate.Unreadable):
             self.unreadable.append(event)
         elif isinstance(event, gate.Removed):
@@ -134,7 +136,7 @@ def _step(number: int, step: git_history.Step, collected: _Collected, authors: b
         **_commit(step.commit, authors).model_dump(),
         number=number,
         came=[_commit(one, authors) for one in step.came],
-        written=sum(one.case is not None and one.blob is not None for one in step.changes),
+        written=collected.written[number],
         removed=sorted(case for case, steps in collected.removed.items() if number in steps),
         renamed=dict(sorted(collected.renamed[number].items())),
         models=[data.ModelChange(model=model, changes=changes) for model, changes in collected.models[number].items()],
