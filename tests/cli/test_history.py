@@ -130,6 +130,7 @@ def test_a_renamed_case_keeps_its_history(told):
 def test_what_cannot_be_read_is_counted_and_named(told, repository):
     history, page = told
     assert [(one.step, one.case) for one in history.unreadable] == [(2, "resnet/cw"), (11, "vgg11/fgsm")]
+    assert [one.path.partition("/")[0] for one in history.unreadable] == ["baselines", "baselines"]
     assert "merge conflict" in history.unreadable[0].problem
     assert "99" in history.unreadable[1].problem
     assert history.unreadable[1].commit == history.steps[10].commit

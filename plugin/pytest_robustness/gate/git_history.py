@@ -58,12 +58,14 @@ class Step:
     Attributes:
         came: of a merge, the commits that came by it and touched them too.
         after: how many commits of the line are newer.
+        folder: where the baselines lay, relative to the repository.
     """
 
     commit: Commit
     changes: Sequence[Change]
     came: Sequence[Commit]
     after: int
+    folder: str
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _steps(top: Path, end: str, folder: str, place: dict[str, int]) -> Iterator[
             merged = (*LOG, *PLAIN, "--no-merges", "--reverse", f"{parents[0]}..{commit.name}", "--", folder)
             came = [one for one, _, _ in _parsed(git(top, *merged), folder)]
         if changes:
-            yield Step(commit, changes, came, place.get(commit.name, 0))
+            yield Step(commit, changes, came, place.get(commit.name, 0), folder)
 
 
 def _parsed(log: bytes, folder: str) -> Iterator[tuple[Commit, list[str], list[Change]]]:

@@ -142,7 +142,7 @@ class History:
             self._blobs[case] = change.blob
             found = _parsed(content, case)
             if isinstance(found, str):
-                yield Unreadable(number, case, f"{self.log.folders[0]}/{change.path}", found)
+                yield Unreadable(number, case, f"{step.folder}/{change.path}", found)
                 continue
             was = self._renamed(found, case, gone)
             if was is not None:
