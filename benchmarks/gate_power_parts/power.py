@@ -1,18 +1,13 @@
-"""Power of one case, exactly: the chance that a change of given size and discordance is caught.
-
-Of ``images`` images a share ``discordance`` changes its outcome, ``shift`` more to the worse than to the better.
-"""
+"""Power of other rules than the gate's for one case, whose own is ``pytest_robustness.gate.power``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
-from pytest_robustness.gate.metrics import ROUNDING
-from scipy.optimize import brentq
+from pytest_robustness.gate.power import CAUGHT, Power, Setup, paired, smallest_caught
 from scipy.special import gammaln, xlogy
-from scipy.stats import binom, norm
+from scipy.stats import norm
+
+__all__ = ["CAUGHT", "Power", "Setup", "best_attainable", "paired", "smallest_caught", "unpaired"]
 
 #: Standard deviations beyond which outcomes are left out of a sum.
 REACH = 9
@@ -21,44 +16,6 @@ BASE_RATE = 0.6
 UNPAIRED_RUNS = 4000
 #: Logarithm of no chance at all.
 IMPOSSIBLE = -1e6
-CAUGHT = 0.8
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Images, the share of them that changes, and how many more points get worse than better."""
-
-    images: int
-    discordance: float
-    shift: float
-
-    @property
-    def lost(self) -> float:
-        return (self.discordance + self.shift) / 2
-
-    @property
-    def won(self) -> float:
-        return max((self.discordance - self.shift) / 2, 0.0)
-
-
-Power = Callable[[Setup], float]
-
-
-def paired(setup: Setup, level: float, tolerance: float) -> float:
-    """Power of McNemar's exact test at ``level`` (1: no test) together with a tolerance (-1: none)."""
-    changed, chances = _changed(setup)
-    least = np.floor((changed + setup.images * (tolerance + ROUNDING)) / 2) + 1
-    if level < 1:
-        least = np.maximum(least, binom.isf(level, changed, 0.5) + 1)
-    return float(chances @ binom.sf(least - 1, changed, setup.lost / setup.discordance))
-
-
-def _changed(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of changed images that are likely at all, with their chances."""
-    middle, spread = binom.mean(setup.images, setup.discordance), binom.std(setup.images, setup.discordance)
-    low, high = max(0, int(middle - REACH * spread)), min(setup.images, int(middle + REACH * spread) + 1)
-    changed = np.arange(low, high + 1)
-    return changed, binom.pmf(changed, setup.images, setup.discordance)
 
 
 def best_attainable(setup: Setup, level: float) -> float:
@@ -111,14 +68,3 @@ def unpaired(setup: Setup, level: float) -> float:
     rate = (before + after) / (2 * setup.images)
     error = np.sqrt(np.maximum(rate * (1 - rate) * 2 / setup.images, 1e-300))
     return float(np.mean((after - before) / setup.images / error >= norm.isf(level)))
-
-
-def smallest_caught(power: Power, images: int, discordance: float) -> float | None:
-    """The smallest shift caught with a chance of 80 %, or None where even the largest is not."""
-
-    def lacking(shift: float) -> float:
-        return power(Setup(images, discordance, shift)) - CAUGHT
-
-    if lacking(discordance) < 0:
-        return None
-    return float(brentq(lacking, 0.0, discordance, xtol=5e-4))
