@@ -25,6 +25,7 @@ FLOORS = (
     {"suite"},  # what a user asks for
     {"gate", "evaluate"},  # evidence -> verdict; model + attack + images -> evidence
     {"execute", "report"},  # a case -> a result; verdicts -> something to look at
+    {"setup"},  # somebody's repository and model -> the files that gate them
     {"plugin", "cli", "api"},  # pytest; the command line; the functions for programs
     {"__init__"},  # the public names
     {"__main__"},

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from pytest_robustness.cli import anchor, bisect, history, judge, rename, report, schema, select
+from pytest_robustness.cli import anchor, bisect, history, init, judge, rename, report, schema, select
 from pytest_robustness.errors import RobustnessError, encodable
 
 #: By name; the first line of a command's docstring is its help.
@@ -20,6 +20,7 @@ COMMANDS: dict[str, ModuleType] = {
     "anchor": anchor,
     "bisect": bisect,
     "history": history,
+    "init": init,
     "judge": judge,
     "rename": rename,
     "report": report,

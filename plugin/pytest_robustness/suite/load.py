@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from pydantic import (
     ValidationError,
@@ -24,7 +25,11 @@ def load_suite(path: Path, *, files: bool = True) -> Suite:
     ``files`` says whether the images, weights and published values that it names must be there; its rules need none.
     Raises RobustnessError, naming file and key, when it is not a valid suite.
     """
-    tables = read_toml(path)
+    return validated(read_toml(path), path, files=files)
+
+
+def validated(tables: dict[str, Any], path: Path, *, files: bool = True) -> Suite:
+    """Return the suite that these tables are, as if they lay in a file. Raises RobustnessError as ``load_suite``."""
     if "path" in tables:
         raise RobustnessError(f"{path}: path: unknown key")
     try:

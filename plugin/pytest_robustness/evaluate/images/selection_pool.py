@@ -74,6 +74,40 @@ class ClassifierPool:
         return [answer for future in futures for answer in future.result()]
 
 
+class ClassifierHere:
+    """Runs one model after the other in this process, for a suite that has no file yet."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._worker = _Worker(suite, devices.pick_device())
+        self._bar = tqdm(unit="image", desc="images x models", disable=None, smoothing=0.05)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def correct(self, model: str, photographs: Sequence[Photograph]) -> list[bool | None]:
+        """Return for each photograph whether the model is right, or None when the file cannot be read."""
+        return self._gathered(photographs, model, lambda chunk: self._worker.correct(model, chunk))
+
+    def readable(self, photographs: Sequence[Photograph]) -> list[bool]:
+        return [bool(good) for good in self._gathered(photographs, "drawing", self._worker.readable)]
+
+    def _gathered(
+        self, photographs: Sequence[Photograph], what: str, answers: Callable[[Chunk], list[bool | None]]
+    ) -> list[bool | None]:
+        self._bar.set_postfix_str(what)
+        self._bar.total = self._bar.n + len(photographs)
+        found: list[bool | None] = []
+        for chunk in _parts(photographs, CHUNK):
+            found += answers(chunk)
+            self._bar.update(len(chunk))
+        return found
+
+
 class _Worker:
     """Holds what a process of the pool keeps: the suite, the device and the last model."""
 
