@@ -211,6 +211,22 @@ def test_labels_that_are_mostly_wrong_are_a_clear_line(repository, capsys):
     assert "the model has 2 classes, and there are 3" in said
 
 
+def test_a_fine_tuned_model_of_a_library_is_built_with_as_many_classes_as_its_weights(repository, capsys):
+    timm, safetensors = pytest.importorskip("timm"), pytest.importorskip("safetensors.torch")
+    model = timm.create_model("test_resnet", num_classes=2)
+    model.get_classifier().bias.data[:] = model.get_classifier().bias.new_tensor([5.0, 0.0])  # right about one class
+    safetensors.save_file(model.state_dict(), repository / "fine_tuned.safetensors")
+    named = ("--model", "timm:test_resnet", "--weights", "fine_tuned.safetensors", *PHOTOGRAPHS)
+    assert init(*named, "--yes", "--eps", "1/255", "--per-class", "2") == 0
+    said = capsys.readouterr().out
+    assert "its weights have 2 classes: arguments = { num_classes = 2 }" in said
+    assert "fewer than 2 images that it is right about, of sea" in said
+    suite = load_suite(repository / "robustness.toml")
+    assert suite.models["test_resnet"].arguments == {"num_classes": 2}
+    assert suite.models["test_resnet"].preprocessing is None
+    assert "fine_tuned.safetensors" in next(line for line in said.splitlines() if "git add" in line)
+
+
 def test_the_order_that_is_proposed_works(repository, capsys):
     swapped = ("--model", "scenes_of_a_stranger:five", *MODEL[2:], *PHOTOGRAPHS, "--yes", "--eps", "1/255")
     assert init(*swapped, "--classes", "class 0,sea,class 2,forest") == 0

@@ -90,9 +90,8 @@ def test_from_nothing_to_a_verdict_and_the_workflows_judge_a_change(tmp_path: Pa
         folder,
     )
     assert code == 0, said
-    record, add = (
-        line.strip().partition("    #")[0] for line in said.splitlines() if re.match("  (pytest|git add)", line)
-    )
+    shown = [line for line in said.splitlines() if line.startswith(("  pytest", "  git add"))]
+    record, add = (line.strip().partition("    #")[0] for line in shown)
     for command in (record, "pytest"):
         code, said = machine.run(command, folder)
         assert code == 0, said
@@ -113,9 +112,7 @@ def test_from_nothing_to_a_verdict_and_the_workflows_judge_a_change(tmp_path: Pa
     git(tmp_path, "clone", "-q", str(origin), str(checkout))
     git(checkout, "checkout", "-q", head)
     install, measure = steps(workflow, "measure")
-    assert machine.run(install, checkout)[1].startswith(
-        "pip pytest-robustness[suite,report]==".replace("pip ", "pip install ")
-    )
+    assert "pip install pytest-robustness[suite,report]==" in machine.run(install, checkout)[1]
     code, said = machine.run(measure, checkout, CI="true")
     assert code == 0, said  # that a case failed is for the judge to say
     assert "regressed" in said
@@ -186,9 +183,8 @@ def test_an_existing_gitlab_file_stays_and_says_what_to_add(tmp_path: Path) -> N
     (tmp_path / GITLAB_ROOT).write_text("include: other.yml\n")
     assert service_of(Repository.of(tmp_path)) == "gitlab"
     before = files(tmp_path)
-    texts = workflow(
-        "gitlab", Wishes("m", {"source": "a:b"}, tmp_path / "p"), Places.of(Repository.of(tmp_path), None, None)
-    )
+    places = Places.of(Repository.of(tmp_path), None, None)
+    texts = workflow("gitlab", Wishes("m", {"source": "a:b"}, tmp_path / "p"), places)
     assert set(texts) == {tmp_path / GITLAB}
     assert files(tmp_path) == before
 

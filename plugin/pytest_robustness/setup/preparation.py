@@ -169,7 +169,7 @@ class Preparation:
             classes = OTHER_CLASSES.search(str(error))
             if classes is None or self.flags.arguments is not None:
                 raise
-            self.dialogue.say(f"model: its weights have {classes[1]} classes: arguments = {classes[0]}")
+            self.dialogue.say(f"model: its weights have {classes[1]} classes: arguments = {{ {classes[0]} }}")
             wishes = replace(wishes, model={**wishes.model, "arguments": {"num_classes": int(classes[1])}})
             look = first_look(self._case(wishes), sample, LEAST_LOOKED)
         model = self._case(wishes).model
@@ -229,6 +229,9 @@ class Preparation:
                 per_class = flags.per_class or math.ceil(ATTACKED / classes)
                 selection = select(self.found, [wishes.name], here.correct, per_class=per_class, seed=flags.seed)
                 chosen = selection.chosen
+                few = f"fewer than {per_class} images that it is right about, of {', '.join(selection.short[:5])}"
+                if selection.short and flags.per_class:
+                    self.dialogue.say(f"  {few}{' and others' if selection.short[5:] else ''}")
                 drawn = draw(self.found, flags.clean_images, flags.seed, here.readable)
         if not chosen:
             raise RobustnessError(

@@ -75,10 +75,15 @@ def other_classes(state: Mapping[str, Tensor], entry: Entry) -> str:
         own = entry.build(None, {}).state_dict()
     except Exception:  # raised by the library; the user has been told already what is wrong
         return ""
-    last = next((name for name in reversed(list(state)) if name in own and state[name].ndim in (1, 2)), None)
-    if last is None or len(state[last]) == len(own[last]):
+    both = [(state[name], own[name]) for name in own if name in state]
+    heads = {len(theirs) for theirs, ours in both if theirs.ndim in (1, 2) and _differ_in_rows(theirs, ours)}
+    if len(heads) != 1 or any(theirs.shape[1:] != ours.shape[1:] for theirs, ours in both):
         return ""
-    return f"; for its {len(state[last])} classes say arguments = {{ num_classes = {len(state[last])} }}"
+    return f"; for its {(count := heads.pop())} classes say arguments = {{ num_classes = {count} }}"
+
+
+def _differ_in_rows(theirs: Tensor, ours: Tensor) -> bool:
+    return theirs.shape[:1] != ours.shape[:1] and theirs.shape[1:] == ours.shape[1:]
 
 
 def preprocessing_of(case: Case) -> Preprocessing:
