@@ -43,7 +43,7 @@ def test_every_command_is_run_here_or_by_ci():
     suite_extra = "pip install -c constraints.txt -e '.[suite]'"  # part of [test], which CI installs
     for command in others:
         assert command in (own_repository, suite_extra) or command in script, command
-    assert len(here) == 16
+    assert len(here) == 17
 
 
 @pytest.fixture
@@ -157,6 +157,14 @@ def tiny_cifar10(count=60):
         )
 
     return cifar10.Cifar10(split(), split())
+
+
+def test_init_without_a_terminal_names_the_flags_of_the_readme(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    (command,) = commands("python -m pytest_robustness init")
+    assert main.main(shlex.split(command)[3:]) == pytest.ExitCode.USAGE_ERROR
+    for flag in capsys.readouterr().err.strip().rpartition("give ")[2].split(", "):
+        assert f"{flag} " in README or f"{flag}`" in README
 
 
 def test_the_rendering_command(monkeypatch, tmp_path):

@@ -22,6 +22,7 @@ INTERRUPTED = 130  # as a shell says it of Ctrl-C
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.usage = "%(prog)s [--model SOURCE --images DIR --yes] [more flags: --help]"
     model = parser.add_argument_group("the model; docs/models.md has each kind")
     model.add_argument("--model", metavar="SOURCE", help="timm:NAME, package.module:function, model.onnx, ...")
     model.add_argument("--weights", metavar="FILE", help="or a library's own name of some")

@@ -65,7 +65,7 @@ def sensitivity(suite: Suite, images: int) -> Iterator[str]:
     else:
         yield (f"change: {images} images catch a success rate that rises by {100 * caught:.1f} points, in 4 of 5 runs")
     needed = images_to_catch(power, WANTED, DISCORDANCE)
-    yield f"        ({DISCORDANCE:.0%} of the images change their outcome in an update anyhow: docs/statistics.md)"
+    yield f"        (where {DISCORDANCE:.0%} of the images change their outcome anyhow; docs/statistics.md has others)"
     if needed is not None and needed > images:
         yield f"        {100 * WANTED:.0f} points would take about {_round(needed):,} images"
 

@@ -181,7 +181,9 @@ class Preparation:
             looks[name] = first_look(self._case(replace(wishes, normalisation=one)), sample, LEAST_LOOKED)
         best = best_normalisation(looks)
         rates = ", ".join(f"{one.accuracy:.0%} by {name}" for name, one in looks.items())
-        self.dialogue.say(f"normalisation: {best}, as the model is right about {rates}")
+        equal = len({one.predicted for one in looks.values()}) == 1
+        why = "as no mean and std changes its answers" if equal else f"as the model is right about {rates}"
+        self.dialogue.say(f"normalisation: {best}, {why}")
         return replace(wishes, normalisation=NORMALISATIONS[best]), looks[best]
 
     @staticmethod
