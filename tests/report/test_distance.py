@@ -11,8 +11,8 @@ from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.records.measurement import Measurement
+from pytest_robustness.report.against_baseline import POINTS, security_curve
 from pytest_robustness.report.averages import Averages
-from pytest_robustness.report.build import POINTS, security_curve
 from pytest_robustness.report.data import Report
 from pytest_robustness.report.html.page import render
 from pytest_robustness.report.markdown import markdown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -22,15 +22,26 @@ from pytest_robustness.suite.suite import Case
 
 #: How many images of each kind are shown.
 SHOWN = 3
+#: How many of them may be images that are lost and images that are won.
+LOST, WON = 3, 1
 
 
-def attack_again(case: Case, found: Measurement, *, device: torch.device | None = None) -> Gallery:
+def attack_again(
+    case: Case,
+    found: Measurement,
+    *,
+    lost: Sequence[int] = (),
+    won: Sequence[int] = (),
+    device: torch.device | None = None,
+) -> Gallery:
     """Return pictures of the images that ``chosen`` picks from a measurement.
+
+    ``lost`` and ``won`` are the places of images with another outcome than in the baseline, the most telling first.
 
     No image is kept while a case is measured. Those to be shown are attacked once more, in the same way, so that the
     same adversarial images result. An error here is reported in the gallery and is no reason for a case to fail.
     """
-    images = chosen(found.evidence)
+    images = chosen(found.evidence, lost, won)
     if not images:
         return Gallery(case=case.id, problem="no image was fooled")
     seen: dict[int, _Image] = {}
@@ -69,8 +80,6 @@ def _gallery(case: Case, found: Measurement, images: Mapping[int, Why], seen: Ma
     pictures = []
     for image, why in images.items():
         one, label = seen[image], int(image_set.labels[image])
-        noise = found.evidence.noise[image]
-        assert noise is not None  # it was chosen by its noise
         pictures.append(
             Picture(
                 image=int(image_set.ids[image]),
@@ -78,7 +87,7 @@ def _gallery(case: Case, found: Measurement, images: Mapping[int, Why], seen: Ma
                 label=named(label, classes),
                 before=_guess(one.before, label, classes),
                 after=_guess(one.after, label, classes),
-                noise_rate=noise,
+                noise_rate=found.evidence.noise[image],
                 effort=efforts[image] if efforts else None,
                 clean=_png(one.clean),
                 adversarial=_png(one.adversarial),
@@ -105,18 +114,28 @@ def _png(image: Tensor) -> str:
     return b64encode(file.getvalue()).decode()
 
 
-def chosen(evidence: Evidence) -> dict[int, Why]:
-    """Return the positions of the images to show: those fooled with the least noise, and those nearest to the median.
+def chosen(evidence: Evidence, lost: Sequence[int] = (), won: Sequence[int] = ()) -> dict[int, Why]:
+    """Return the positions of the images to show, and why each is.
 
-    Images of equal noise are ordered by effort, the least first, and then by position.
+    These are the first that are lost and the first that are won against a baseline. The rest of ``2 * SHOWN`` are those
+    fooled with the least noise, and those nearest to the median. Images of equal noise are ordered by effort, the least
+    first, and then by position.
     """
-    noises = [(noise, evidence.effort[i] if evidence.effort else 0, i) for i, noise in _fooled(evidence)]
-    if not noises:
+    told: list[tuple[Why, Sequence[int]]] = [("lost", lost[:LOST]), ("won", won[:WON])]
+    moved = {image: why for why, images in told for image in images}
+    return moved | _by_noise(evidence, moved, (2 * SHOWN - len(moved)) // 2)
+
+
+def _by_noise(evidence: Evidence, taken: Container[int], count: int) -> dict[int, Why]:
+    """Return so many images of each kind, worst and typical, without those that are taken."""
+    fooled = [(noise, evidence.effort[i] if evidence.effort else 0, i) for i, noise in _fooled(evidence)]
+    if not fooled:
         return {}
-    middle = median(noise for noise, _, _ in noises)
-    worst = [i for *_, i in sorted(noises, key=lambda one: (one[0], one[1] or 0, one[2]))[:SHOWN]]
+    middle = median(noise for noise, _, _ in fooled)
+    noises = [one for one in fooled if one[2] not in taken]
+    worst = [i for *_, i in sorted(noises, key=lambda one: (one[0], one[1] or 0, one[2]))[:count]]
     others = [one for one in noises if one[2] not in worst]
-    typical = [i for *_, i in sorted(others, key=lambda one: (abs(one[0] - middle), one[1] or 0, one[2]))[:SHOWN]]
+    typical = [i for *_, i in sorted(others, key=lambda one: (abs(one[0] - middle), one[1] or 0, one[2]))[:count]]
     kinds: list[tuple[Why, list[int]]] = [("typical", typical), ("worst", worst)]
     return {image: why for why, images in kinds for image in images}
 

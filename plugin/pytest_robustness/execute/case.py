@@ -17,7 +17,8 @@ from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.gate.anchor import Anchor
 from pytest_robustness.gate.judge import judge, not_judged
 from pytest_robustness.gate.metrics import Rules
-from pytest_robustness.gate.pairing import FIRST_LISTED, Lists
+from pytest_robustness.gate.moved_images import moved_images
+from pytest_robustness.gate.pairing import FIRST_LISTED, Lists, pair
 from pytest_robustness.gate.unchanged import is_unchanged, judge_unchanged
 from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.image_list import ImageList
@@ -120,7 +121,10 @@ def run_case(
     measured(measurement)
     verdict = judge(measurement, baseline, rules, lists)
     verdict = _anchored(request.anchor, measurement, verdict, rules, own, baseline)
-    gallery = attack_again(case, measurement, device=device) if request.wants_pictures(verdict) else None
+    gallery = None
+    if request.wants_pictures(verdict):
+        lost, won = moved_images(pair(baseline, measurement, lists)) if baseline is not None else ([], [])
+        gallery = attack_again(case, measurement, lost=lost, won=won, device=device)
     unsent = {one.digest: one for one in own if one.digest not in request.known_lists}
     return Result(measurement=measurement, verdict=verdict, gallery=gallery, image_lists=list(unsent.values()))
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.diagnosis import diagnose
 from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.model_verdict import judge_models
 from pytest_robustness.gate.pairing import Lists, Pair, pair
 from pytest_robustness.gate.slices import too_small, unsliced
 from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
 from pytest_robustness.suite.suite import Case, Suite
@@ -70,10 +72,13 @@ def judge_together(
         lists: where the lists of images come from; only needed when a case's sets differ.
         accept_removed_images: whether images of the baselines may be missing. The others are judged.
     """
-    return _together(suite, _pairs(measurements, stored, lists), lists, accept_removed_images)
+    return judge_pairs(suite, pairs_of(measurements, stored, lists), lists, accept_removed_images=accept_removed_images)
 
 
-def _together(suite: Suite, pairs: Mapping[str, Pair], lists: Lists, accept_removed_images: bool) -> Together:
+def judge_pairs(
+    suite: Suite, pairs: Mapping[str, Pair], lists: Lists, *, accept_removed_images: bool = False
+) -> Together:
+    """Judge what only several cases can show, as ``judge_together`` does, of what ``pairs_of`` returned."""
     together = Together(judge_models(suite, pairs, lists, accept_removed_images=accept_removed_images))
     for name, verdict in together.verdicts.items():
         if verdict.moved:
@@ -97,6 +102,8 @@ class RunVerdict:
         failures: lines for what fails the run beside its cases.
         notes: lines that a reader should know, and that fail nothing.
         gaps: lines for what several cases should say together, but could not.
+        pairs: the measurements with their baselines, by case, where they have one that can be read.
+        diagnoses: of the regressed cases.
     """
 
     verdicts: dict[str, Verdict]
@@ -104,6 +111,8 @@ class RunVerdict:
     failures: list[str]
     notes: list[str]
     gaps: list[str] = field(default_factory=list)
+    pairs: Mapping[str, Pair] = field(default_factory=dict)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
 
     @property
     def unjudged(self) -> list[str]:
@@ -160,10 +169,11 @@ def judge_run(
     known = {case: one for case, one in measurements.items() if case in verdicts}
     if strange := [case for case in measurements if case not in {one.id for one in suite.cases()}]:
         notes.append(f"no cases of the suite, and not judged: {', '.join(strange)}")
-    pairs = _pairs(known, stored, lists)
-    together = _together(suite, pairs, lists, accept_removed_images)
+    pairs = pairs_of(known, stored, lists)
+    together = judge_pairs(suite, pairs, lists, accept_removed_images=accept_removed_images)
+    diagnoses = diagnose(suite, pairs, verdicts, together.verdicts, lists)
     notes += [*together.notes, *_unmoved(pairs)]
-    return RunVerdict(verdicts, together.verdicts, together.failures, notes, together.gaps)
+    return RunVerdict(verdicts, together.verdicts, together.failures, notes, together.gaps, pairs, diagnoses)
 
 
 def _judge(
@@ -183,7 +193,7 @@ def _unjudged(case: str, status: Status, why: str) -> Verdict:
     return Verdict(case=case, passed=False, status=status, reason=f"{case}: {why}")
 
 
-def _pairs(measurements: Mapping[str, Measurement], stored: Stored, lists: Lists) -> dict[str, Pair]:
+def pairs_of(measurements: Mapping[str, Measurement], stored: Stored, lists: Lists) -> dict[str, Pair]:
     """Return the measurements with their baselines, where they have one that can be read."""
     pairs = {}
     for case, measurement in measurements.items():

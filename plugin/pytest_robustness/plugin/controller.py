@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 import pytest
 
 from pytest_robustness.gate import variants
-from pytest_robustness.gate.pairing import Lists
-from pytest_robustness.gate.run_verdict import judge_together
+from pytest_robustness.gate.diagnosis import diagnose
+from pytest_robustness.gate.pairing import Lists, Pair
+from pytest_robustness.gate.run_verdict import judge_pairs, pairs_of
 from pytest_robustness.plugin import session_failures
 from pytest_robustness.plugin.baselines import BaselineWriter
 from pytest_robustness.plugin.collection import case_named, case_of
@@ -17,6 +18,7 @@ from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.time_limit import Durations
 from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.result import Result
@@ -36,6 +38,8 @@ class Controller:
         self.problems: dict[str, str] = {}  # the messages of failed cases without a result
         self.tests: dict[str, str] = {}
         self.pooled: dict[str, MetricVerdict] = {}
+        self.pairs: dict[str, Pair] = {}
+        self.diagnoses: list[Diagnosis] = []
         self.failures: list[str] = []
         self.notes: list[str] = []
         self.selected: dict[str, None] = {}  # in the order they were collected
@@ -155,6 +159,11 @@ class Controller:
         return {case: one.measurement for case, one in self.results.items() if case not in self.troubles}
 
     @property
+    def lists(self) -> Lists:
+        """Return where the lists of the images of the run and of its baselines come from."""
+        return Lists(self.image_lists.values(), self.settings.store.image_list)
+
+    @property
     def _writer(self) -> BaselineWriter:
         return BaselineWriter(
             self.settings.store, self.settings.suite.path, self.config.rootpath, self.notes, self.failures
@@ -177,14 +186,11 @@ class Controller:
 
     def _judge_together(self) -> None:
         """Judge what only several cases can tell. It may fail the run, and never makes a failed run pass."""
-        settings = self.settings
-        together = judge_together(
-            settings.suite,
-            self.measurements,
-            settings.store.read,
-            Lists(self.image_lists.values(), settings.store.image_list),
-            accept_removed_images=settings.accept_removed_images,
-        )
+        settings, lists = self.settings, self.lists
+        self.pairs = pairs_of(self.measurements, settings.store.read, lists)
+        together = judge_pairs(settings.suite, self.pairs, lists, accept_removed_images=settings.accept_removed_images)
+        verdicts = {case: self.results[case].verdict for case in self.pairs}
+        self.diagnoses = diagnose(settings.suite, self.pairs, verdicts, together.verdicts, lists)
         self.pooled = together.verdicts
         self.failures += [*together.failures, *together.gaps]
         self.notes += together.notes

@@ -93,6 +93,9 @@ class Reporter:
             failures=said.failures,
             notes=said.notes,
             complete=complete,
+            pairs=gathered.pairs,
+            lists=gathered.lists,
+            diagnoses=gathered.diagnoses,
         )
 
     def _rerun(self) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, StringConstraints
 
 from pytest_robustness.records.base import Record
 
-Why = Literal["typical", "worst"]
+Why = Literal["lost", "won", "typical", "worst"]
 Png = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
@@ -25,11 +25,11 @@ class Picture(Record):
     """One image: clean, adversarial, and the perturbation around mid-grey. PNG, base64."""
 
     image: int = Field(description="id of the image in the image set")
-    why: Why
+    why: Why = Field(description="lost, won: against the baseline; worst, typical: by the noise of this run")
     label: str = Field(description="the true label")
     before: Guess
     after: Guess
-    noise_rate: float
+    noise_rate: float | None = Field(description="null for an image that withstood")
     effort: NonNegativeInt | None = Field(description="gradient evaluations until the image was fooled")
     clean: Png
     adversarial: Png

@@ -11,20 +11,21 @@ from importlib.metadata import version
 from statistics import fmean
 
 from pytest_robustness.gate.metrics import extra_values, time_reach
+from pytest_robustness.gate.pairing import Lists, Pair
+from pytest_robustness.gate.slices import Keys
 from pytest_robustness.gate.statistics import mean_interval, median_interval, wilson
 from pytest_robustness.gate.variants import contrasts
 from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.records.evidence import Evidence
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, SetChange, Status, Verdict
 from pytest_robustness.report import data
+from pytest_robustness.report.against_baseline import of_pair, security_curve, worst_case
 from pytest_robustness.report.published import beside, load_published
 from pytest_robustness.report.sentence import sentence
 from pytest_robustness.suite.suite import Case, Suite
-
-#: The most points of a security curve.
-POINTS = 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Run:
         troubles: why a case did not get as far as a measurement that counts: skipped, error, crashed.
         problems: what a case's failure said, when there is no verdict.
         tests: the id of the case's test.
+        pairs: the measurements with their baselines, where they were compared.
+        lists: where the lists of their images come from.
+        diagnoses: of the regressed cases.
+        created: when the run ended; None for now, and empty where nobody knows.
         complete: whether the run reached its end.
     """
 
@@ -55,6 +60,10 @@ class Run:
     failures: Sequence[str] = ()
     notes: Sequence[str] = ()
     complete: bool = True
+    pairs: Mapping[str, Pair] = field(default_factory=dict)
+    lists: Lists = field(default_factory=Lists)
+    diagnoses: Sequence[Diagnosis] = ()
+    created: str | None = None
 
 
 def build(run: Run) -> data.Report:
@@ -119,6 +128,7 @@ def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
         selected_accuracy=share(mine[0].evidence.correct) if mine else None,
         top_5=share(mine[0].evidence.unselected_top_5) if mine else None,
         success_rate=data.Value(value=fmean(known)) if known and whole else None,
+        worst_case=worst_case(mine, run.pairs),
         parameters=made.parameters if made else None,
         layers=made.layers if made else None,
         activation=", ".join(made.activations) if made else None,
@@ -166,6 +176,8 @@ def _attack(suite: Suite, name: str, sound: Mapping[str, Measurement]) -> data.A
 
 def _cases(run: Run) -> Iterator[data.Case]:
     """Yield the cases that were run, in the suite's order."""
+    keys = Keys(run.lists)
+    diagnoses = {one.case: one for one in run.diagnoses}
     for case in run.suite.cases():
         trouble, verdict = run.troubles.get(case.id), run.verdicts.get(case.id)
         if trouble is not None:
@@ -173,7 +185,9 @@ def _cases(run: Run) -> Iterator[data.Case]:
             yield _case(run, case, trouble, trouble != Status.SKIPPED, reason)
         elif verdict is not None:
             failed = run.recording == "none" and not verdict.passed
-            yield _case(run, case, verdict.status, failed, verdict.reason, run.measurements[case.id], verdict)
+            found = _case(run, case, verdict.status, failed, verdict.reason, run.measurements[case.id], verdict)
+            more = of_pair(run.suite, run.pairs[case.id], keys) if case.id in run.pairs else {}
+            yield found.model_copy(update=more | {"diagnosis": diagnoses.get(case.id)})
 
 
 def _case(
@@ -197,6 +211,7 @@ def _case(
         metrics=verdict.metrics if verdict else [],
         extra=extra_values(found) if found else {},
         set_change=verdict.images if verdict else SetChange(),
+        doubts=verdict.doubts if verdict else [],
         **values,  # type: ignore[arg-type]
     )
 
@@ -241,18 +256,6 @@ def _distance(median: float | None, evidence: Evidence) -> data.Value | None:
     return None if median is None else data.Value(value=median, interval=median_interval(found))
 
 
-def security_curve(evidence: Evidence) -> list[tuple[float, float]]:
-    """Return success rate over the radius an attacker may use: (radius, share of attempts fooled within it), ascending.
-
-    One run of an attack that finds the smallest perturbation of each image gives all radii. There are at most
-    ``POINTS`` radii, at even distances in the share, and none when the attack has no distances.
-    """
-    attempts = sum(evidence.correct)
-    found = sorted(value for value in evidence.distance or () if value is not None)
-    counts = sorted({-(-attempts * point // POINTS) for point in range(1, POINTS + 1)})
-    return [(found[count - 1], count / attempts) for count in counts if 0 < count <= len(found)]
-
-
 def _fooled_by(found: Measurement) -> dict[str, int]:
     """Return how many images each member of an ensemble fooled, in their order; nothing for other attacks."""
     if found.evidence.fooled_by is None:
@@ -278,7 +281,7 @@ def _provenance(run: Run) -> data.Provenance:
         return sorted({getattr(source, name) for source in sources})
 
     return data.Provenance(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=datetime.now(UTC).isoformat(timespec="seconds") if run.created is None else run.created,
         command=run.command,
         rerun=run.rerun,
         plugin=version("pytest-robustness"),

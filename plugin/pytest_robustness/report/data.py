@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.base import first_problem, versioned
+from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.image_list import ImageSetId
 from pytest_robustness.records.protocol import Protocol, from_version_1
@@ -34,6 +35,26 @@ class Value(_Data):
     interval: tuple[Finite, Finite] | None = None
 
 
+class WorstCase(_Data):
+    """A model under all of its attacks in a ball together: an image counts while none of them fools it."""
+
+    robust_accuracy: Value
+    baseline: Share | None = Field(default=None, description="on the images that are compared")
+    attacks: list[Name]
+
+
+class Slice(_Data):
+    """A part of a case's images, by class or by a column of their list."""
+
+    name: Name
+    images: NonNegativeInt = Field(description="those that are compared with the baseline")
+    metric: Literal["success rate", "distance"] = Field(description="distance: the median")
+    value: Finite | None
+    baseline: Finite | None = None
+    lost: NonNegativeInt = 0
+    won: NonNegativeInt = 0
+
+
 class Model(_Data):
     """A model of the suite: what it is, and how it does on images nobody attacked."""
 
@@ -44,6 +65,7 @@ class Model(_Data):
     top_5: Value | None = Field(default=None, description="top-5 accuracy on the same images")
     selected_accuracy: Value | None = Field(default=None, description="top-1, on the attacked images")
     success_rate: Value | None = Field(default=None, description="mean over the suite's attacks, if all were run")
+    worst_case: WorstCase | None = Field(default=None, description="over all attacks of the run in a ball")
     parameters: NonNegativeInt | None = None
     layers: NonNegativeInt | None = None
     activation: str | None = None
@@ -87,6 +109,16 @@ class Case(_Data):
     security_curve: list[tuple[Finite, Share]] = Field(
         default=[], description="of an attack with distances: a radius, and the share of attempts fooled within it"
     )
+    baseline_curve: list[tuple[Finite, Share]] = Field(
+        default=[], description="the security curve of the baseline, over all of its images"
+    )
+    log_ratios: list[Finite] = Field(
+        default=[],
+        description="natural logarithms of distances, now / baseline, ascending; evenly chosen where images are many",
+    )
+    slices: list[Slice] = Field(default=[], description="the worst first, and not more than can be shown")
+    doubts: list[str] = Field(default=[], description="masking checks that the model fails, each with its numbers")
+    diagnosis: Diagnosis | None = Field(default=None, description="of a regressed case")
     fooled_by: dict[str, NonNegativeInt] = Field(default={}, description="of an ensemble: images by its members")
     noise_rate: Value | None = Field(default=None, description="1 - SSIM, mean over successes")
     effort: Value | None = Field(default=None, description="gradient evaluations until fooled, mean over attempts")
@@ -136,7 +168,7 @@ class Published(_Data):
 class Provenance(_Data):
     """Where the values come from."""
 
-    created: str = Field(description="when the run ended, ISO 8601, UTC")
+    created: str = Field(description="when the run ended, ISO 8601, UTC; empty where nobody knows")
     command: str = Field(description="what was typed")
     rerun: str = Field(description="what runs all cases again")
     plugin: str

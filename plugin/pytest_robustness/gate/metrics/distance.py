@@ -21,10 +21,10 @@ def distance_differences(baseline: Measurement, current: Measurement) -> dict[in
 
     It is a logarithm, in steps of 1 / ``SCALE``.
     """
-    return {i: -round(log * SCALE) for i, log in _logs(baseline, current).items()}
+    return {i: -round(log * SCALE) for i, log in distance_logs(baseline, current).items()}
 
 
-def _logs(baseline: Measurement, current: Measurement) -> dict[int, float]:
+def distance_logs(baseline: Measurement, current: Measurement) -> dict[int, float]:
     """Return the logarithms of the ratios now / then, for images with a distance in both runs.
 
     A distance of 0 has no ratio, and is left out.
@@ -57,7 +57,7 @@ def compare_distance(baseline: Measurement, current: Measurement, rules: Rules) 
     if not pairs:
         yield not_judged("distance", f"no image can be compared{told}")
         return
-    logs = list(_logs(baseline, current).values())
+    logs = list(distance_logs(baseline, current).values())
     change = math.expm1(fmean(logs))
     interval = log_change(logs)
     nearer = distance_differences(baseline, current)
