@@ -227,7 +227,9 @@ class Controller:
         ]
         rows = terminal.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
         extra_tables = model_table.extra_tables(self.settings.suite, measurements)
-        return terminal.Summary(self.settings.title, rows, list(contrasts), notes, self.failures, extra_tables)
+        return terminal.Summary(
+            self.settings.title, rows, list(contrasts), notes, self.failures, extra_tables, self.diagnoses
+        )
 
     def _not_run(self) -> list[str]:
         """Return a note on the cases that an interrupted run, or one that stopped early, did not run."""

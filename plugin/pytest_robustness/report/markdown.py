@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.report.data import Case, Report
+from pytest_robustness.report.diagnosis import short
 from pytest_robustness.report.metric_format import FORMATS
 from pytest_robustness.report.table import amount
 from pytest_robustness.report.text import printable
@@ -27,9 +30,74 @@ JOINER = "\u200d"
 ROWS, LINES, LENGTH = 60, 30, 600
 
 
+#: The most characters that GitHub takes for a comment, and how many of them are used. The rest is left to others.
+GITHUB, ROOM = 65_536, 64_000
+
+
+@dataclass(frozen=True)
+class Section:
+    """Holds a part of the comment: ``rows`` that may be cut from the end, between lines that stay.
+
+    Attributes:
+        head, tail: the lines before and behind the rows.
+        rows: each a line.
+        most: how many of them are shown at most.
+        more: what begins the line that counts the rows that are not shown. It is empty behind a table, which a blank
+            line ends.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[str] = ()
+    tail: Sequence[str] = ()
+    most: int = LINES
+    more: str = "- "
+
+    def lines(self, room: int) -> list[str]:
+        """Return the lines that have at most so many characters, with their ends. Returns none when too few for the head.
+
+        Rows beyond ``most``, or for which there is no room, are counted in a line.
+        """
+        shown = list(self.rows[: self.most])
+        if _size(whole := self._with(shown, cut=False)) <= room:
+            return whole
+        left = room - _size(self._with([], cut=True))
+        if left < 0:
+            return []
+        kept: list[str] = []
+        for row in shown:
+            left -= len(row) + 1
+            if left < 0:
+                break
+            kept.append(row)
+        return self._with(kept, cut=True)
+
+    def _with(self, rows: Sequence[str], *, cut: bool) -> list[str]:
+        hidden = len(self.rows) - len(rows)
+        why = f": cut, as GitHub takes {GITHUB:,} characters" if cut else ""
+        counted = [*([] if self.more else [""]), f"{self.more}and {hidden} more{why}"] if hidden else []
+        return [*self.head, *rows, *counted, *self.tail]
+
+
 def markdown(report: Report) -> str:
-    """Return a report as GitHub's Markdown, ending with a newline."""
-    return "\n".join(_lines(report)) + "\n"
+    """Return a report as GitHub's Markdown, ending with a newline, of at most ``ROOM`` characters.
+
+    A section that is too long gets at most half of the room that is left, so that those behind it have some, too. Rows
+    are cut from its end and counted. A section for which there is no room at all is counted at the end.
+    """
+    head, foot = list(_head(report)), list(_foot(report))
+    dropped = ["", f"Cut, as GitHub takes {GITHUB:,} characters: whole sections. The page and the data have all of it."]
+    left = ROOM - _size([*head, *dropped, *foot])
+    lines, missing = head, False
+    for section in _sections(report):
+        found = section.lines(left // 2)
+        lines += found
+        left -= _size(found)
+        missing |= not found
+    return "\n".join([*lines, *(dropped if missing else []), *foot]) + "\n"
+
+
+def _size(lines: Sequence[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
 
 
 def escaped(text: str) -> str:
@@ -49,40 +117,55 @@ def _anything(report: Report) -> bool:
     return any(case.measured for case in report.cases)
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _head(report: Report) -> Iterator[str]:
     mark = "❌" if not report.passed else "✅" if _anything(report) else "⚪"
     yield f"### {mark} Robustness of {escaped(report.title)}"
     yield ""
     yield f"**{escaped(report.sentence)}**"
+
+
+def _foot(report: Report) -> Iterator[str]:
+    source = report.provenance
+    yield ""
+    yield f"<sub>{escaped('; '.join(source.devices) or 'no device')}, pytest-robustness {escaped(source.plugin)}</sub>"
+
+
+def _sections(report: Report) -> Iterator[Section]:
+    """Yield the sections between verdict and provenance, the most important first."""
     if report.recording != "none":
         yield from _old_and_new(report.cases)
     failed = [case for case in report.cases if case.failed]
     if failed:
-        yield ""
-        yield from _table(failed)
+        yield _table(failed, [""])
     yield from _list("Several cases together:", report.failures)
+    diagnoses = [case.diagnosis for case in report.cases if case.diagnosis is not None]
+    yield from _list("What it looks like:", short(diagnoses))
+    if diagnoses:
+        yield _folded(f"Diagnosis of {len(diagnoses)} cases", Section([], list(map(_paragraph, diagnoses))))
     measured = [case for case in report.cases if case.measured]
     moved = [case for case in measured if not case.failed and case.word in ("improved", "inconclusive", "suspicious")]
     if moved and report.recording == "none":
-        yield from ("", "Moved without failing:", "")
-        yield from _table(moved)
+        yield _table(moved, ["", "Moved without failing:", ""])
     if report.notes:
-        yield from _folded(f"{len(report.notes)} notes", list(_list("", report.notes))[1:])
+        yield _folded(f"{len(report.notes)} notes", Section([], [f"- {escaped(text)}" for text in report.notes]))
     if measured:
-        yield from _folded(f"All {len(measured)} cases that were measured", list(_table(measured)))
+        yield _folded(f"All {len(measured)} cases that were measured", _table(measured, []))
     means = [one for one in report.contrasts if one.attack == "mean"]
     if means:
         lines = [
-            f"- {escaped(one.models)}: success rate {escaped(amount(one.metrics.get('success rate')))}"
-            for one in means[:LINES]
+            f"- {escaped(one.models)}: success rate {escaped(amount(one.metrics.get('success rate')))}" for one in means
         ]
-        yield from _folded("Variants, averaged over attacks", lines)
-    yield ""
-    source = report.provenance
-    yield f"<sub>{escaped('; '.join(source.devices) or 'no device')}, pytest-robustness {escaped(source.plugin)}</sub>"
+        yield _folded("Variants, averaged over attacks", Section([], lines))
 
 
-def _old_and_new(cases: Sequence[Case]) -> Iterator[str]:
+def _paragraph(one: Diagnosis) -> str:
+    """Return a diagnosis as an item of a list. Each sentence is escaped by itself, so that none is cut."""
+    causes = "; ".join(map(escaped, one.causes))
+    sentences = [f"{one.pattern}.", *one.facts]
+    return f"- **{escaped(one.case)}**: {' '.join(map(escaped, sentences))} Usually: {causes}."
+
+
+def _old_and_new(cases: Sequence[Case]) -> Iterator[Section]:
     """Yield what a reviewer of new baselines should see: every value that left its tolerance."""
     rows = [
         (case.case, one.metric, one.text.removeprefix(f"{one.metric} "), "**worse**" if one.worse else "better")
@@ -91,34 +174,31 @@ def _old_and_new(cases: Sequence[Case]) -> Iterator[str]:
         if one.moved
     ]
     fresh = [case.case for case in cases if case.word in ("no baseline", "not comparable")]
-    yield ""
     if rows:
-        yield from ("| case | metric | old -> new | |", "|---|---|---|---|")
-        yield from (f"| {' | '.join(map(escaped, row[:3]))} | {row[3]} |" for row in rows[:ROWS])
-        if len(rows) > ROWS:
-            yield from ("", f"and {len(rows) - ROWS} more")
+        lines = [f"| {' | '.join(map(escaped, row[:3]))} | {row[3]} |" for row in rows]
+        yield Section(["", "| case | metric | old -> new | |", "|---|---|---|---|"], lines, most=ROWS, more="")
     elif not fresh:
-        yield "No value left its tolerance."
-    if fresh:
-        yield from _list(f"{len(fresh)} cases have nothing to be compared with:", fresh)
+        yield Section(["", "No value left its tolerance."])
+    yield from _list(f"{len(fresh)} cases have nothing to be compared with:", fresh)
 
 
-def _table(cases: Sequence[Case]) -> Iterator[str]:
+def _table(cases: Sequence[Case], before: Sequence[str]) -> Section:
     names = ["noise rate", "effort", "time"]
     if any(case.distance for case in cases):
         names.insert(0, "distance")
-    yield f"| model | attack | verdict | success rate | change | {' | '.join(names)} |"
-    yield f"|---|---|---|---:|---|{'---:|' * len(names)}"
-    for case in cases[:ROWS]:
-        cells = [case.model, case.attack, case.word]
-        if case.measured or case.word in ("no baseline", "not comparable"):
-            values = [_value(case, name) for name in names]
-            cells += [_value(case, "success rate"), _changes(case), *values]
-        else:
-            cells += ["-", case.reason, *("-" for _ in names)]
-        yield "| " + " | ".join(map(escaped, cells)) + " |"
-    if len(cases) > ROWS:
-        yield from ("", f"and {len(cases) - ROWS} more")
+    header = f"| model | attack | verdict | success rate | change | {' | '.join(names)} |"
+    rule = f"|---|---|---|---:|---|{'---:|' * len(names)}"
+    return Section([*before, header, rule], [_row(case, names) for case in cases], most=ROWS, more="")
+
+
+def _row(case: Case, names: Sequence[str]) -> str:
+    cells = [case.model, case.attack, case.word]
+    if case.measured or case.word in ("no baseline", "not comparable"):
+        values = [_value(case, name) for name in names]
+        cells += [_value(case, "success rate"), _changes(case), *values]
+    else:
+        cells += ["-", case.reason, *("-" for _ in names)]
+    return "| " + " | ".join(map(escaped, cells)) + " |"
 
 
 def _value(case: Case, metric: str) -> str:
@@ -135,15 +215,11 @@ def _changes(case: Case) -> str:
     return ", ".join(told) or "-"
 
 
-def _list(heading: str, texts: Sequence[str]) -> Iterator[str]:
+def _list(heading: str, texts: Sequence[str]) -> Iterator[Section]:
     if texts:
-        yield ""
-        if heading:
-            yield from (heading, "")
-        yield from (f"- {escaped(text)}" for text in texts[:LINES])
-        if len(texts) > LINES:
-            yield f"- and {len(texts) - LINES} more"
+        yield Section(["", heading, ""], [f"- {escaped(text)}" for text in texts])
 
 
-def _folded(summary: str, lines: Sequence[str]) -> Iterator[str]:
-    yield from ("", f"<details><summary>{summary}</summary>", "", *lines, "", "</details>")
+def _folded(summary: str, section: Section) -> Section:
+    head = ["", f"<details><summary>{summary}</summary>", "", *section.head]
+    return replace(section, head=head, tail=[*section.tail, "", "</details>"])

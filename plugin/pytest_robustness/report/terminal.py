@@ -9,8 +9,10 @@ from typing import Protocol
 
 from pytest_robustness.gate.variants import Contrast
 from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import MetricVerdict, Status
+from pytest_robustness.report.diagnosis import short
 from pytest_robustness.report.model_table import trial_table
 from pytest_robustness.report.table import LEGEND, Row, table, variants_table
 from pytest_robustness.report.text import printable
@@ -35,6 +37,7 @@ class Summary:
     notes: Sequence[str]
     failures: Sequence[str]
     extra_tables: Sequence[Sequence[str]] = ()  # further tables, each with its header first
+    diagnoses: Sequence[Diagnosis] = ()
 
     def write(self, terminal: Terminal) -> None:
         if not (self.rows or self.notes or self.failures or self.extra_tables):
@@ -57,6 +60,8 @@ class Summary:
                 terminal.write_line(text, bold=index == 0)
         for text in self.notes:
             terminal.write_line(printable(text))
+        for text in short(self.diagnoses):
+            terminal.write_line(f"diagnosis: {printable(text)}")
         for text in self.failures:
             terminal.write_line(f"FAILED: {printable(text)}", red=True)
 
