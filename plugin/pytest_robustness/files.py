@@ -17,13 +17,14 @@ def real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole: after a crash it has its old content or the new one."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole: after a crash it has its old content or the new one. Text is written as UTF-8, as it is."""
+    data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)

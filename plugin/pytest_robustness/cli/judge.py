@@ -16,17 +16,15 @@ from typing import TYPE_CHECKING
 from pytest_robustness.errors import RobustnessError
 
 if TYPE_CHECKING:
-    from pytest_robustness.gate.run_files import Run
+    from pytest_robustness.gate.judged_run import JudgedRun
     from pytest_robustness.gate.run_verdict import RunVerdict
-    from pytest_robustness.records.verdict import Status
-    from pytest_robustness.suite.suite import Suite
 
 #: What the last line says of a run, and the exit status.
 OUTCOMES = {"passed": ("passed", 0), "failed": ("failed", 1), "unjudged": ("could not be judged", 2)}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Declare the arguments, which are those of every command that judges a run."""
     parser.add_argument("run_path", type=Path, metavar="RUN", help="folder or .zip file, of --robustness-run")
     parser.add_argument("--suite", type=Path, required=True, metavar="SUITE.toml", help="whose rules it is judged by")
     parser.add_argument("--baselines", type=Path, required=True, metavar="DIR", help="folder of the suite's baselines")
@@ -37,8 +35,26 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print each case whose verdict is not "same", what the cases say together, and the verdict; return its status."""
-    from pytest_robustness.gate.run_files import Unjudgeable, read_run
+    from pytest_robustness.gate.run_files import Unjudgeable
     from pytest_robustness.report.text import printable
+
+    try:
+        judged = judged_by(options)
+    except Unjudgeable as error:
+        print(printable(str(error)))
+        print(f"{options.suite.stem}: {OUTCOMES['unjudged'][0]}")
+        return OUTCOMES["unjudged"][1]
+    for line in lines(judged):
+        print(printable(line))
+    return OUTCOMES[judged.outcome][1]
+
+
+def judged_by(options: argparse.Namespace) -> JudgedRun:
+    """Judge the run that the arguments name.
+
+    Raises Unjudgeable when nothing can be judged from it, and RobustnessError for a mistake in the arguments.
+    """
+    from pytest_robustness.gate.judged_run import judge_files
     from pytest_robustness.suite.load import load_suite
 
     suite = load_suite(options.suite, files=False)
@@ -47,61 +63,29 @@ def run(options: argparse.Namespace) -> int:
             raise RobustnessError(f"--baselines {options.baselines}: no folder {folder}")
     if not options.run_path.exists():
         raise RobustnessError(f"{options.run_path}: no such run: name a folder or a .zip file of --robustness-run")
-    try:
-        measured = read_run(options.run_path, suite.name, [case.id for case in suite.cases()])
-    except Unjudgeable as error:
-        print(printable(str(error)))
-        print(f"{suite.name}: {OUTCOMES['unjudged'][0]}")
-        return OUTCOMES["unjudged"][1]
-    verdict = _judge(suite, measured, options)
-    lines, unfinished = _lines(verdict), not measured.record.complete
-    if measured.record.candidate is not None:
-        lines.append(f"note: measured with --candidate {measured.record.candidate}")
-    if unfinished:
-        lines.append("unfinished: the run was interrupted, or ended before it had written everything")
-    said, status = OUTCOMES["unjudged" if unfinished and verdict.outcome == "passed" else verdict.outcome]
-    counts = Counter(str(one.status) for one in verdict.verdicts.values())
+    return judge_files(options.run_path, suite, options.baselines, accept_removed_images=options.accept_removed_images)
+
+
+def lines(judged: JudgedRun) -> list[str]:
+    """Return what is said of a run: each case whose verdict is not "same", what cases say together, and the verdict."""
+    said = _lines(judged.verdict)
+    if judged.measured.record.candidate is not None:
+        said.append(f"note: measured with --candidate {judged.measured.record.candidate}")
+    if judged.unfinished:
+        said.append("unfinished: the run was interrupted, or ended before it had written everything")
+    counts = Counter(str(one.status) for one in judged.verdict.verdicts.values())
     told = ", ".join(f"{count} {word}" for word, count in counts.items())
-    for line in lines:
-        print(printable(line))
-    print(f"{suite.name}: {said}: {len(verdict.verdicts)} cases: {told}")
-    return status
-
-
-def _judge(suite: Suite, measured: Run, options: argparse.Namespace) -> RunVerdict:
-    from pytest_robustness.gate.pairing import Lists
-    from pytest_robustness.gate.run_verdict import judge_run
-    from pytest_robustness.gate.store import BaselineStore
-
-    store = BaselineStore(options.baselines, suite.name)
-    return judge_run(
-        suite,
-        measured.measurements,
-        store.read,
-        Lists(measured.lists, store.image_list),
-        accept_removed_images=options.accept_removed_images,
-        absent=_absent(measured),
-    )
-
-
-def _absent(measured: Run) -> dict[str, tuple[Status, str]]:
-    """Return the status of each case that has no measurement, and what is said of it."""
-    from pytest_robustness.records.verdict import Status
-
-    statuses = {"error": Status.ERROR, "crashed": Status.CRASHED, "skipped": Status.SKIPPED}
-    absent = {case: (Status.ERROR, problem) for case, problem in measured.problems.items()}
-    for case, one in measured.record.cases.items():
-        if one.status != "measured":
-            said = f"{one.status}: {one.problem}" if one.problem else one.status
-            absent[case] = statuses.get(one.status, Status.NOT_JUDGED), said
-    return absent
+    cases = len(judged.verdict.verdicts)
+    return [*said, f"{judged.suite.name}: {OUTCOMES[judged.outcome][0]}: {cases} cases: {told}"]
 
 
 def _lines(verdict: RunVerdict) -> list[str]:
     from pytest_robustness.records.verdict import Status
+    from pytest_robustness.report.diagnosis import short
 
     moved = [one for one in verdict.verdicts.values() if one.status != Status.SAME]
     lines = [f"{one.status}: {one.reason}" for one in sorted(moved, key=lambda one: one.passed)]
     lines += [f"failed: {failure}" for failure in verdict.failures]
     lines += [f"not judged: {gap}" for gap in verdict.gaps]
+    lines += [f"diagnosis: {told}" for told in short(verdict.diagnoses)]
     return lines + [f"note: {note}" for note in verdict.notes]

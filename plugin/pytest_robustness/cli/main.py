@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from pytest_robustness.cli import anchor, bisect, history, init, judge, rename, report, schema, select
+from pytest_robustness.cli import anchor, bisect, bundle, history, init, judge, rename, report, schema, select, verify
 from pytest_robustness.errors import RobustnessError, encodable
 
 #: By name; the first line of a command's docstring is its help.
 COMMANDS: dict[str, ModuleType] = {
     "anchor": anchor,
     "bisect": bisect,
+    "bundle": bundle,
     "history": history,
     "init": init,
     "judge": judge,
@@ -26,6 +27,7 @@ COMMANDS: dict[str, ModuleType] = {
     "report": report,
     "schema": schema,
     "select": select,
+    "verify": verify,
 }
 USAGE_ERROR = 4  # as pytest's
 

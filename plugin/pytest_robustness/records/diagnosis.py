@@ -12,17 +12,21 @@ class Diagnosis(Record):
         case: the case's id.
         rule: the name of the rule that fits.
         pattern: what the rule sees, in one line.
-        facts: what the evidence holds, one sentence each, and what it does not hold.
+        of_model: what the evidence holds of all cases of the model, one sentence each.
+        facts: what it holds of this case, and what it does not hold.
         causes: the three usual causes of the pattern, each with what to try. They are no findings.
     """
 
     case: str
     rule: str
     pattern: str
+    of_model: list[str]
     facts: list[str]
     causes: list[str]
 
     @property
     def paragraph(self) -> str:
         """Return all of it as one paragraph of plain text."""
-        return " ".join([f"{self.case}: {self.pattern}.", *self.facts, f"Usually: {'; '.join(self.causes)}."])
+        return " ".join(
+            [f"{self.case}: {self.pattern}.", *self.of_model, *self.facts, f"Usually: {'; '.join(self.causes)}."]
+        )

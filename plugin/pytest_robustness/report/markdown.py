@@ -53,7 +53,7 @@ class Section:
     more: str = "- "
 
     def lines(self, room: int) -> list[str]:
-        """Return the lines that have at most so many characters, with their ends. Returns none when too few for the head.
+        """Return the lines that have at most so many characters, with their ends. Returns none if the head has more.
 
         Rows beyond ``most``, or for which there is no room, are counted in a line.
         """
@@ -161,7 +161,7 @@ def _sections(report: Report) -> Iterator[Section]:
 def _paragraph(one: Diagnosis) -> str:
     """Return a diagnosis as an item of a list. Each sentence is escaped by itself, so that none is cut."""
     causes = "; ".join(map(escaped, one.causes))
-    sentences = [f"{one.pattern}.", *one.facts]
+    sentences = [f"{one.pattern}.", *one.of_model, *one.facts]
     return f"- **{escaped(one.case)}**: {' '.join(map(escaped, sentences))} Usually: {causes}."
 
 

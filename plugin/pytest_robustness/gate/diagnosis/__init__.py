@@ -7,6 +7,7 @@ from statistics import fmean
 
 from pytest_robustness.gate.diagnosis.facts import Facts, named
 from pytest_robustness.gate.diagnosis.rules import RULES
+from pytest_robustness.gate.metrics.paired import percent, points
 from pytest_robustness.gate.pairing import Lists, Pair
 from pytest_robustness.gate.slices import Keys
 from pytest_robustness.records.case_id import CaseId
@@ -55,8 +56,14 @@ def _together(case: str, verdict: Verdict, together: Mapping[str, MetricVerdict]
 
 def _diagnosis(facts: Facts) -> Diagnosis:
     rule = next(rule for rule in RULES if rule.fits(facts))
-    said = [*_attacks(facts), *_clean(facts), *_images(facts), *_boundary(facts), *_gradients(facts)]
-    return Diagnosis(case=facts.case, rule=rule.name, pattern=rule.pattern, facts=said, causes=list(rule.causes))
+    return Diagnosis(
+        case=facts.case,
+        rule=rule.name,
+        pattern=rule.pattern,
+        of_model=[*_attacks(facts), *_clean(facts), *_boundary(facts)],
+        facts=[*_images(facts), *_gradients(facts)],
+        causes=list(rule.causes),
+    )
 
 
 def _attacks(facts: Facts) -> Iterator[str]:
@@ -73,10 +80,14 @@ def _attacks(facts: Facts) -> Iterator[str]:
 
 
 def _clean(facts: Facts) -> Iterator[str]:
-    told = (
-        f"The model's {facts.clean.text}: {facts.clean.outcome}." if facts.clean else "Clean accuracy was not compared."
-    )
-    yield told
+    one = facts.clean
+    if one is None or one.before is None or one.after is None:
+        yield "Clean accuracy was not compared."
+    elif one.before == one.after:
+        yield f"Clean accuracy is {one.after:.1%} as before."
+    else:
+        change = points(one.after - one.before, one.interval)
+        yield f"Clean accuracy {one.before:.1%} -> {one.after:.1%} ({change}): {one.outcome}."
     if facts.wrong_now:
         yield f"Of the attacked images, {facts.wrong_now} were classified correctly before and are not now."
 
@@ -100,12 +111,13 @@ def _images(facts: Facts) -> Iterator[str]:
 
 
 def _boundary(facts: Facts) -> Iterator[str]:
-    for attack, verdict in facts.distances.items():
+    """Yield how far away the boundary is, and how far it was, under each attack of the model that measures it."""
+    words = {"regressed": "nearer", "improved": "farther", "same": "within its tolerance"}
+    for attack, one in facts.distances.items():
         before, after, images = facts.medians(attack)
-        told = {"regressed": "nearer", "improved": "farther", "same": "not beyond tolerance"}.get(
-            verdict.outcome, str(verdict.outcome)
-        )
-        yield f"Median distance under {attack} {before:.3g} -> {after:.3g} on {images} images: {told}."
+        moved = percent(one.change or 0.0, one.interval)
+        said = words.get(one.outcome, one.outcome)
+        yield f"Distance under {attack} {moved} on {images} images, median {before:.3g} -> {after:.3g}: {said}."
     if not facts.distances:
         yield "No attack of this model measures distances, so whether its boundary came nearer is not known."
 

@@ -10,7 +10,8 @@ import jinja2
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.report.data import Case, Contrast, Model, Report
-from pytest_robustness.report.html import figures
+from pytest_robustness.report.diagnosis import alike
+from pytest_robustness.report.html import against_baseline, figures
 from pytest_robustness.report.html.charts import COLOURS, BeforeAfter, Span, before_after, spans
 from pytest_robustness.report.html.heat import CIVIDIS, heats
 from pytest_robustness.report.metric_format import FORMATS
@@ -69,11 +70,19 @@ def render(report: Report) -> str:
         distances=any(case.distance for case in report.cases),
         extra_metrics=list(dict.fromkeys(name for case in report.cases for name in case.extra)),
         curves=list(figures.curves(report)),
+        worst=against_baseline.worst_cases(report),
+        slices=against_baseline.slice_charts(report),
+        own_curves=against_baseline.curve_charts(report),
+        dots=against_baseline.dot_lines(report),
+        dot_axis=(against_baseline.dot_ticks(), against_baseline.DOTS, against_baseline.ROW),
+        doubted=_doubted(report),
+        diagnoses=alike(case.diagnosis for case in report.cases if case.diagnosis is not None),
         facts=_facts(report.models),
         published_means={one.of: one for one in report.published if one.attack == figures.MEAN},
         colours=COLOURS,
         units=FORMATS,
         change=_change,
+        baseline=_baseline,
         rerun_command=figures.rerun_command(report),
         commands=list(dict.fromkeys(figures.rerun_command(report, family) for family in report.families)),
     )
@@ -108,6 +117,17 @@ def _bars(metric: MetricVerdict) -> Iterator[BeforeAfter]:
     yield before_after(metric.metric, unit, before, after, interval, metric.text, worse=metric.worse)
 
 
+def _doubted(report: Report) -> list[tuple[str, Sequence[str], Sequence[str]]]:
+    """Return each model that fails a masking check: its name, the checks, and what is therefore not believed."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for case in report.cases:
+        if case.doubts:
+            checks, metrics = found.setdefault(case.model, ([], []))
+            checks += [doubt for doubt in case.doubts if doubt not in checks]
+            metrics += [f"{case.attack}: {one.metric}" for one in case.metrics if one.outcome == "suspicious"]
+    return [(model, checks, metrics) for model, (checks, metrics) in found.items()]
+
+
 def _lines(contrasts: Sequence[Contrast]) -> Iterator[Line]:
     others = other_metrics(one.metrics for one in contrasts)
     changes = [figures.change_of(one) for one in contrasts]
@@ -128,6 +148,12 @@ def _facts(models: Sequence[Model]) -> list[str]:
 def _short(metric: MetricVerdict | None) -> tuple[str, str]:
     """Return a change without its interval, and all that is said of it."""
     return amount(metric).partition(" [")[0], metric.text if metric else ""
+
+
+def _baseline(case: Case, metric: str) -> str:
+    """Return the baseline's value on the images that are compared. Of distances it is the geometric mean."""
+    found = case.metric(metric)
+    return "-" if found is None or found.before is None else FORMATS[metric].show(found.before)
 
 
 def _change(case: Case, metric: str) -> str:
