@@ -12,7 +12,20 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from pytest_robustness.cli import anchor, bisect, bundle, history, init, judge, rename, report, schema, select, verify
+from pytest_robustness.cli import (
+    anchor,
+    bisect,
+    bundle,
+    card,
+    history,
+    init,
+    judge,
+    rename,
+    report,
+    schema,
+    select,
+    verify,
+)
 from pytest_robustness.errors import RobustnessError, encodable
 
 #: By name; the first line of a command's docstring is its help.
@@ -20,6 +33,7 @@ COMMANDS: dict[str, ModuleType] = {
     "anchor": anchor,
     "bisect": bisect,
     "bundle": bundle,
+    "card": card,
     "history": history,
     "init": init,
     "judge": judge,

@@ -12,8 +12,8 @@ class Diagnosis(Record):
         case: the case's id.
         rule: the name of the rule that fits.
         pattern: what the rule sees, in one line.
-        of_model: what the evidence holds of all cases of the model, one sentence each.
-        facts: what it holds of this case, and what it does not hold.
+        of_model: what the evidence holds of all cases of the model, one sentence each, and what it does not hold.
+        facts: what it holds of this case.
         causes: the three usual causes of the pattern, each with what to try. They are no findings.
     """
 

@@ -17,6 +17,7 @@ from pytest_robustness.suite.suite import Suite
 
 #: Statuses of a case that is diagnosed.
 DIAGNOSED = (Status.REGRESSED, Status.DRIFTED)
+NOT_THERE = "The evidence has no confidences, margins or sizes of gradients."
 
 
 def diagnose(
@@ -60,7 +61,7 @@ def _diagnosis(facts: Facts) -> Diagnosis:
         case=facts.case,
         rule=rule.name,
         pattern=rule.pattern,
-        of_model=[*_attacks(facts), *_clean(facts), *_boundary(facts)],
+        of_model=[*_attacks(facts), *_clean(facts), *_boundary(facts), NOT_THERE],
         facts=[*_images(facts), *_gradients(facts)],
         causes=list(rule.causes),
     )
@@ -98,7 +99,7 @@ def _images(facts: Facts) -> Iterator[str]:
         return
     what = "lost" if facts.pair.current.has_success_rate else "nearer by more than the tolerance"
     won = f", {facts.won} were won" if facts.won else ""
-    first = f"first at places {named(facts.soonest, facts)}"
+    first = f"first at places {named(facts.soonest, facts)} of the set"
     yield f"{len(facts.lost)} of {len(facts.at_risk)} images that could be are {what}{won}; {first}."
     one = facts.concentration
     if one is not None:
@@ -123,7 +124,7 @@ def _boundary(facts: Facts) -> Iterator[str]:
 
 
 def _gradients(facts: Facts) -> Iterator[str]:
-    """Yield how soon images fall that both models lose, and what no evidence holds."""
+    """Yield how soon images are fooled that are fooled in both runs."""
     baseline, current = facts.pair.baseline.evidence, facts.pair.current.evidence
     if baseline.effort is not None and current.effort is not None and not facts.one_step(CaseId(facts.case).attack):
         sides = zip(baseline.success, current.success, baseline.effort, current.effort, strict=True)
@@ -131,4 +132,3 @@ def _gradients(facts: Facts) -> Iterator[str]:
         if both:
             before, after = (fmean(values) for values in zip(*both, strict=True))
             yield f"Gradient evaluations until fooled {before:.2f} -> {after:.2f} on {len(both)} images fooled in both."
-    yield "The evidence has no confidences, margins or sizes of gradients."

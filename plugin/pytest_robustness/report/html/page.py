@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import jinja2
 
+from pytest_robustness.gate.suspicion import BECAUSE
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.report.data import Case, Contrast, Model, Report
@@ -114,7 +115,9 @@ def _bars(metric: MetricVerdict) -> Iterator[BeforeAfter]:
         low, high = metric.interval
         points = metric.metric in IN_POINTS
         interval = (before + low, before + high) if points else (before * (1 + low), before * (1 + high))
-    yield before_after(metric.metric, unit, before, after, interval, metric.text, worse=metric.worse)
+    said, doubted, _ = metric.text.partition(BECAUSE)  # why stands in a section of its own
+    words = f"{said}; suspicious" if doubted else said
+    yield before_after(metric.metric, unit, before, after, interval, words, worse=metric.worse)
 
 
 def _doubted(report: Report) -> list[tuple[str, Sequence[str], Sequence[str]]]:
