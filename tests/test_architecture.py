@@ -27,6 +27,8 @@ FLOORS = (
     {"execute", "report"},  # a case -> a result; verdicts -> something to look at
     {"setup"},  # somebody's repository and model -> the files that gate them
     {"plugin", "cli", "api"},  # pytest; the command line; the functions for programs
+    {"training"},  # those functions in a training loop
+    {"callbacks"},  # the same for trainers of other packages
     {"__init__"},  # the public names
     {"__main__"},
 )
@@ -39,7 +41,7 @@ OWNERS = {
     "huggingface_hub": "evaluate.models.libraries",
     "jinja2": "report.html",
     "lightning": "callbacks",
-    "mlflow": "report.mlflow",
+    "mlflow": "plugin.loggers.mlflow",
     "numpy": "evaluate gate",
     "onnx": "evaluate.models",
     "onnxruntime": "evaluate.models",
@@ -47,6 +49,7 @@ OWNERS = {
     "pydantic_core": "suite",
     "pytest": "plugin",
     "pytest_benchmark": "plugin.benchmark",
+    "pytorch_lightning": "callbacks",
     "ray": "execute.ray",
     "safetensors": "evaluate.models",
     "timm": "evaluate.models.libraries evaluate.images",
@@ -55,6 +58,7 @@ OWNERS = {
     "transformers": "evaluate.models.libraries",
     "torchvision": "evaluate.models.libraries evaluate.images",
     "tqdm": "evaluate.images",
+    "wandb": "plugin.loggers.wandb",
     "xdist": "plugin.xdist",
 }
 

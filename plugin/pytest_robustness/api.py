@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_robustness.errors import NothingAttacked
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.health import masking_findings
 from pytest_robustness.evaluate.images.image_set import image_set_of
-from pytest_robustness.evaluate.measure import evaluate
+from pytest_robustness.evaluate.measure import evaluate, not_examined
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.gate import judge as gate
 from pytest_robustness.gate.metrics import Rules
@@ -67,6 +68,7 @@ def measure(
     device: str | torch.device | None = None,
     batch_size: int = 100,
     seed: int = 0,
+    findings: bool = True,
     **contract: Any,
 ) -> Measurement:
     """Attack a model's images, once, and return what happened to each of them.
@@ -86,12 +88,13 @@ def measure(
         device: where the model runs; None: the first GPU, else the CPU.
         batch_size: images in a forward. The results do not depend on it, but for attacks of libraries.
         seed: of all that is drawn.
+        findings: whether the checks for masked gradients are made, without which an improvement is believed unchecked.
         contract: how the model takes an image and answers, as a suite says it: ``channels``, ``range``, ``layout``,
             ``output``, ``head``.
 
     Raises:
-        RobustnessError: in one line, where images, labels, attack or model are not what they should be, or no image is
-            classified correctly.
+        NothingAttacked: no image is classified correctly.
+        RobustnessError: in one line, where images, labels, attack or model are not what they should be.
     """
     unknown = next((key for key in contract if key not in CONTRACT), None)
     if unknown is not None:
@@ -111,10 +114,10 @@ def measure(
         return masking_findings(case, classifier, cache)
 
     where = None if device is None else torch.device(device)
-    measured = evaluate(case, device=where, model_cache=cache, examine=examine)
+    measured = evaluate(case, device=where, model_cache=cache, examine=examine if findings else not_examined)
     if not measured.aggregates.attempts:
         what = "none of the images is classified correctly, so nothing was attacked: compare mean, std and the labels"
-        raise case.error(name, what)
+        raise NothingAttacked(str(case.error(name, what)))
     lists = [case.suite.objects.images.listed, *([clean.listed] if clean else [])]
     return measured.with_lists(lists)
 

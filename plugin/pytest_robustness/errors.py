@@ -1,5 +1,7 @@
 """The errors a user sees."""
 
+from typing import Any
+
 
 def encodable(text: str) -> str:
     """Write what UTF-8 cannot encode as escapes: names of files may have bytes that are valid in no encoding."""
@@ -16,3 +18,18 @@ class RobustnessError(Exception):
 
 class DeviceLost(RobustnessError):
     """Raised when the GPU failed in a way after which this process cannot use it any more."""
+
+
+class NothingAttacked(RobustnessError):
+    """Raised when a model classifies none of the images correctly, so that there is nothing to attack."""
+
+
+class GateFailed(RobustnessError):
+    """Raised at the end of a training whose model does not pass by its baselines. ``verdicts`` has one a case."""
+
+    def __init__(self, said: str, verdicts: dict[str, Any]) -> None:
+        super().__init__(said)
+        self.verdicts = verdicts
+
+    def __reduce__(self) -> tuple[type, tuple[str, dict[str, Any]]]:
+        return type(self), (str(self), self.verdicts)
