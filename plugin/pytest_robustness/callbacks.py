@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_robustness.errors import GateFailed
+from pytest_robustness.errors import GateFailed, RobustnessError
 from pytest_robustness.records.verdict import Verdict
 from pytest_robustness.training import RobustnessMonitor
 
@@ -46,15 +46,21 @@ class RobustnessCallback(Callback):
         self.verdicts: dict[str, Verdict] = {}
         self._failed: GateFailed | None = None
 
+    def _classifier(self, pl_module: LightningModule) -> Any:
+        try:
+            return pl_module.get_submodule(self.module)
+        except AttributeError as error:
+            raise RobustnessError(f"RobustnessCallback: module: {error}") from None
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        values = self.monitor.after_epoch(pl_module.get_submodule(self.module))
+        values = self.monitor.after_epoch(self._classifier(pl_module))
         if values is not None:  # equal in all processes, so that their mean is each of them
             self.log_dict(values, sync_dist=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge while the model is still on its device."""
         try:
-            self.verdicts = self.monitor.finish(pl_module.get_submodule(self.module))
+            self.verdicts = self.monitor.finish(self._classifier(pl_module))
         except GateFailed as failed:
             self.verdicts, self._failed = failed.verdicts, failed
         for verdict in self.verdicts.values():
