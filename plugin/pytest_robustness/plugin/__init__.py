@@ -9,7 +9,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.extensions import extensions
-from pytest_robustness.plugin import hooks, outputs
+from pytest_robustness.plugin import hooks, loggers, outputs
 from pytest_robustness.plugin.settings import Settings, add_options, check_ci
 from pytest_robustness.plugin.stash import OUTPUTS, SETTINGS
 
@@ -24,6 +24,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
     outputs.add_options(parser)
+    loggers.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not worker:
         check_ci(config, settings)
         wanted.check(settings)
+        loggers.register(config, settings)
     if settings.suite_path is None:
         manager.register(NoSuite(settings), "robustness-no-suite")
         return

@@ -92,7 +92,7 @@ OWN = (
     ),
 )
 #: Options that are no format's.
-TAKEN = ("suite", "images", "limit", "anchor", "changed", "gallery", "run", "baselines", "shard", "engine")
+TAKEN = ("suite", "images", "limit", "anchor", "changed", "gallery", "run", "log", "baselines", "shard", "engine")
 
 
 def formats() -> tuple[Format, ...]:
