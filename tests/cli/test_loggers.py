@@ -169,7 +169,7 @@ def test_wandb_has_what_the_report_has(recorded: Project, monkeypatch: pytest.Mo
 
 
 def records(log: bytes) -> Iterator[bytes]:
-    """The records of a log in LevelDB's format: blocks of 32 KiB, in which each part has a checksum, length and kind."""
+    """The records of a log in LevelDB's format: blocks of 32 KiB, whose parts have a checksum, length and kind."""
     place, whole = 7, b""  # after the file's own header, which is part of the first block
     while place + 7 <= len(log):
         left = 32768 - place % 32768
