@@ -80,6 +80,13 @@ def models(session: nox.Session) -> None:
 
 
 @nox.session
+def tracking(session: nox.Session) -> None:
+    """Prove that Lightning, MLflow and Weights & Biases are served. Without constraints, which hold back MLflow."""
+    session.install("-e", ".[test,lightning,mlflow,wandb]")
+    test(session, "tests/test_callbacks.py", "tests/cli/test_loggers.py")
+
+
+@nox.session
 def plugins(session: nox.Session) -> None:
     """Prove that the gate works beside other plugins of pytest (.ci/plugins.txt), each alone and all together."""
     install(session, "test", "-r", ".ci/plugins.txt")

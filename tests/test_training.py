@@ -335,7 +335,7 @@ def test_what_measuring_costs_is_told_once(monkeypatch: pytest.MonkeyPatch) -> N
     ticks = iter([0.0, 10.0, 15.0, 25.0, 30.0])
     monkeypatch.setattr("pytest_robustness.training.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     watch = monitor()
-    with pytest.warns(UserWarning, match=r"measuring took 5\.0 s, 50% of the training before it: every=6 would"):
+    with pytest.warns(UserWarning, match=r"measuring took 5\.0 s, the training before it 10\.0 s: every=6 would"):
         watch.after_epoch(nets.tiny())
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -236,7 +236,7 @@ class RobustnessMonitor:
         if seconds > max(COSTLY * trained, SHORT) and not self._told:
             self._told = True
             advised = int(self.every * seconds / (COSTLY * max(trained, 1e-9))) + 1
-            told = f"measuring took {seconds:.1f} s, {seconds / max(trained, 1e-9):.0%} of the training before it"
+            told = f"measuring took {seconds:.1f} s, the training before it {trained:.1f} s"
             warnings.warn(f"{told}: every={advised} would keep it under {COSTLY:.0%}", stacklevel=2)
         return seconds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator
 from importlib import import_module
 from importlib.util import find_spec
@@ -77,7 +78,7 @@ class Logger:
         if not values.metrics(report):
             return f"{self.name}: nothing was logged: nothing was measured and judged"
         try:
-            with TemporaryDirectory() as folder:
+            with TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):  # theirs, of no use here
                 log = import_module(f"{__name__}.{self.name}").log
                 return encodable(f"{self.name}: logged to {log(report, values.files(report, Path(folder)))}")
         except Exception as error:  # of a server, a library or a file: none of them is the model's fault

@@ -34,4 +34,4 @@ def log(report: Report, files: list[Path]) -> str:
     finally:
         if active is None:
             run.finish()
-    return f"run {run.id}" + (f", {run.url}" if run.url else f", offline in {Path(run.dir).parent}")
+    return f"run {run.id}, " + (f"offline in {Path(run.dir).parent}" if run.offline else str(run.url))
