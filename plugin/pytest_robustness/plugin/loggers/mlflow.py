@@ -26,9 +26,9 @@ def log(report: Report, files: list[Path]) -> str:
     A run that was started here ends here; any other goes on, or stays ended. Parameters come last, because a run
     refuses a value for one that has another.
     """
-    active, given = mlflow.active_run(), os.environ.get("MLFLOW_RUN_ID")
-    if active or given:
-        name = active.info.run_id if active else given
+    active = mlflow.active_run()
+    name = os.environ.get("MLFLOW_RUN_ID") if active is None else active.info.run_id
+    if name:
         _log(report, files, name)
         return f"run {name}"
     with mlflow.start_run(run_name=f"robustness of {report.title}") as run:
