@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,7 +198,7 @@ class RobustnessMonitor:
         started = time.perf_counter()
         values, score = self._values(model)
         best = self.best
-        if best is None or score > best.score:
+        if best is None or score >= best.score:
             best = Best(self.epoch, score)
             if self.checkpoint is not None:
                 save_checkpoint(model, self.checkpoint, {"epoch": best.epoch, **score._asdict()})
@@ -243,11 +244,9 @@ class RobustnessMonitor:
     def _judged(self, model: Any) -> dict[str, Verdict]:
         if self.baselines is None:
             return {}
-        if self.checkpoint is None or self.best is None:
+        kept = self.checkpoint if self.best is not None else None
+        with nullcontext() if kept is None else lent_weights(model, kept):
             measured = [self._measure(model, name, findings=True) for name in self.attacks]
-        else:
-            with lent_weights(model, self.checkpoint):
-                measured = [self._measure(model, name, findings=True) for name in self.attacks]
         if self.record:
             for one in measured:
                 self.baselines.write(one)
