@@ -198,7 +198,7 @@ class RobustnessMonitor:
         started = time.perf_counter()
         values, score = self._values(model)
         best = self.best
-        if best is None or score >= best.score:
+        if best is None or score > best.score:
             best = Best(self.epoch, score)
             if self.checkpoint is not None:
                 save_checkpoint(model, self.checkpoint, {"epoch": best.epoch, **score._asdict()})
