@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -248,6 +249,29 @@ def test_images_of_one_size_are_taken_as_they_are(repository, capsys):
     assert "all are 24 x 20, and are given to the model as they are" in capsys.readouterr().out
     preprocessing = load_suite(repository / "robustness.toml").models["scenes"].preprocessing
     assert preprocessing.crop == preprocessing.resize == [24, 20]
+
+
+def test_a_warning_is_a_note_that_is_told_once(repository, capsys):
+    module = (repository / "scenes_of_a_stranger.py").read_text()
+    (repository / "warns_a_stranger.py").write_text(
+        module.replace(
+            "def scenes():",
+            "def scenes():\n    import warnings\n    warnings.warn('old weights')\n"
+            "    warnings.warn('soon gone', FutureWarning)",
+        )
+    )
+    command = ("--model", "warns_a_stranger:scenes", *MODEL[2:], *PHOTOGRAPHS, "--yes", "--eps", "1/255")
+    assert init(*command, "--dry-run") == 0
+    assert capsys.readouterr().err.count("old weights") == 1
+    assert init(*command, "--dry-run") == 0
+    assert "soon gone" not in capsys.readouterr().err
+
+
+def test_a_name_that_toml_cannot_write_is_one_line(repository, capsys):
+    odd = os.fsencode(repository) + b"/photo\xff"
+    (repository / "photographs").rename(os.fsdecode(odd))
+    assert init(*MODEL, "--images", os.fsdecode(odd), "--yes", "--eps", "1/255") == USAGE
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_one_class_only_is_said(repository, capsys):

@@ -86,6 +86,7 @@ def before_addopts(text: str) -> list[str]:
         '[tool.pytest]\nini_options = { addopts = "-q" }\n',
         '[tool.pytest.ini_options]\nrobustness_suite = "theirs.toml"\n',
         'x = """\n[tool.pytest.ini_options]\n"""\n[tool.pytest.ini_options]\naddopts = "-q"\n',
+        'x = """\n[tool.pytest.ini_options]\n"""\n[tool.pytest]\nini_options.addopts = "-q"\n',
         "[tool.'pytest'.ini_options]\naddopts = '-q'\n",
     ],
 )
@@ -133,6 +134,21 @@ def test_a_link_stays_a_link_and_a_file_keeps_its_mode(tmp_path):
     assert (tmp_path / "pytest.ini").is_symlink()
     assert (tmp_path / "real").read_text() == "[pytest]\nrobustness_suite = a.toml\n"
     assert (tmp_path / "real").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_branch_that_changes_are_merged_into(tmp_path):
+    repository = Repository.of(tmp_path)
+    assert repository.main_branch == "main"  # without git
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "first")
+    git(tmp_path, "checkout", "-q", "-b", "feature")
+    repository = Repository.of(tmp_path)
+    assert repository.main_branch == "main"
+    git(tmp_path, "branch", "-q", "-D", "main")
+    assert repository.main_branch == "feature"
+    git(tmp_path, "update-ref", "refs/remotes/origin/trunk", "HEAD")
+    git(tmp_path, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
+    assert repository.main_branch == "trunk"
 
 
 def test_a_test_lies_where_pytest_looks_for_tests(tmp_path):

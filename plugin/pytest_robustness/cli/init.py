@@ -11,6 +11,9 @@ import argparse
 import dataclasses
 import sys
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
@@ -91,7 +94,7 @@ def _run(options: argparse.Namespace, asks: bool) -> int:
         sys.path.insert(0, str(folder))
     flags = Flags(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Flags)})
     dialogue = Dialogue(asks)
-    with tempfile.TemporaryDirectory(prefix="pytest-robustness-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="pytest-robustness-") as scratch, _notes():
         prepared = Preparation(flags, places, dialogue, Path(scratch)).prepare()
     for line in report(prepared):
         print(line)
@@ -108,6 +111,22 @@ def _run(options: argparse.Namespace, asks: bool) -> int:
     for line in next_steps(prepared, places, writing):
         print(line)
     return 0
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Show warnings inside the block as notes, each once, and leave out those that are for the authors of libraries."""
+    told: set[str] = set()
+
+    def note(message: Warning | str, category: type[Warning], *place: object) -> None:
+        if not issubclass(category, FutureWarning | DeprecationWarning) and str(message) not in told:
+            told.add(str(message))
+            print(f"note: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = note  # type: ignore[assignment]  # the block's end puts the old one back
+        yield
 
 
 def _positive(text: str) -> int:

@@ -66,7 +66,7 @@ def _values(wishes: Wishes, places: Places, top: Path) -> dict[str, Any]:
         "home": HOME,
         "version": release,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "branch": json.dumps(_branch(top)),
+        "branch": json.dumps(repository.main_branch),
         "dependencies": json.dumps(_relative(_dependencies(from_root) or suite, top)),
         "lfs": "\n          lfs: true" if _uses_lfs(top) else "",
         "test": shlex.quote(_relative(test, top)),
@@ -106,15 +106,6 @@ def _dependencies(root: Path) -> Path | None:
 def _uses_lfs(top: Path) -> bool:
     path = top / ".gitattributes"
     return is_file(path) and "filter=lfs" in path.read_text(encoding="utf-8", errors="replace")
-
-
-def _branch(top: Path) -> str:
-    """Return the branch that others are merged into, as far as the repository knows it."""
-    for name in ("refs/remotes/origin/HEAD", "HEAD"):
-        path = top / ".git" / name
-        if is_file(path) and (text := path.read_text(encoding="utf-8").strip()).startswith("ref: "):
-            return text.partition("heads/" if name == "HEAD" else "origin/")[2] or "main"
-    return "main"
 
 
 def _relative(path: Path, top: Path) -> str:

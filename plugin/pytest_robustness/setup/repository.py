@@ -92,13 +92,25 @@ class Repository:
 
     def ignores(self, path: Path) -> bool:
         """Return whether git would not commit a file or folder."""
-        if self.top is None or not path.is_relative_to(self.top):
-            return False
+        inside = self.top is not None and path.is_relative_to(self.top)
+        return inside and self._git("check-ignore", str(path)) is not None
+
+    @property
+    def main_branch(self) -> str:
+        """Return the branch that changes are merged into, as far as git knows it: origin's, main, master, this one."""
+        origin = self._git("symbolic-ref", "--short", "refs/remotes/origin/HEAD")
+        if origin is not None:
+            return origin.partition("/")[2]
+        known = (self._git("branch", "--list", "--format=%(refname:short)", "main", "master") or "").split()
+        return min(known) if known else self._git("symbolic-ref", "--short", "HEAD") or "main"
+
+    def _git(self, *arguments: str) -> str | None:
+        """Return what git says. Returns None when it fails, or there is no git or no repository of it."""
         try:
-            done = subprocess.run(["git", "check-ignore", "-q", str(path)], cwd=self.top, check=False, timeout=60)
-        except (OSError, subprocess.SubprocessError):  # there is no git here
-            return False
-        return done.returncode == 0
+            done = subprocess.run(["git", *arguments], cwd=self.base, capture_output=True, check=False, timeout=60)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
     def shown(self, path: Path) -> str:
         """Return a path as it is written in the repository's files: relative to the root if it lies below it."""

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, encodable
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.model import PROGRAM_FILES, WEIGHT_FILES
 from pytest_robustness.suite.tables import Normalisation
@@ -90,6 +90,8 @@ def toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
+        if encodable(value) != value:
+            raise RobustnessError(f"{value}: a name that no file of UTF-8 can hold: rename it")
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
 
