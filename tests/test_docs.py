@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 from pytest_robustness.cli import main
+from pytest_robustness.evaluate.attacks.registry import resolve
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
 
@@ -140,9 +141,12 @@ def test_tables_of_a_suite_are_read(tmp_path: Path) -> None:
             whole += "" if "images" in tables else '\n[images]\nfolder = "photographs"\n'
             whole += "" if "models" in tables else '\n[models.mine]\nsource = "shop.models:build"\n'
             if "attacks" not in tables:
-                whole += '\n[attacks.pgd]\nattack = "PGD"\neps = 0.01\n[attacks.apgd]\nattack = "APGD"\neps = 0.01\n'
+                whole += '\n[attacks.pgd]\nattack = "PGD"\neps = 0.01\nalpha = 0.0025\n[attacks.apgd]\nattack = "APGD"\neps = 0.01\n'
             (tmp_path / "robustness.toml").write_text(whole)
-            load_suite(tmp_path / "robustness.toml", files=False)
+            suite = load_suite(tmp_path / "robustness.toml", files=False)
+            for case in suite.cases():
+                if case.ensemble is None and ":" not in case.attack.attack:
+                    resolve(case)  # it also knows the parameters
             read += 1
     assert read >= 8
 
