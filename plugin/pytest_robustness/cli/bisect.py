@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_robustness.cli.bisect_step import Found, Judge
     from pytest_robustness.gate.worktree import Worktree
 
+#: What follows ``--`` is for pytest.
+TAKES_REST = True
 FOUND, NOT_FOUND, INTERRUPTED = 0, 1, 130
 
 
@@ -38,7 +40,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--baselines", type=Path, metavar="DIR", help="folder of all baselines")
     parser.add_argument("--first-parent", action="store_true", help="try merges as a whole")
-    parser.add_argument("arguments", nargs="*", metavar="-- PYTEST", help="arguments for pytest")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -99,7 +100,7 @@ def _judge(options: argparse.Namespace, top: Path, good: str, scratch: Path) -> 
         baselines=paths[1],
         reference=reference,
         inside=real(Path.cwd()).relative_to(top),
-        arguments=options.arguments,
+        arguments=options.rest,
         scratch=scratch,
     )
 

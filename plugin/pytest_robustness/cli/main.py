@@ -57,7 +57,8 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the arguments name and return its exit status; 4 for a usage error."""
     try:
-        options = _parser().parse_args(arguments)
+        own, rest = _split(list(arguments))
+        options = _parser().parse_args(own, argparse.Namespace(rest=rest))
         return int(options.run(options))
     except SystemExit as ended:  # argparse has said why, or shown its help
         return int(ended.code or 0)
@@ -67,6 +68,14 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:  # of a file that nobody could foresee: a name that is too long, a disk that is full
         print(f"ERROR: {encodable(str(error.filename))}: {error.strerror}", file=sys.stderr)
         return USAGE_ERROR
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments, and those behind ``--`` that a command with ``TAKES_REST`` hands on to another program."""
+    if "--" in arguments and getattr(COMMANDS.get(arguments[0]), "TAKES_REST", False):
+        place = arguments.index("--")
+        return arguments[:place], arguments[place + 1 :]
+    return arguments, []
 
 
 def _parser() -> Parser:

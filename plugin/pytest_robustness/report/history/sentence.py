@@ -7,7 +7,7 @@ from pytest_robustness.report.history.data import History
 
 def is_eroded(history: History) -> bool:
     """Return whether a case is significantly worse now than the first version it can be compared with."""
-    return any(_worse(history))
+    return bool(_worse(history))
 
 
 def sentence(history: History) -> str:

@@ -10,7 +10,7 @@ from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.report.history.build import CLEAN, METRICS
 from pytest_robustness.report.history.data import History, Series, Step, Version
-from pytest_robustness.report.history.sentence import sentence
+from pytest_robustness.report.history.sentence import is_eroded, sentence
 from pytest_robustness.report.html.charts import COLOURS, Scale
 from pytest_robustness.report.html.environment import environment
 from pytest_robustness.report.html.timeline import Timeline, by_norm, reach, timeline
@@ -67,6 +67,8 @@ def render(history: History) -> str:
         .render(
             history=history,
             sentence=sentence(history),
+            failed=is_eroded(history),
+            compared=any(one.erosion is not None for one in history.series),
             figures=list(_figures(history)),
             eroded=_eroded(history),
             entries=list(_entries(history)),
