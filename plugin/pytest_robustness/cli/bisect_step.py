@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,8 +135,8 @@ class Judge:
             problem = found.problems.get(case) or (record and (record.problem or record.status)) or said
             raise RobustnessError(f"not measured: {problem}")
         store = BaselineStore(self.reference / self.baselines, name)
-        rules = replace(Rules.of(self.case), accept_removed_images=False)
-        return judge(found.measurements[case], store.read(case), rules, Lists(found.lists, store.image_list))
+        lists = Lists(found.lists, store.image_list)
+        return judge(found.measurements[case], store.read(case), Rules.of(self.case), lists)
 
     def _run(self, tree: Worktree, run: Path) -> str:
         """Run pytest in the checkout, and return the last line that it said."""
