@@ -141,7 +141,8 @@ def test_tables_of_a_suite_are_read(tmp_path: Path) -> None:
             whole += "" if "images" in tables else '\n[images]\nfolder = "photographs"\n'
             whole += "" if "models" in tables else '\n[models.mine]\nsource = "shop.models:build"\n'
             if "attacks" not in tables:
-                whole += '\n[attacks.pgd]\nattack = "PGD"\neps = 0.01\nalpha = 0.0025\n[attacks.apgd]\nattack = "APGD"\neps = 0.01\n'
+                whole += '\n[attacks.pgd]\nattack = "PGD"\neps = 0.01\nalpha = 0.0025\n'
+                whole += '[attacks.apgd]\nattack = "APGD"\neps = 0.01\n'
             (tmp_path / "robustness.toml").write_text(whole)
             suite = load_suite(tmp_path / "robustness.toml", files=False)
             for case in suite.cases():
