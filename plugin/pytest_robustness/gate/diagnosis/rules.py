@@ -118,26 +118,6 @@ RULES = (
         ),
     ),
     Rule(
-        "one step only",
-        lambda facts: _steps(facts, one_step_only=True),
-        "only attacks of one step gained, so the first gradient leads further than before",
-        (
-            "a smoother activation or an added normalisation layer: try the change by itself",
-            "less noise or quantisation of the input: compare preprocessing and augmentation",
-            "an end of training against one-step attacks: judge by attacks of several steps",
-        ),
-    ),
-    Rule(
-        "several steps only",
-        lambda facts: _steps(facts, one_step_only=False),
-        "only attacks of several steps gained, so the loss leads them further and the first gradient does not",
-        (
-            "training against one-step attacks (catastrophic overfitting): train against attacks of several steps",
-            "a surface that became smoother, and hid weakness before: run the masking checks on both models",
-            "another activation, pooling or normalisation: try the change by itself",
-        ),
-    ),
-    Rule(
         "sooner",
         lambda facts: bool(facts.worse) and facts.worse <= {"effort", "work", "time"},
         "the attack needs less work, and its success rate did not get worse beyond chance and tolerance",
@@ -155,6 +135,26 @@ RULES = (
             "perturbations that are spread otherwise: look at the pictures",
             "an attack that ends sooner: compare its effort",
             "margins that shrank a little: measure distances with FMN",
+        ),
+    ),
+    Rule(
+        "one step only",
+        lambda facts: _steps(facts, one_step_only=True),
+        "only attacks of one step gained, so the first gradient leads further than before",
+        (
+            "a smoother activation or an added normalisation layer: try the change by itself",
+            "less noise or quantisation of the input: compare preprocessing and augmentation",
+            "an end of training against one-step attacks: judge by attacks of several steps",
+        ),
+    ),
+    Rule(
+        "several steps only",
+        lambda facts: _steps(facts, one_step_only=False),
+        "only attacks of several steps gained, so the loss leads them further and the first gradient does not",
+        (
+            "training against one-step attacks (catastrophic overfitting): train against attacks of several steps",
+            "a surface that became smoother, and hid weakness before: run the masking checks on both models",
+            "another activation, pooling or normalisation: try the change by itself",
         ),
     ),
     Rule(
