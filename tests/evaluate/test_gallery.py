@@ -109,3 +109,29 @@ def test_of_equal_noise_the_least_effort_is_worst():
 def test_few_successes_are_shown_once_and_none_is_said():
     assert chosen(evidence(".!-.")) == {1: "worst"}
     assert chosen(evidence("..-.")) == {}
+
+
+def test_lost_and_won_come_first_and_are_shown_once():
+    noises = [0.9, 0.1, 0.5, 0.2, 0.8, 0.3, 0.7, 0.6, None, None]
+    found = chosen(evidence("!" * 8 + "..", noises=noises), lost=[1, 0, 2, 3], won=[9, 8])
+    assert list(found.items())[:4] == [(1, "lost"), (0, "lost"), (2, "lost"), (9, "won")]
+    assert set(list(found.values())[4:]) == {"worst", "typical"}
+    assert len(found) == 2 * SHOWN
+    assert [image for image, why in found.items() if why == "worst"] == [3]  # the next after those that are shown
+
+
+def test_a_won_image_is_shown_as_it_withstood(tmp_path):
+    case = case_of(tmp_path, ATTACKS["fgsm"])
+    found = measure(case)
+    withstood = next(
+        i
+        for i, (right, fooled) in enumerate(zip(found.evidence.correct, found.evidence.success, strict=True))
+        if right and not fooled
+    )
+    fooled = found.evidence.success.index(1)
+    shown = gallery.attack_again(case, found, lost=[fooled], won=[withstood], device=CPU)
+    assert shown.problem is None
+    pictures = {picture.why: picture for picture in shown.pictures}
+    assert pictures["won"].noise_rate is None
+    assert pictures["won"].after.label == pictures["won"].label
+    assert pictures["lost"].noise_rate == found.evidence.noise[fooled]

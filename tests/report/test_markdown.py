@@ -5,7 +5,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_robustness.report.markdown import escaped, markdown
+from pytest_robustness.records.diagnosis import Diagnosis
+from pytest_robustness.report.data import Report
+from pytest_robustness.report.markdown import ROOM, escaped, markdown
 from pytest_robustness.report.text import columns, printable
 
 from tests.gate.strategies import modest
@@ -123,3 +125,88 @@ def test_scripts_keep_their_letters():
 
 def test_wide_letters_take_two_columns():
     assert (columns("vgg"), columns("模型"), columns("e\u0301")) == (3, 4, 1)
+
+
+def huge(base: Report, models: int, attacks: int, width: int) -> Report:
+    """Every case failed and is diagnosed, in a suite of so many models and attacks with names that long."""
+    (case,) = base.cases
+    one = Diagnosis(
+        case="",
+        rule="other",
+        pattern="p" * width,
+        of_model=["f" * width],
+        facts=["f" * width] * 4,
+        causes=["c" * width] * 3,
+    )
+    cases = []
+    for i in range(models):
+        for j in range(attacks):
+            model, attack = (f"{kind}{number:04}" + "_&" * (width // 2) for kind, number in (("m", i), ("a", j)))
+            name = f"{model}/{attack}"
+            told = one.model_copy(update={"case": name})
+            more = {"case": name, "model": model, "attack": attack, "failed": True, "reason": name, "diagnosis": told}
+            cases.append(case.model_copy(update=more))
+    texts = [f"{one.case}: {'&' * width}" for one in cases]
+    more = {"cases": cases, "notes": texts, "failures": texts, "title": "t&" * width, "sentence": "s&" * width}
+    return base.model_copy(update=more)
+
+
+@pytest.fixture(scope="module")
+def regressed(zoo):
+    return report(zoo, {"vgg11/fgsm": 0.4}, only=["vgg11/fgsm"])
+
+
+@pytest.mark.parametrize("recording", ["none", "all"])
+def test_it_stays_below_githubs_limit_whatever_the_suite(regressed, recording):
+    found = huge(regressed, 200, 20, 100).model_copy(update={"recording": recording})
+    text = markdown(found)
+    assert len(text) <= ROOM < 65_536
+    assert text.count("<details>") == text.count("</details>")
+    assert text.splitlines()[0].startswith("### ❌ Robustness of t&#38;t&#38;")
+    assert "**s&#38;s" in text
+    assert text.endswith("</sub>\n")
+    assert "cut, as GitHub takes 65,536 characters" in text
+    first = found.cases[0]
+    assert escaped(first.model) in text
+    hidden = [int(count) for count in re.findall(r"^(?:- )?and (\d+) more", text, re.MULTILINE)]
+    assert sum(count > 3900 for count in hidden) >= 5
+
+
+@modest
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 400), st.integers(2_000, 20_000))
+def test_rows_are_cut_from_the_end_and_counted(regressed, models, attacks, width, room):
+    found = huge(regressed, models, attacks, width)
+    whole = markdown(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pytest_robustness.report.markdown.ROOM", room)
+        text = markdown(found)
+    heading = len("\n".join(text.splitlines()[:3])) + 400
+    assert len(text) <= max(room, heading)
+    assert text.count("<details>") == text.count("</details>")
+    if len(whole) <= room // 8:
+        assert text == whole
+    rows = [line for line in text.splitlines() if line.startswith("| m")]
+    assert set(rows) <= {line for line in whole.splitlines() if line.startswith("| m")}
+
+
+def test_a_diagnosis_is_told_in_short_and_folded_whole(small):
+    base = report(small, {"vgg11/fgsm": 0.4, "vgg11/pgd": 0.4})
+    one = Diagnosis(
+        case="vgg11/fgsm",
+        rule="r",
+        pattern="the pattern",
+        of_model=["Of it."],
+        facts=["Fact *x*."],
+        causes=["a: try b", "c", "d"],
+    )
+    cases = [
+        case.model_copy(update={"diagnosis": one.model_copy(update={"case": case.case})})
+        if case.model == "vgg11"
+        else case
+        for case in base.cases
+    ]
+    text = markdown(base.model_copy(update={"cases": cases}))
+    assert "- vgg11 (fgsm, pgd, cw): the pattern. Usually: a: try b; c; d\n" in text
+    assert "<summary>Diagnosis of 3 cases</summary>" in text
+    assert "- **vgg11/pgd**: the pattern. Of it. Fact \\*x\\*. Usually: a: try b; c; d.\n" in text
+    assert "What it looks like" not in markdown(base)

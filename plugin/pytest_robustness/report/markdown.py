@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.report.data import Case, Report
@@ -33,6 +34,8 @@ ROWS, LINES, LENGTH = 60, 30, 600
 #: The most characters that GitHub takes for a comment, and how many of them are used. The rest is left to others.
 GITHUB, ROOM = 65_536, 64_000
 
+Thing = TypeVar("Thing")
+
 
 @dataclass(frozen=True)
 class Section:
@@ -40,8 +43,8 @@ class Section:
 
     Attributes:
         head, tail: the lines before and behind the rows.
-        rows: each a line.
-        most: how many of them are shown at most.
+        rows: each a line, and not more than are shown at most.
+        total: how many rows there are altogether.
         more: what begins the line that counts the rows that are not shown. It is empty behind a table, which a blank
             line ends.
     """
@@ -49,22 +52,21 @@ class Section:
     head: Sequence[str]
     rows: Sequence[str] = ()
     tail: Sequence[str] = ()
-    most: int = LINES
+    total: int = 0
     more: str = "- "
 
     def lines(self, room: int) -> list[str]:
         """Return the lines that have at most so many characters, with their ends. Returns none if the head has more.
 
-        Rows beyond ``most``, or for which there is no room, are counted in a line.
+        Rows that are not shown are counted in a line.
         """
-        shown = list(self.rows[: self.most])
-        if _size(whole := self._with(shown, cut=False)) <= room:
+        if _size(whole := self._with(self.rows, cut=False)) <= room:
             return whole
         left = room - _size(self._with([], cut=True))
         if left < 0:
             return []
         kept: list[str] = []
-        for row in shown:
+        for row in self.rows:
             left -= len(row) + 1
             if left < 0:
                 break
@@ -72,7 +74,7 @@ class Section:
         return self._with(kept, cut=True)
 
     def _with(self, rows: Sequence[str], *, cut: bool) -> list[str]:
-        hidden = len(self.rows) - len(rows)
+        hidden = self.total - len(rows)
         why = f": cut, as GitHub takes {GITHUB:,} characters" if cut else ""
         counted = [*([] if self.more else [""]), f"{self.more}and {hidden} more{why}"] if hidden else []
         return [*self.head, *rows, *counted, *self.tail]
@@ -141,21 +143,19 @@ def _sections(report: Report) -> Iterator[Section]:
     diagnoses = [case.diagnosis for case in report.cases if case.diagnosis is not None]
     yield from _list("What it looks like:", short(diagnoses))
     if diagnoses:
-        yield _folded(f"Diagnosis of {len(diagnoses)} cases", Section([], list(map(_paragraph, diagnoses))))
+        yield _folded(f"Diagnosis of {len(diagnoses)} cases", _items(diagnoses, _paragraph))
     measured = [case for case in report.cases if case.measured]
     moved = [case for case in measured if not case.failed and case.word in ("improved", "inconclusive", "suspicious")]
     if moved and report.recording == "none":
         yield _table(moved, ["", "Moved without failing:", ""])
     if report.notes:
-        yield _folded(f"{len(report.notes)} notes", Section([], [f"- {escaped(text)}" for text in report.notes]))
+        yield _folded(f"{len(report.notes)} notes", _items(report.notes, _item))
     if measured:
         yield _folded(f"All {len(measured)} cases that were measured", _table(measured, []))
     means = [one for one in report.contrasts if one.attack == "mean"]
     if means:
-        lines = [
-            f"- {escaped(one.models)}: success rate {escaped(amount(one.metrics.get('success rate')))}" for one in means
-        ]
-        yield _folded("Variants, averaged over attacks", Section([], lines))
+        told = [f"{one.models}: success rate {amount(one.metrics.get('success rate'))}" for one in means]
+        yield _folded("Variants, averaged over attacks", _items(told, _item))
 
 
 def _paragraph(one: Diagnosis) -> str:
@@ -175,8 +175,8 @@ def _old_and_new(cases: Sequence[Case]) -> Iterator[Section]:
     ]
     fresh = [case.case for case in cases if case.word in ("no baseline", "not comparable")]
     if rows:
-        lines = [f"| {' | '.join(map(escaped, row[:3]))} | {row[3]} |" for row in rows]
-        yield Section(["", "| case | metric | old -> new | |", "|---|---|---|---|"], lines, most=ROWS, more="")
+        lines = [f"| {' | '.join(map(escaped, row[:3]))} | {row[3]} |" for row in rows[:ROWS]]
+        yield Section(["", "| case | metric | old -> new | |", "|---|---|---|---|"], lines, total=len(rows), more="")
     elif not fresh:
         yield Section(["", "No value left its tolerance."])
     yield from _list(f"{len(fresh)} cases have nothing to be compared with:", fresh)
@@ -188,7 +188,8 @@ def _table(cases: Sequence[Case], before: Sequence[str]) -> Section:
         names.insert(0, "distance")
     header = f"| model | attack | verdict | success rate | change | {' | '.join(names)} |"
     rule = f"|---|---|---|---:|---|{'---:|' * len(names)}"
-    return Section([*before, header, rule], [_row(case, names) for case in cases], most=ROWS, more="")
+    rows = [_row(case, names) for case in cases[:ROWS]]
+    return Section([*before, header, rule], rows, total=len(cases), more="")
 
 
 def _row(case: Case, names: Sequence[str]) -> str:
@@ -217,7 +218,15 @@ def _changes(case: Case) -> str:
 
 def _list(heading: str, texts: Sequence[str]) -> Iterator[Section]:
     if texts:
-        yield Section(["", heading, ""], [f"- {escaped(text)}" for text in texts])
+        yield replace(_items(texts, _item), head=["", heading, ""])
+
+
+def _items(things: Sequence[Thing], item: Callable[[Thing], str]) -> Section:
+    return Section([], [item(one) for one in things[:LINES]], total=len(things))
+
+
+def _item(text: str) -> str:
+    return f"- {escaped(text)}"
 
 
 def _folded(summary: str, section: Section) -> Section:
