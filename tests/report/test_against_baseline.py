@@ -7,51 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_robustness.gate.pairing import Lists, pair
-from pytest_robustness.gate.run_verdict import judge_run
 from pytest_robustness.gate.slices import Keys
 from pytest_robustness.report.against_baseline import RATIOS, SLICES, log_ratios, slices, worst_case
-from pytest_robustness.report.build import build
 from pytest_robustness.report.data import Report
 from pytest_robustness.report.html.against_baseline import CASES, dot_lines
 from pytest_robustness.report.html.page import render
 
 from tests.gate.examples import images, measurement
 from tests.gate.strategies import modest
-from tests.report.examples import gallery, run
+from tests.report.examples import gallery
 
 FMN = {"attack": "FMN", "parameters": {"steps": 10}, "distance": "inf"}
-COUNT = 240
-
-
-@pytest.fixture(scope="module")
-def compared(small):
-    """A report with what its baselines say: vgg11 fell under fgsm and pgd, and under cw, which has distances."""
-    then, now = {}, {}
-    for case in (case.id for case in small.cases()):
-        worse = case.startswith("vgg11/")
-        for seen, other in ((then, False), (now, worse)):
-            if case.endswith("cw"):
-                scale = 0.7 if other else 1.0
-                far = [round(scale * (i + 1) / 1000, 6) for i in range(COUNT)]
-                seen[case] = measurement("!" * COUNT, case=case, distances=far, protocol=FMN, digest=str(other))
-            else:
-                letters = "".join("!" if i % 3 == 0 or (other and i % 10 == 4) else "." for i in range(COUNT))
-                seen[case] = measurement(letters, case=case, digest=str(other))
-    lists = Lists([images(COUNT)])
-    judged = judge_run(small, now, then.get, lists)
-    return build(
-        run(
-            small,
-            measurements=now,
-            verdicts=judged.verdicts,
-            pooled=judged.together,
-            failures=judged.failures,
-            pairs=judged.pairs,
-            lists=lists,
-            diagnoses=judged.diagnoses,
-            galleries=[],
-        )
-    )
 
 
 def test_the_data_survives_its_file(compared):

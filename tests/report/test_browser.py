@@ -18,16 +18,17 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage"
 )
-PAGES = ("passing", "regressed", "one case", "crashed", "empty", "hostile")
+PAGES = ("passing", "regressed", "compared", "one case", "crashed", "empty", "hostile")
 
 
 @pytest.fixture(scope="module")
-def pages(zoo, small, tmp_path_factory):
+def pages(zoo, small, compared, tmp_path_factory):
     """The address of each page."""
     worse = {"vgg11/fgsm": 0.4, "vgg13_bn/pgd": 0.4}
     reports = {
         "passing": report(zoo),
         "regressed": report(zoo, worse, galleries=[gallery(case) for case in worse], failures=["vgg: +3 pp"]),
+        "compared": compared,
         "one case": report(small, only=["vgg11/pgd"], galleries=[gallery("vgg11/pgd")]),
         "crashed": report(small, troubles={"vgg11/pgd": "crashed", "vgg11_bn/cw": "error"}),
         "empty": report(small, only=[]),
@@ -87,10 +88,10 @@ def test_no_errors_no_requests_and_no_wider_than_its_window(browser, pages, name
 
 def test_the_sections_are_there_and_their_links_lead_to_them(browser, pages):
     show(browser, pages["regressed"])
-    for section in ("failed", "grid", "families", "variants", "models", "protocol", "reproduce"):
+    for section in ("failed", "worst", "grid", "families", "variants", "models", "protocol", "reproduce"):
         assert browser.find_element("id", section).is_displayed()
     links = browser.find_elements("css selector", "nav a")
-    assert len(links) == 7
+    assert len(links) == 8
     for link in links:
         browser.execute_script("arguments[0].click()", link)
         target = browser.find_element("css selector", ":target")
