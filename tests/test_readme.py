@@ -14,6 +14,7 @@ from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.model import Model
 
 from robustness_tests.zoo import cifar10, describe, select, train
+from tests.cli import test_bundle
 from tests.report import examples
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +44,7 @@ def test_every_command_is_run_here_or_by_ci():
     suite_extra = "pip install -c constraints.txt -e '.[suite]'"  # part of [test], which CI installs
     for command in others:
         assert command in (own_repository, suite_extra) or command in script, command
-    assert len(here) == 17
+    assert len(here) == 20
 
 
 @pytest.fixture
@@ -174,6 +175,20 @@ def test_the_rendering_command(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert main.main(shlex.split(command)[3:]) == 0
     assert "All 3 cases of zoo" in (tmp_path / "report.html").read_text()
+
+
+def test_the_evidence_commands(monkeypatch, tmp_path, capsys):
+    (card,), (bundle,), (verify,) = (
+        commands(f"python -m pytest_robustness {name}") for name in ("card", "bundle", "verify")
+    )
+    suite = examples.suite(tmp_path, {"vgg": ["vgg11", "vgg11_bn"]})
+    (tmp_path / "report.json").write_text(examples.report(suite).to_json())
+    test_bundle.make(tmp_path, suite="suite")
+    monkeypatch.chdir(tmp_path)
+    for command in (card, bundle, verify):
+        assert main.main(shlex.split(command)[3:]) == 0
+    assert "model-index:" in (tmp_path / "CARD.md").read_text()
+    assert "the verdict follows from the evidence: passed" in capsys.readouterr().out
 
 
 def test_the_training_command(monkeypatch, tmp_path, capsys):

@@ -61,15 +61,15 @@ def record(**more: object) -> RunRecord:
     return RunRecord(**fields | more)
 
 
-def make(folder: Path, outcomes: str = BEFORE, run: str = "run", **more: object) -> None:
+def make(folder: Path, outcomes: str = BEFORE, run: str = "run", suite: str = "s", **more: object) -> None:
     """A suite, its baselines, and a run with such outcomes in every case."""
-    (folder / "s.toml").write_text(SUITE)
+    (folder / f"{suite}.toml").write_text(SUITE)
     then = [measurement(BEFORE, case=case, digest="before") for case in CASES]
     now = [measurement(outcomes, case=case) for case in CASES]
-    BaselineStore(folder / "baselines", "s").write(then, [images(COUNT)])
-    writer = RunWriter(folder / run, "s")
-    writer.start(record(complete=False))
-    writer.finish(record(**more), now, [images(COUNT)])
+    BaselineStore(folder / "baselines", suite).write(then, [images(COUNT)])
+    writer = RunWriter(folder / run, suite)
+    writer.start(record(suite=suite, complete=False))
+    writer.finish(record(**{"suite": suite, **more}), now, [images(COUNT)])
 
 
 @pytest.fixture
@@ -299,6 +299,13 @@ def compressed(sound) -> bytes:
     return zipped(members, zipfile.ZIP_DEFLATED, f"{COMMENT}{sound.manifest.digest}".encode())
 
 
+def other_comment(sound) -> bytes:
+    """The manifest was edited in a way that no other check sees, and the digest of it was not."""
+    manifest = sound.manifest.model_copy(update={"plugin": "9.9.9"})
+    data = packed(manifest, sound.files)
+    return data[:-64] + packed(sound.manifest, sound.files)[-64:]
+
+
 def twice(sound) -> bytes:
     with pytest.warns(UserWarning, match="Duplicate"):
         return with_member(sound, member("s.toml"), sound.files["s.toml"])
@@ -328,6 +335,7 @@ ODD = {
     "folder": (lambda s: with_member(s, member("run/s/d/")), "is a link or a folder"),
     "twice": (twice, "two files of one name: s.toml"),
     "twice but for case": (lambda s: with_member(s, member("S.toml")), "two files of one name: S.toml, s.toml"),
+    "an edited manifest": (other_comment, "changed: manifest.json, or the digest of it"),
     "before": (lambda s: b"#!/bin/sh\n" + packed(s.manifest, s.files), "bytes that are of no file"),
     "behind": (lambda s: packed(s.manifest, s.files) + b"more", "of no file, behind"),
     "no manifest": (lambda s: zipped([(member("a"), b"x")]), "no bundle: it has no manifest.json"),

@@ -38,17 +38,21 @@ def diagnose(
     """
     keys = Keys(lists)
     known = {case: _together(case, one, together) for case, one in verdicts.items() if case in pairs}
+    models: dict[str, dict[str, Verdict]] = {}
+    for case, one in known.items():
+        models.setdefault(CaseId(case).model, {})[case] = one
     found = []
     for case, verdict in known.items():
         if verdict.status in DIAGNOSED:
-            mine = {other: one for other, one in known.items() if CaseId(other).model == CaseId(case).model}
+            mine = models[CaseId(case).model]
             found.append(_diagnosis(Facts(suite, case, {other: pairs[other] for other in mine}, mine, keys)))
     return found
 
 
 def _together(case: str, verdict: Verdict, together: Mapping[str, MetricVerdict]) -> Verdict:
     """Return a case's verdict, as regressed when it could not be sure of that alone and is, together with others."""
-    late = [one for name, one in together.items() if name == f"{case}: {one.metric}" and one.outcome == "regressed"]
+    named = [together.get(f"{case}: {one.metric}") for one in verdict.metrics]
+    late = [one for one in named if one is not None and one.outcome == "regressed"]
     if not late:
         return verdict
     kept = [next((new for new in late if new.metric == one.metric), one) for one in verdict.metrics]
