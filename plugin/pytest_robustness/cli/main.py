@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from pytest_robustness.cli import anchor, judge, rename, report, schema, select
+from pytest_robustness.cli import anchor, judge, merge, rename, report, schema, select
 from pytest_robustness.errors import RobustnessError, encodable
 
 #: By name; the first line of a command's docstring is its help.
 COMMANDS: dict[str, ModuleType] = {
     "anchor": anchor,
     "judge": judge,
+    "merge": merge,
     "rename": rename,
     "report": report,
     "schema": schema,

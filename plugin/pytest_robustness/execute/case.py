@@ -97,7 +97,7 @@ def run_case(
 
     def examine(provenance: Provenance, classifier: Classifier) -> list[Finding] | None:
         """Return what the masking checks say of the model; they run anew when it may not be the baseline's."""
-        if baseline is None or not _is_same_model(baseline.provenance, provenance):
+        if baseline is None or not is_same_model(baseline.provenance, provenance):
             return masking_findings(case, classifier, model_cache)
         if baseline.findings is None and request.recording:
             return masking_findings(case, classifier, model_cache)
@@ -116,7 +116,7 @@ def run_case(
     if request.limit:
         measured(measurement)
         return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
-    _check_attempts(case, measurement, baseline, recording=request.recording)
+    check_attempts(case, measurement, baseline, recording=request.recording)
     measured(measurement)
     verdict = judge(measurement, baseline, rules, lists)
     verdict = _anchored(request.anchor, measurement, verdict, rules, own, baseline)
@@ -125,12 +125,12 @@ def run_case(
     return Result(measurement=measurement, verdict=verdict, gallery=gallery, image_lists=list(unsent.values()))
 
 
-def _is_same_model(baseline: Provenance, current: Provenance) -> bool:
+def is_same_model(baseline: Provenance, current: Provenance) -> bool:
     """Return whether the model is known to be the same, its code and library included."""
     return current.code_digest is not None and baseline.torch == current.torch and not current.changes(baseline)
 
 
-def _check_attempts(case: Case, current: Measurement, baseline: Measurement | None, *, recording: bool) -> None:
+def check_attempts(case: Case, current: Measurement, baseline: Measurement | None, *, recording: bool) -> None:
     """Raise RobustnessError, naming the model, when nothing was attacked and no baseline tells that this is worse."""
     before = baseline.aggregates.attempts if baseline is not None and not recording else 0
     if not current.aggregates.attempts and not before:

@@ -68,17 +68,21 @@ class Controller:
             report.longrepr = f"{case}: {late}"
         text = report.__dict__.pop(RESULT_ATTRIBUTE, None)
         if text is not None:
-            result = self.results[case] = Result.model_validate_json(text)
-            self.config.hook.pytest_robustness_verdict(case=case, verdict=result.verdict)
-            if not result.verdict.passed and (report.passed or report.skipped) and self.settings.recording == "none":
-                what = f"{case}: {result.verdict.status}, and its test ended as {report.outcome}"
-                self.failures.append(f"{what}: it must not catch what check() raises, nor expect it")
-            self.image_lists |= {one.digest: one for one in result.image_lists}
+            self._take(case, text, report)
         elif report.failed:
             self.troubles[case] = Status.CRASHED if crashed else Status.ERROR
-            self.problems[case] = _said(report)
+            self.problems[case] = said(report)
         elif report.skipped:
             self.troubles.setdefault(case, Status.SKIPPED)
+
+    def _take(self, case: str, text: str, report: pytest.TestReport) -> None:
+        """Take what a case's test found."""
+        result = self.results[case] = Result.model_validate_json(text)
+        self.config.hook.pytest_robustness_verdict(case=case, verdict=result.verdict)
+        if not result.verdict.passed and (report.passed or report.skipped) and self.settings.recording == "none":
+            what = f"{case}: {result.verdict.status}, and its test ended as {report.outcome}"
+            self.failures.append(f"{what}: it must not catch what check() raises, nor expect it")
+        self.image_lists |= {one.digest: one for one in result.image_lists}
 
     def _crashed_case(self, nodeid: str) -> str | None:
         """Return the case of a test whose worker died. Only the test's id is known then."""
@@ -231,7 +235,7 @@ class Controller:
         return [f"not run: {len(left)} of {len(self.selected)} cases: {', '.join(left)}"] if left else []
 
 
-def _said(report: pytest.TestReport) -> str:
+def said(report: pytest.TestReport) -> str:
     """Return a failure's message without its traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash else report.longreprtext)
