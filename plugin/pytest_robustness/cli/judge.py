@@ -1,7 +1,8 @@
 """Judge what a run measured by a suite and its baselines, elsewhere and later, without torch and without pytest.
 
-RUN is what --robustness-run wrote: a folder or a .zip file. Of the suite only the rules are read, so neither its images
-nor its weights need be there. Every regular case of the suite is demanded, and of each every image of its baseline.
+RUN is what --robustness-run or merge wrote: a folder, a .zip or a .json file. Of the suite only the rules are read, so
+neither its images nor its weights need be there. Every regular case of the suite is demanded, and of each every image
+of its baseline.
 Exit status: 0 passed; 1 failed: something is worse; 2 could not be judged: crashed, missing, unfinished, not
 comparable, or without a baseline; 4 usage error.
 """
@@ -18,7 +19,6 @@ from pytest_robustness.errors import RobustnessError
 if TYPE_CHECKING:
     from pytest_robustness.gate.run_files import Run
     from pytest_robustness.gate.run_verdict import RunVerdict
-    from pytest_robustness.records.verdict import Status
     from pytest_robustness.suite.suite import Suite
 
 #: What the last line says of a run, and the exit status.
@@ -27,7 +27,7 @@ OUTCOMES = {"passed": ("passed", 0), "failed": ("failed", 1), "unjudged": ("coul
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("run_path", type=Path, metavar="RUN", help="folder or .zip file, of --robustness-run")
+    parser.add_argument("run_path", type=Path, metavar="RUN", help="folder, .zip or .json file")
     parser.add_argument("--suite", type=Path, required=True, metavar="SUITE.toml", help="whose rules it is judged by")
     parser.add_argument("--baselines", type=Path, required=True, metavar="DIR", help="folder of the suite's baselines")
     parser.add_argument(
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         if not folder.is_dir():
             raise RobustnessError(f"--baselines {options.baselines}: no folder {folder}")
     if not options.run_path.exists():
-        raise RobustnessError(f"{options.run_path}: no such run: name a folder or a .zip file of --robustness-run")
+        raise RobustnessError(f"{options.run_path}: no such run: name a folder, a .zip or a .json file")
     try:
         measured = read_run(options.run_path, suite.name, [case.id for case in suite.cases()])
     except Unjudgeable as error:
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _judge(suite: Suite, measured: Run, options: argparse.Namespace) -> RunVerdict:
     from pytest_robustness.gate.pairing import Lists
-    from pytest_robustness.gate.run_verdict import judge_run
+    from pytest_robustness.gate.run_verdict import absent_cases, judge_run
     from pytest_robustness.gate.store import BaselineStore
 
     store = BaselineStore(options.baselines, suite.name)
@@ -80,21 +80,8 @@ def _judge(suite: Suite, measured: Run, options: argparse.Namespace) -> RunVerdi
         store.read,
         Lists(measured.lists, store.image_list),
         accept_removed_images=options.accept_removed_images,
-        absent=_absent(measured),
+        absent=absent_cases(measured),
     )
-
-
-def _absent(measured: Run) -> dict[str, tuple[Status, str]]:
-    """Return the status of each case that has no measurement, and what is said of it."""
-    from pytest_robustness.records.verdict import Status
-
-    statuses = {"error": Status.ERROR, "crashed": Status.CRASHED, "skipped": Status.SKIPPED}
-    absent = {case: (Status.ERROR, problem) for case, problem in measured.problems.items()}
-    for case, one in measured.record.cases.items():
-        if one.status != "measured":
-            said = f"{one.status}: {one.problem}" if one.problem else one.status
-            absent[case] = statuses.get(one.status, Status.NOT_JUDGED), said
-    return absent
 
 
 def _lines(verdict: RunVerdict) -> list[str]:

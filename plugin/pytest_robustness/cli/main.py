@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from pytest_robustness.cli import anchor, judge, merge, rename, report, schema, select
+from pytest_robustness.cli import anchor, judge, merge, record, rename, report, schema, select
 from pytest_robustness.errors import RobustnessError, encodable
 
 #: By name; the first line of a command's docstring is its help.
@@ -20,6 +20,7 @@ COMMANDS: dict[str, ModuleType] = {
     "anchor": anchor,
     "judge": judge,
     "merge": merge,
+    "record": record,
     "rename": rename,
     "report": report,
     "schema": schema,
@@ -39,7 +40,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the arguments name and return its exit status; 4 for a usage error."""
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser().parse_args(arguments, argparse.Namespace(words=arguments))
         return int(options.run(options))
     except SystemExit as ended:  # argparse has said why, or shown its help
         return int(ended.code or 0)

@@ -15,7 +15,7 @@ from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
 from pytest_robustness.evaluate.runtime.devices import Device
 from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.gate.anchor import Anchor
-from pytest_robustness.gate.judge import judge, not_judged
+from pytest_robustness.gate.judge import check_attempts, judge, not_judged
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.pairing import FIRST_LISTED, Lists
 from pytest_robustness.gate.unchanged import is_unchanged, judge_unchanged
@@ -128,17 +128,6 @@ def run_case(
 def is_same_model(baseline: Provenance, current: Provenance) -> bool:
     """Return whether the model is known to be the same, its code and library included."""
     return current.code_digest is not None and baseline.torch == current.torch and not current.changes(baseline)
-
-
-def check_attempts(case: Case, current: Measurement, baseline: Measurement | None, *, recording: bool) -> None:
-    """Raise RobustnessError, naming the model, when nothing was attacked and no baseline tells that this is worse."""
-    before = baseline.aggregates.attempts if baseline is not None and not recording else 0
-    if not current.aggregates.attempts and not before:
-        problem = (
-            f"none of the {current.images.count} images is classified correctly, so nothing was attacked: compare "
-            "normalisation, channels and the order of the classes with what the model was trained with"
-        )
-        raise case.error(f"models.{case.model_name}", problem)
 
 
 def _check_lists(baseline: Measurement, attacked: ImageList, unselected: ImageList | None, lists: Lists) -> None:

@@ -14,8 +14,9 @@ from pytest_robustness.evaluate.measure import Progress, measure, measure_model,
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
 from pytest_robustness.evaluate.runtime.devices import Device
-from pytest_robustness.execute.case import check_attempts, is_same_model
+from pytest_robustness.execute.case import is_same_model
 from pytest_robustness.execute.plan import Size, Task, expected_costs, shards
+from pytest_robustness.gate.judge import check_attempts
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.measurement import Measurement

@@ -33,6 +33,10 @@ class Unjudgeable(RobustnessError):
     """Raised for a run from which nothing can be judged: it is missing, damaged, or of another suite."""
 
 
+class OnePart(Unjudgeable):
+    """Raised for one part of a run, which has to be merged with the others."""
+
+
 class Files(Protocol):
     """Gives access to the files of a run by their names in it, with ``/`` between parts and no ``..``."""
 
@@ -121,7 +125,7 @@ class Json:
             raise Unjudgeable(f"{path}: {error}") from None
         if "plan_digest" in data:
             what = "one part of a run: put it together with the others by python -m pytest_robustness merge"
-            raise Unjudgeable(f"{path}: {what}")
+            raise OnePart(f"{path}: {what}")
         files = data.get("files")
         if not isinstance(files, dict):
             raise Unjudgeable(f"{path}: not a run: it has no files")

@@ -33,6 +33,7 @@ from pytest_robustness.gate.run_containers import (
     SCHEMA,
     ZIP,
     Files,
+    OnePart,
     Unjudgeable,
     opened,
 )
@@ -41,13 +42,13 @@ from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.run_record import RunRecord
 
-__all__ = ["Run", "RunWriter", "Unjudgeable", "read_run", "why_no_run"]
+__all__ = ["Run", "RunWriter", "Unjudgeable", "is_run", "read_run", "why_no_run", "why_part"]
 
 
 def why_no_run(path: Path) -> str | None:
     """Return why a run must not be written to a place. Returns None when nothing is there, or only an earlier run."""
     if path.suffix in (ZIP, JSON):
-        free = not path.exists() or (path.is_file() and _is_file_of_runs(path))
+        free = not path.exists() or (path.is_file() and is_run(path))
         return None if free else "exists, and is no earlier run"
     if not path.exists():
         return None
@@ -57,20 +58,32 @@ def why_no_run(path: Path) -> str | None:
     return f"is a folder with something else in it: {strange[0]}: name another, or an empty one" if strange else None
 
 
+def is_run(path: Path) -> bool:
+    """Return whether a path is a run. Of a part of a run it is not."""
+    try:
+        with opened(path) as files:
+            return bool(files.suites())
+    except RobustnessError:
+        return False
+
+
+def why_part(path: Path) -> str | None:
+    """Return what to do with a file that is one part of a run. Returns None for any other."""
+    try:
+        with opened(path):
+            return None
+    except OnePart as error:
+        return str(error)
+    except RobustnessError:
+        return None
+
+
 def _has_record(folder: Path) -> bool:
     try:
         RunRecord.from_json((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, RobustnessError):
         return False
     return True
-
-
-def _is_file_of_runs(path: Path) -> bool:
-    try:
-        with opened(path) as files:
-            return bool(files.suites())
-    except RobustnessError:
-        return False
 
 
 class RunWriter:
