@@ -6,6 +6,7 @@ A shard measures and does not judge, so it has no verdicts, no baselines and no 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from pytest_robustness.plugin.controller import Controller, said
 from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.plugin.run_output import IN_ORDER, case_record
 from pytest_robustness.plugin.settings import Settings, Shard
-from pytest_robustness.plugin.stash import PLAN
+from pytest_robustness.plugin.stash import OUTPUTS, PLAN, SETTINGS
 from pytest_robustness.records import shard as records
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.shard import Measured, Plan, PlannedTask
@@ -38,8 +39,6 @@ def own_task(config: pytest.Config, case: str) -> PlannedTask:
 
 
 def _shard(config: pytest.Config) -> Shard:
-    from pytest_robustness.plugin.stash import SETTINGS
-
     shard = config.stash[SETTINGS].shard
     assert shard is not None
     return shard
@@ -109,14 +108,23 @@ class ShardController(Controller):
         self.measured: dict[str, Measured] = {}
 
     @property
-    def path(self) -> Any:
-        from pytest_robustness.plugin.stash import OUTPUTS
-
-        return self.config.stash[OUTPUTS].part
+    def path(self) -> Path:
+        path = self.config.stash[OUTPUTS].part
+        assert path is not None
+        return path
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
-        """Remove an earlier part, so that a shard that is killed is not taken for one that ended."""
+        """Remove an earlier part, so that a shard that is killed is not taken for one that ended.
+
+        Raise UsageError, before any worker starts, when the images cannot be counted, so that nothing can be planned.
+        """
+        from pytest_robustness.execute.shard import size_of
+
+        try:
+            size_of(next(self.settings.suite.cases()))
+        except RobustnessError as error:
+            raise pytest.UsageError(str(error)) from None
         if not self.config.option.collectonly:
             self.path.unlink(missing_ok=True)
 
