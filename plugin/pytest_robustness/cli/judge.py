@@ -30,6 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_path", type=Path, metavar="RUN", help="folder, .zip or .json file")
     parser.add_argument("--suite", type=Path, required=True, metavar="SUITE.toml", help="whose rules it is judged by")
     parser.add_argument("--baselines", type=Path, required=True, metavar="DIR", help="folder of the suite's baselines")
+    parser.add_argument("--anchor", metavar="DIR|git:REVISION", help="a release's baselines that it is also judged by")
     parser.add_argument(
         "--accept-removed-images", action="store_true", help="judge although images of the baselines are missing"
     )
@@ -72,9 +73,10 @@ def _judge(suite: Suite, measured: Run, options: argparse.Namespace) -> RunVerdi
     from pytest_robustness.gate.pairing import Lists
     from pytest_robustness.gate.run_verdict import absent_cases, judge_run
     from pytest_robustness.gate.store import BaselineStore
+    from pytest_robustness.gate.stored_run import find_anchor, hold_against
 
     store = BaselineStore(options.baselines, suite.name)
-    return judge_run(
+    verdict = judge_run(
         suite,
         measured.measurements,
         store.read,
@@ -82,6 +84,10 @@ def _judge(suite: Suite, measured: Run, options: argparse.Namespace) -> RunVerdi
         accept_removed_images=options.accept_removed_images,
         absent=absent_cases(measured),
     )
+    anchor = find_anchor(options.anchor, suite, options.baselines)
+    if anchor is not None:
+        hold_against(anchor, suite, verdict, measured, store, accept_removed_images=options.accept_removed_images)
+    return verdict
 
 
 def _lines(verdict: RunVerdict) -> list[str]:

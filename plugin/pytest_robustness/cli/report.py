@@ -28,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--suite", type=Path, metavar="SUITE.toml", help="of a run: whose rules it is judged by")
     parser.add_argument("--baselines", type=Path, metavar="DIR", help="of a run: folder of the suite's baselines")
+    parser.add_argument("--anchor", metavar="DIR|git:REVISION", help="of a run: what it is also judged by")
     parser.add_argument(
         "--accept-removed-images", action="store_true", help="of a run: judge although images of baselines are missing"
     )
@@ -58,8 +59,8 @@ def _of_data(options: argparse.Namespace) -> Report:
     from pytest_robustness.gate.run_files import is_run, why_part
     from pytest_robustness.report.data import Report
 
-    if options.baselines or options.accept_removed_images:
-        options.parser.error("--baselines and --accept-removed-images are for a run: give its --suite, too")
+    if options.baselines or options.anchor or options.accept_removed_images:
+        options.parser.error("--baselines, --anchor and --accept-removed-images are for a run: give its --suite, too")
     if is_run(options.file):
         options.parser.error(f"{options.file}: is a run: say what it is judged by: --suite SUITE.toml --baselines DIR")
     try:
@@ -71,6 +72,7 @@ def _of_data(options: argparse.Namespace) -> Report:
 def _of_run(options: argparse.Namespace) -> Report:
     from pytest_robustness.gate.run_files import read_run
     from pytest_robustness.gate.store import BaselineStore
+    from pytest_robustness.gate.stored_run import find_anchor
     from pytest_robustness.report.of_run import report_of_run
     from pytest_robustness.suite.load import load_suite
 
@@ -90,6 +92,7 @@ def _of_run(options: argparse.Namespace) -> Report:
         BaselineStore(options.baselines, suite.name),
         command=encodable(shlex.join(["python", "-m", "pytest_robustness", *options.words])),
         accept_removed_images=options.accept_removed_images,
+        anchor=find_anchor(options.anchor, suite, options.baselines),
     )
 
 

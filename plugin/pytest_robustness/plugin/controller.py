@@ -156,13 +156,15 @@ class Controller:
         anchor = self.settings.anchor
         if anchor is None:
             return
-        if self.settings.candidate is None:
-            self.failures += anchor.violations()
-            self.notes += anchor.notices()
-        removed = [one.verdict.images.removed for one in self.results.values()]
-        said = anchor.together(self.measurements, self.image_lists.values(), max(removed, default=0))
-        known = {f"since the anchor: {line}" for line in self.failures}
-        self.failures += [line for line in said if line not in known]  # not twice: the baseline may say so, too
+        removed = max((one.verdict.images.removed for one in self.results.values()), default=0)
+        anchor.check(
+            self.measurements,
+            self.image_lists.values(),
+            self.failures,
+            self.notes,
+            removed=removed,
+            candidate=self.settings.candidate is not None,
+        )
 
     def _all_recorded(self) -> bool:
         return all(self.settings.store.path(case).exists() for case in self._regular_cases)

@@ -192,6 +192,8 @@ class ShardController(Controller):
         state = "" if part.complete else ", not complete: run this shard again"
         self.notes.append(f"written: {shown}: shard {self.shard.number} of {self.shard.count}: {what}{state}")
         self.notes.append(f"the plan is {part.plan_digest[:16]}, of {len(part.plan.cases)} cases")
+        if self.settings.anchors is not None or self.settings.anchor_revision is not None:
+            self.notes.append("no anchor is held against a shard: give it to the judge of the merged run, --anchor")
         self.failures += [self._why(part, case) for case in part.unmeasured]
 
     @staticmethod

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_robustness.gate import obsolete
+from pytest_robustness.gate.anchor import Anchor
 from pytest_robustness.gate.pairing import Lists
 from pytest_robustness.gate.run_files import Run as StoredRun
 from pytest_robustness.gate.run_verdict import judge_together
@@ -20,7 +21,13 @@ from pytest_robustness.suite.suite import Suite
 
 
 def report_of_run(
-    suite: Suite, measured: StoredRun, store: BaselineStore, *, command: str, accept_removed_images: bool = False
+    suite: Suite,
+    measured: StoredRun,
+    store: BaselineStore,
+    *,
+    command: str,
+    accept_removed_images: bool = False,
+    anchor: Anchor | None = None,
 ) -> Report:
     """Return the report on a stored run, judged by a suite and its baselines.
 
@@ -32,9 +39,10 @@ def report_of_run(
         store: the suite's baselines.
         command: what was typed.
         accept_removed_images: whether images of the baselines may be missing. The others are judged.
+        anchor: a release that it is also judged by.
     """
     record, cases = measured.record, [case.id for case in suite.cases()]
-    judged = judge_cases(suite, measured, set(cases), store, accept_removed_images=accept_removed_images)
+    judged = judge_cases(suite, measured, set(cases), store, accept_removed_images=accept_removed_images, anchor=anchor)
     together = judge_together(
         suite,
         measured.measurements,
@@ -45,6 +53,10 @@ def report_of_run(
     tests = {case: one.test for case, one in record.cases.items() if one.test is not None}
     rerun = shlex.join(["pytest", *dict.fromkeys(test.partition("::")[0] for test in tests.values())])
     failures, notes = [*together.failures, *together.gaps], list(together.notes)
+    if anchor is not None:
+        removed = max((one.verdict.images.removed for one in judged.results.values()), default=0)
+        candidate = record.candidate is not None
+        anchor.check(measured.measurements, measured.lists, failures, notes, removed=removed, candidate=candidate)
     if record.candidate is None:
         _check_obsolete(suite, judged, store, failures, notes)
     notes += terminal.notes(suite, judged.results, judged.results, candidate=record.candidate is not None)
