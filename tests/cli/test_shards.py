@@ -378,6 +378,40 @@ def test_what_is_known_of_a_model_survives_the_attack_that_fails_beside_it(shard
     assert (status, lost) == (UNMEASURED, sorted(found.tasks))
 
 
+def test_a_shard_that_stops_early_is_told_from_one_that_ended(sharded, merge):
+    number = next(n for n in (1, 2, 3) if len(shard(sharded, n).tasks) > 1)
+    first = next(case for case in sharded_cases(sharded) if case in shard(sharded, number).tasks)
+    sharded.behave(**{first.replace("/", "_"): "broken"})
+    result = measure(sharded, number, "-x")
+    assert result.ret == UNMEASURED
+    result.stdout.fnmatch_lines([f"written: part{number}.json: *not complete: run this shard again"])
+    told = f"ERROR: part{number}.json: shard {number} of 3 did not end: run it again"
+    assert merge(*PARTS) == (USAGE, [told])
+
+
+def sharded_cases(project):
+    return [f"{model}/{attack}" for model in ("small", "large") for attack in ("fgsm", "pgd", "long")]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+def test_images_that_cannot_be_counted_are_said_before_anything_starts(sharded, workers):
+    (sharded.path / "images.npz").write_text("junk")
+    result = measure(sharded, 1, *workers)
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines(["ERROR: *images.npz: not an image set*"])
+    assert not any("INTERNALERROR" in line for line in result.outlines)
+
+
+def test_a_damaged_baseline_is_the_fault_of_its_case_alone(sharded):
+    number, place = cut_shard(sharded)
+    case = shard(sharded, number).parts[place].case
+    sharded.baseline(case).write_text("<<<<<<< ours")
+    statuses = {n: measure(sharded, n).ret for n in (1, 2, 3)}
+    for n, status in statuses.items():
+        assert status == (UNMEASURED if case in shard(sharded, n).tasks else OK)
+        assert set(shard(sharded, n).unmeasured) <= {case}
+
+
 def test_workers_share_a_shard(sharded, merge, command):
     before = (sharded.path / "part2.json").read_bytes()
     result = measure(sharded, 2, "-n2")
