@@ -52,6 +52,28 @@ def test_updates_that_passed_one_by_one(eroded):
     assert [row.split()[-1] for row in eroded.table(result)] == ["eroded", "eroded", "same", "same"]
 
 
+def test_a_stored_run_is_held_against_it_as_the_run_was(eroded, capsys):
+    result = eroded.run(*ANCHOR, "--robustness-run", "run.json", "--robustness-json", "one.json")
+    rules = ("run.json", "--suite", "tiny.toml", "--baselines", "baselines")
+    capsys.readouterr()
+    assert main(["judge", *rules]) == 0
+    capsys.readouterr()
+    assert main(["judge", *rules, "--anchor", "release"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": since the anchor")[0] for line in lines[:2]] == [
+        "eroded: small/fgsm",
+        "eroded: small/pgd",
+    ]
+    told = [line.removeprefix("failed: ") for line in lines if line.startswith("failed: ")]
+    assert told == [line.removeprefix("FAILED: ") for line in failures(result)]
+    assert main(["report", *rules, "--anchor", "release", "-o", "two.json"]) == 0
+    one, two = (json.loads((eroded.path / name).read_text()) for name in ("one.json", "two.json"))
+    for name in ("sentence", "failures", "passed", "pooled"):
+        assert two[name] == one[name]
+    assert [case["word"] for case in two["cases"]] == ["eroded", "eroded", "same", "same"]
+    assert main(["judge", *rules, "--anchor", "nowhere"]) == 4
+
+
 @pytest.mark.parametrize("arguments", [("-n", "2"), ("--robustness-changed",), ("-k", "small and fgsm")])
 def test_with_other_options(eroded, arguments):
     result = eroded.run(*ANCHOR, *arguments)

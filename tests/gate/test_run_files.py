@@ -1,6 +1,7 @@
 """Runs on disk: what was written is read, and whatever else lies there is refused in one line."""
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from random import Random
@@ -14,6 +15,7 @@ from pytest_robustness.records.run_record import CaseRecord, RunRecord
 
 from tests.gate.examples import images, measurement
 
+names = st.sampled_from(["s/run.json", "s/a/fgsm.json", "run.json", "s", ""])
 CASES = ("a/fgsm", "a/pgd")
 RECORD = RunRecord(suite="s", complete=True, plugin="1", cases=dict.fromkeys(CASES, CaseRecord(status="measured")))
 MEASURED = [measurement("!!!...-", case=case, unselected="+-") for case in CASES]
@@ -27,7 +29,7 @@ def written(path: Path, record: RunRecord = RECORD) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["run", "run.zip"])
+@pytest.mark.parametrize("name", ["run", "run.zip", "run.json"])
 def test_what_was_written_is_read(tmp_path: Path, name: str) -> None:
     run = read_run(written(tmp_path / name), "s", [*CASES, "a/other"])
     assert run.record == RECORD
@@ -37,7 +39,8 @@ def test_what_was_written_is_read(tmp_path: Path, name: str) -> None:
 
 
 def test_equal_runs_are_equal_files(tmp_path: Path) -> None:
-    assert written(tmp_path / "a.zip").read_bytes() == written(tmp_path / "b.zip").read_bytes()
+    for suffix in ("zip", "json"):
+        assert written(tmp_path / f"a.{suffix}").read_bytes() == written(tmp_path / f"b.{suffix}").read_bytes()
 
 
 def test_the_record_is_the_last_member(tmp_path: Path) -> None:
@@ -54,6 +57,9 @@ def test_a_place_is_free_or_an_earlier_runs(tmp_path: Path) -> None:
     assert why_no_run(tmp_path / "none.zip") is None
     assert why_no_run(written(tmp_path / "run")) is None
     assert why_no_run(written(tmp_path / "run.zip")) is None
+    assert why_no_run(written(tmp_path / "run.json")) is None
+    (tmp_path / "mine.json").write_text('{"schema": 1}')
+    assert why_no_run(tmp_path / "mine.json") == "exists, and is no earlier run"
     (tmp_path / "run" / "notes.txt").write_text("mine")
     assert "notes.txt" in (why_no_run(tmp_path / "run") or "")
     (tmp_path / "folder.zip").mkdir()
@@ -109,6 +115,29 @@ def test_any_bytes_for_a_zip_file_are_refused(tmp_path: Path, data: bytes) -> No
     (tmp_path / "run.zip").write_bytes(data)
     with pytest.raises(Unjudgeable):
         read_run(tmp_path / "run.zip", "s", CASES)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda of: st.lists(of) | st.dictionaries(names, of)
+    )
+)
+def test_any_json_for_a_json_file_is_refused(tmp_path: Path, value: object) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"schema": 1, "files": value}))
+    with pytest.raises(Unjudgeable):
+        read_run(tmp_path / "run.json", "s", CASES)
+
+
+def test_a_json_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "run.json")
+    monkeypatch.setattr("pytest_robustness.gate.run_containers.LARGEST_JSON", 100)
+    with pytest.raises(Unjudgeable, match=r"run\.json: has more than 0 MB"):
+        read_run(path, "s", CASES)
+    monkeypatch.setattr("pytest_robustness.gate.run_files.LARGEST_JSON", 100)
+    with pytest.raises(RobustnessError, match=r"run\.json: would have more than 0 MB: name a folder"):
+        written(path)
+    assert not path.exists()
 
 
 def test_members_with_odd_names_are_nothing(tmp_path: Path) -> None:

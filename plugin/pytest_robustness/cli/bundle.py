@@ -1,9 +1,9 @@
 """Pack what a verdict follows from into one zip file: suite, image lists, run, baselines, report and versions.
 
-RUN is what --robustness-run wrote. It is judged first, as `judge` does, and the verdict is stated in the bundle,
-whatever it is. --report adds the data of --robustness-json of the same run, with its pictures; without it a report is
-made from the run. Equal evidence makes equal bundles. Exit status: 0 written; 4 usage error, or evidence that is
-damaged or does not agree.
+RUN is what --robustness-run or merge wrote. It is judged first, as `judge` does, and the verdict is stated in the
+bundle, whatever it is. --report adds the data of --robustness-json of the same run, with its pictures; without it a
+report is made from the run. Equal evidence makes equal bundles. Exit status: 0 written; 4 usage error, or evidence that
+is damaged or does not agree.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from pytest_robustness.files import write_whole
 
 if TYPE_CHECKING:
     from pytest_robustness.gate.judged_run import JudgedRun
+    from pytest_robustness.report.data import Report
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    judge.add(parser)
+    judge.add_run(parser)
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="data of --robustness-json of the same run")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE.zip")
 
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         raise RobustnessError(f"{output}: is there already and is no bundle: give another name by -o")
     judged = judge.judged_by(options)
     files = evidence_files(judged, options.baselines)
-    files[REPORT] = _report(options.report, judged)
+    files[REPORT] = _report(options, judged)
     manifest = manifest_of(judged, files, accept_removed_images=options.accept_removed_images)
     data = packed(manifest, files)
     write_whole(output, data)
@@ -48,16 +49,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(given: Path | None, judged: JudgedRun) -> bytes:
+def _report(options: argparse.Namespace, judged: JudgedRun) -> bytes:
     """Return the report's data: as it was given, else made from the run.
 
     Raises RobustnessError, naming the file, when the given one does not say what the evidence says.
     """
-    from pytest_robustness.report.agreement import disagreements, report_of
+    from pytest_robustness.report.agreement import disagreements
     from pytest_robustness.report.data import Report
 
+    given: Path | None = options.report
     if given is None:
-        return report_of(judged).to_json().encode()
+        return _made(options, judged).to_json().encode()
     try:
         data = given.read_bytes()
         report = Report.from_json(data.decode())
@@ -68,3 +70,11 @@ def _report(given: Path | None, judged: JudgedRun) -> bytes:
     for problem in disagreements(report, judged):
         raise RobustnessError(f"{given}: {problem}: is it the report of this very run?")
     return data
+
+
+def _made(options: argparse.Namespace, judged: JudgedRun) -> Report:
+    from pytest_robustness.gate.store import BaselineStore
+    from pytest_robustness.report.of_run import undated_report
+
+    store = BaselineStore(options.baselines, judged.suite.name)
+    return undated_report(judged, store, accept_removed_images=options.accept_removed_images)

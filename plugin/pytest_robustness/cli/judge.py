@@ -1,7 +1,8 @@
 """Judge what a run measured by a suite and its baselines, elsewhere and later, without torch and without pytest.
 
-RUN is what --robustness-run wrote: a folder or a .zip file. Of the suite only the rules are read, so neither its images
-nor its weights need be there. Every regular case of the suite is demanded, and of each every image of its baseline.
+RUN is what --robustness-run or merge wrote: a folder, a .zip or a .json file. Of the suite only the rules are read, so
+neither its images nor its weights need be there. Every regular case of the suite is demanded, and of each every image
+of its baseline.
 Exit status: 0 passed; 1 failed: something is worse; 2 could not be judged: crashed, missing, unfinished, not
 comparable, or without a baseline; 4 usage error.
 """
@@ -24,8 +25,14 @@ OUTCOMES = {"passed": ("passed", 0), "failed": ("failed", 1), "unjudged": ("coul
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments, which are those of every command that judges a run."""
-    parser.add_argument("run_path", type=Path, metavar="RUN", help="folder or .zip file, of --robustness-run")
+    """Declare the arguments."""
+    add_run(parser)
+    parser.add_argument("--anchor", metavar="DIR|git:REVISION", help="a release's baselines that it is also judged by")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of every command that judges a run."""
+    parser.add_argument("run_path", type=Path, metavar="RUN", help="folder, .zip or .json file")
     parser.add_argument("--suite", type=Path, required=True, metavar="SUITE.toml", help="whose rules it is judged by")
     parser.add_argument("--baselines", type=Path, required=True, metavar="DIR", help="folder of the suite's baselines")
     parser.add_argument(
@@ -39,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_robustness.report.text import printable
 
     try:
-        judged = judged_by(options)
+        judged = judged_by(options, options.anchor)
     except Unjudgeable as error:
         print(printable(str(error)))
         print(f"{options.suite.stem}: {OUTCOMES['unjudged'][0]}")
@@ -49,12 +56,13 @@ def run(options: argparse.Namespace) -> int:
     return OUTCOMES[judged.outcome][1]
 
 
-def judged_by(options: argparse.Namespace) -> JudgedRun:
-    """Judge the run that the arguments name.
+def judged_by(options: argparse.Namespace, anchor: str | None = None) -> JudgedRun:
+    """Judge the run that the arguments name, also by an anchor where one is named.
 
     Raises Unjudgeable when nothing can be judged from it, and RobustnessError for a mistake in the arguments.
     """
     from pytest_robustness.gate.judged_run import judge_files
+    from pytest_robustness.gate.stored_run import find_anchor
     from pytest_robustness.suite.load import load_suite
 
     suite = load_suite(options.suite, files=False)
@@ -62,8 +70,14 @@ def judged_by(options: argparse.Namespace) -> JudgedRun:
         if not folder.is_dir():
             raise RobustnessError(f"--baselines {options.baselines}: no folder {folder}")
     if not options.run_path.exists():
-        raise RobustnessError(f"{options.run_path}: no such run: name a folder or a .zip file of --robustness-run")
-    return judge_files(options.run_path, suite, options.baselines, accept_removed_images=options.accept_removed_images)
+        raise RobustnessError(f"{options.run_path}: no such run: name a folder, a .zip or a .json file")
+    return judge_files(
+        options.run_path,
+        suite,
+        options.baselines,
+        accept_removed_images=options.accept_removed_images,
+        anchor=find_anchor(anchor, suite, options.baselines),
+    )
 
 
 def lines(judged: JudgedRun) -> list[str]:

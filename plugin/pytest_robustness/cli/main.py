@@ -20,6 +20,8 @@ from pytest_robustness.cli import (
     history,
     init,
     judge,
+    merge,
+    record,
     rename,
     report,
     schema,
@@ -37,6 +39,8 @@ COMMANDS: dict[str, ModuleType] = {
     "history": history,
     "init": init,
     "judge": judge,
+    "merge": merge,
+    "record": record,
     "rename": rename,
     "report": report,
     "schema": schema,
@@ -58,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command that the arguments name and return its exit status; 4 for a usage error."""
     try:
         own, rest = _split(list(arguments))
-        options = _parser().parse_args(own, argparse.Namespace(rest=rest))
+        options = _parser().parse_args(own, argparse.Namespace(rest=rest, words=arguments))
         return int(options.run(options))
     except SystemExit as ended:  # argparse has said why, or shown its help
         return int(ended.code or 0)

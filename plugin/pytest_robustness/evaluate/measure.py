@@ -31,6 +31,7 @@ from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.part import CleanPart, Part, merge
 from pytest_robustness.records.protocol import Protocol
 from pytest_robustness.records.provenance import Provenance
+from pytest_robustness.records.shard import ModelPart
 from pytest_robustness.suite.suite import Case
 
 Progress = Callable[[int, int], None]
@@ -84,7 +85,7 @@ def evaluate(
         clean = work.clean()
         work.check_function(after=True)
         findings = examine(part.provenance, work.classifier)
-    return merge([part], clean).model_copy(update={"findings": findings})
+    return merge([part.model_copy(update={"findings": findings})], clean)
 
 
 @torch.inference_mode(False)
@@ -95,7 +96,10 @@ def measure(
     *,
     device: torch.device | None = None,
     time_unreliable_because: str | None = None,
+    run_rounds: RunRounds = run_in_order,
+    progress: Progress = no_progress,
     model_cache: ModelCache | None = None,
+    examine: Examine = not_examined,
 ) -> Part:
     """Attack some consecutive images of a case and return the part, which ``merge`` puts together with the others.
 
@@ -108,9 +112,9 @@ def measure(
         ):
             problem = f"images {rows.start} to {rows.stop} are no whole batches of {case.batch_size}, which it needs"
             raise case.error(f"attacks.{case.attack_name}", problem)
-        part = work.attack(rows, run_in_order, no_progress, time_unreliable_because)
+        part = work.attack(rows, run_rounds, progress, time_unreliable_because)
         work.check_function(after=True)
-        return part
+        return part.model_copy(update={"findings": examine(part.provenance, work.classifier)})
 
 
 @torch.inference_mode(False)
@@ -124,6 +128,20 @@ def measure_clean(
     """
     with _at_work(case, device, model_cache, Stopwatch()) as work:
         return work.clean()
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def measure_model(
+    case: Case, *, device: torch.device | None = None, model_cache: ModelCache | None = None, examine: Examine
+) -> ModelPart:
+    """Measure what belongs to a case's model and to none of its attacks, without an attack of the suite.
+
+    These are the model's answers for the unselected images, and what ``examine`` finds. Raises as ``evaluate`` does.
+    """
+    with _at_work(case, device, model_cache, Stopwatch()) as work:
+        provenance, clean = work.provenance(), work.clean()
+        return ModelPart(provenance=provenance, clean=clean, findings=examine(provenance, work.classifier))
 
 
 @torch.inference_mode(False)
@@ -236,10 +254,7 @@ class _Work:
         rows = range(len(images)) if rows is None else rows
         with self.stopwatch.images(len(images), self.everything[0]):
             correct = self._correct(images, rows)
-        known = self.cache.once(
-            ("identity", self.key, images.shape),
-            lambda: identity(self.classifier, images.shape, weights_digest=self.key[1]),
-        )
+        provenance = self.provenance()
         attempts = torch.zeros(len(images), dtype=torch.bool)
         attempts[rows.start : rows.stop] = correct
         counter = _Counter(progress, len(rows) - int(correct.sum()), len(rows))
@@ -258,12 +273,19 @@ class _Work:
             budget=budget,
             timing=timing.model_copy(update={"peak_memory": self.peak.bytes(), "threads": devices.threads(device)}),
             protocol=self.protocol,
-            provenance=provenance_of(case, known, device, self.subject.row_floor),
+            provenance=provenance,
             evidence=evidence_of(rounds, attempts, rows, self.protocol),
         )
         if len(rows) == len(images) and part.evidence.forwards is not None:
             self.cache.once(self._part_key(case), lambda: part)
         return part
+
+    def provenance(self) -> Provenance:
+        known = self.cache.once(
+            ("identity", self.key, self.images.shape),
+            lambda: identity(self.classifier, self.images.shape, weights_digest=self.key[1]),
+        )
+        return provenance_of(self.case, known, self.classifier.device, self.subject.row_floor)
 
     def known(self, case: Case) -> Part | None:
         """Return a case of this model and these images when it was measured whole before in this session.

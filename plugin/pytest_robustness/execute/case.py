@@ -15,7 +15,7 @@ from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
 from pytest_robustness.evaluate.runtime.devices import Device
 from pytest_robustness.evaluate.trial import Stopwatch
 from pytest_robustness.gate.anchor import Anchor
-from pytest_robustness.gate.judge import judge, not_judged
+from pytest_robustness.gate.judge import check_attempts, judge, not_judged
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.moved_images import moved_images
 from pytest_robustness.gate.pairing import FIRST_LISTED, Lists, pair
@@ -98,7 +98,7 @@ def run_case(
 
     def examine(provenance: Provenance, classifier: Classifier) -> list[Finding] | None:
         """Return what the masking checks say of the model; they run anew when it may not be the baseline's."""
-        if baseline is None or not _is_same_model(baseline.provenance, provenance):
+        if baseline is None or not is_same_model(baseline.provenance, provenance):
             return masking_findings(case, classifier, model_cache)
         if baseline.findings is None and request.recording:
             return masking_findings(case, classifier, model_cache)
@@ -117,7 +117,7 @@ def run_case(
     if request.limit:
         measured(measurement)
         return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
-    _check_attempts(case, measurement, baseline, recording=request.recording)
+    check_attempts(case, measurement, baseline, recording=request.recording)
     measured(measurement)
     verdict = judge(measurement, baseline, rules, lists)
     verdict = _anchored(request.anchor, measurement, verdict, rules, own, baseline)
@@ -129,20 +129,9 @@ def run_case(
     return Result(measurement=measurement, verdict=verdict, gallery=gallery, image_lists=list(unsent.values()))
 
 
-def _is_same_model(baseline: Provenance, current: Provenance) -> bool:
+def is_same_model(baseline: Provenance, current: Provenance) -> bool:
     """Return whether the model is known to be the same, its code and library included."""
     return current.code_digest is not None and baseline.torch == current.torch and not current.changes(baseline)
-
-
-def _check_attempts(case: Case, current: Measurement, baseline: Measurement | None, *, recording: bool) -> None:
-    """Raise RobustnessError, naming the model, when nothing was attacked and no baseline tells that this is worse."""
-    before = baseline.aggregates.attempts if baseline is not None and not recording else 0
-    if not current.aggregates.attempts and not before:
-        problem = (
-            f"none of the {current.images.count} images is classified correctly, so nothing was attacked: compare "
-            "normalisation, channels and the order of the classes with what the model was trained with"
-        )
-        raise case.error(f"models.{case.model_name}", problem)
 
 
 def _check_lists(baseline: Measurement, attacked: ImageList, unselected: ImageList | None, lists: Lists) -> None:

@@ -172,6 +172,26 @@ class Anchor:
         found = judge_together(self.suite, measurements, self.store.read, lists, accept_removed_images=removed > 0)
         return [f"since the anchor: {line}" for line in found.failures]
 
+    def check(
+        self,
+        measurements: Mapping[str, Measurement],
+        own: Iterable[ImageList],
+        failures: list[str],
+        notes: list[str],
+        *,
+        removed: int = 0,
+        candidate: bool = False,
+    ) -> None:
+        """Add to the failures and notes of a run what the anchor adds, beside its verdicts on cases.
+
+        What the baselines already say is not said twice. Of a ``candidate`` the suite itself is not held against it.
+        """
+        if not candidate:
+            failures += self.violations()
+            notes += self.notices()
+        known = {f"since the anchor: {line}" for line in failures}
+        failures += [line for line in self.together(measurements, own, removed) if line not in known]
+
     def judge(
         self, current: Measurement, verdict: Verdict, rules: Rules, own: Iterable[ImageList] = (), removed: int = 0
     ) -> Verdict:

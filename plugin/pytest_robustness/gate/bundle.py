@@ -25,7 +25,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import list_files
 from pytest_robustness.gate.judged_run import JudgedRun
 from pytest_robustness.gate.pairing import digests
-from pytest_robustness.gate.run_files import LARGEST_FILE, LARGEST_RUN, RECORD
+from pytest_robustness.gate.run_containers import LARGEST_FILE, LARGEST_RUN, RECORD
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.manifest import FileEntry, Manifest
 

@@ -7,6 +7,7 @@ from pytest_robustness.gate.pairing import Lists, Pair, pair
 from pytest_robustness.gate.suspicion import BECAUSE, doubted, failed_checks, masked_baseline
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import MetricVerdict, Status, Verdict
+from pytest_robustness.suite.suite import Case
 
 #: The status of a case is the first of these that one of its metrics has.
 MOST_TELLING = (
@@ -67,6 +68,17 @@ def judge_pair(paired: Pair, current: Measurement, rules: Rules) -> Verdict:
 def not_judged(case: str) -> Verdict:
     """Return the verdict of a trial, which is not judged: its images are too few to say anything."""
     return Verdict(case=case, passed=True, status=Status.TRIAL, reason=f"{case}: a trial, not judged")
+
+
+def check_attempts(case: Case, current: Measurement, baseline: Measurement | None, *, recording: bool) -> None:
+    """Raise RobustnessError, naming the model, when nothing was attacked and no baseline tells that this is worse."""
+    before = baseline.aggregates.attempts if baseline is not None and not recording else 0
+    if not current.aggregates.attempts and not before:
+        problem = (
+            f"none of the {current.images.count} images is classified correctly, so nothing was attacked: compare "
+            "normalisation, channels and the order of the classes with what the model was trained with"
+        )
+        raise case.error(f"models.{case.model_name}", problem)
 
 
 def _summary(paired: Pair, metrics: list[MetricVerdict]) -> Verdict:

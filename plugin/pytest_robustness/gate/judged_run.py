@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pytest_robustness.gate.anchor import Anchor
 from pytest_robustness.gate.pairing import Lists
 from pytest_robustness.gate.run_files import Run, read_run
-from pytest_robustness.gate.run_verdict import RunVerdict, judge_run
+from pytest_robustness.gate.run_verdict import RunVerdict, absent_cases, judge_run
 from pytest_robustness.gate.store import BaselineStore
-from pytest_robustness.records.verdict import Status
+from pytest_robustness.gate.stored_run import hold_against
 from pytest_robustness.suite.suite import Suite
 
 
@@ -34,14 +35,22 @@ class JudgedRun:
         return "unjudged" if self.unfinished and self.verdict.outcome == "passed" else self.verdict.outcome
 
 
-def judge_files(path: Path, suite: Suite, baselines: Path, *, accept_removed_images: bool = False) -> JudgedRun:
-    """Judge what --robustness-run wrote.
+def judge_files(
+    path: Path,
+    suite: Suite,
+    baselines: Path,
+    *,
+    accept_removed_images: bool = False,
+    anchor: Anchor | None = None,
+) -> JudgedRun:
+    """Judge what --robustness-run or merge wrote.
 
     Args:
-        path: the run: a folder or a zip file.
+        path: the run: a folder, a zip or a JSON file.
         suite: whose rules it is judged by.
         baselines: the folder in which the suite's folder of baselines lies.
         accept_removed_images: whether images of the baselines may be missing. The others are judged.
+        anchor: a release that it is also judged by.
 
     Raises Unjudgeable, naming the file, when there is no record of such a run, or it is damaged.
     """
@@ -54,17 +63,8 @@ def judge_files(path: Path, suite: Suite, baselines: Path, *, accept_removed_ima
         store.read,
         lists,
         accept_removed_images=accept_removed_images,
-        absent=_absent(measured),
+        absent=absent_cases(measured),
     )
+    if anchor is not None:
+        hold_against(anchor, suite, verdict, measured, store, accept_removed_images=accept_removed_images)
     return JudgedRun(suite, measured, verdict, lists)
-
-
-def _absent(measured: Run) -> dict[str, tuple[Status, str]]:
-    """Return the status of each case that has no measurement, and what is said of it."""
-    statuses = {"error": Status.ERROR, "crashed": Status.CRASHED, "skipped": Status.SKIPPED}
-    absent = {case: (Status.ERROR, problem) for case, problem in measured.problems.items()}
-    for case, one in measured.record.cases.items():
-        if one.status != "measured":
-            said = f"{one.status}: {one.problem}" if one.problem else one.status
-            absent[case] = statuses.get(one.status, Status.NOT_JUDGED), said
-    return absent

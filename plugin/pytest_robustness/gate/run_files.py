@@ -1,9 +1,11 @@
-"""The measurements of a run on disk: a folder or a zip file in the format of baselines, and ``run.json`` beside them.
+"""The measurements of a run on disk, in the format of baselines, and ``run.json`` beside them.
+
+They are files in a folder or in a zip file, or the entries of one JSON file.
 
 ``<run>/<suite>/<model>/<attack>.json`` and ``<run>/<suite>/images-<digest>.json`` are as ``store.py`` writes them.
 ``<run>/<suite>/run.json`` is a ``RunRecord``. It is written at the start as not complete, and as complete when
-everything else is there. A zip file is deleted at the start and written whole. So a run that is killed is not taken for
-one that ended.
+everything else is there. A zip or JSON file is deleted at the start and written whole. So a run that is killed is not
+taken for one that ended.
 
 A run may come from somebody else's machine. Its reader opens only files whose names it forms itself, from the suite
 that it judges by. Nothing is unpacked, nothing behind a link out of the folder is read, and sizes are bounded.
@@ -11,47 +13,69 @@ that it judges by. Nothing is unpacked, nothing behind a link out of the folder 
 
 from __future__ import annotations
 
+import json
 import os
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real, write_whole
 from pytest_robustness.gate import list_files
+from pytest_robustness.gate.run_containers import (
+    JSON,
+    LARGEST_FILE,
+    LARGEST_JSON,
+    LARGEST_RUN,
+    RECORD,
+    SCHEMA,
+    ZIP,
+    Files,
+    OnePart,
+    Unjudgeable,
+    opened,
+)
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.run_record import RunRecord
 
-RECORD = "run.json"
-ZIP = ".zip"
-#: Most bytes of one file of a run, and of all that is read of a run. The zoo's 42 cases are 2 MB.
-LARGEST_FILE, LARGEST_RUN = 32 * 2**20, 2**30
-#: Compression methods that a zip file may use. Others may expand to any size before a byte of them is seen.
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-
-
-class Unjudgeable(RobustnessError):
-    """Raised for a run from which nothing can be judged: it is missing, damaged, or of another suite."""
+__all__ = ["Run", "RunWriter", "Unjudgeable", "is_run", "read_run", "why_no_run", "why_part"]
 
 
 def why_no_run(path: Path) -> str | None:
     """Return why a run must not be written to a place. Returns None when nothing is there, or only an earlier run."""
-    if path.suffix == ZIP:
-        free = not path.exists() or (path.is_file() and _is_zip_of_runs(path))
+    if path.suffix in (ZIP, JSON):
+        free = not path.exists() or (path.is_file() and is_run(path))
         return None if free else "exists, and is no earlier run"
     if not path.exists():
         return None
     if not path.is_dir():
-        return "is a file: name a folder, or a .zip file"
+        return "is a file: name a folder, or a .zip or .json file"
     strange = sorted(one.name for one in path.iterdir() if not _has_record(one))
     return f"is a folder with something else in it: {strange[0]}: name another, or an empty one" if strange else None
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a path is a run. Of a part of a run it is not."""
+    try:
+        with opened(path) as files:
+            return bool(files.suites())
+    except RobustnessError:
+        return False
+
+
+def why_part(path: Path) -> str | None:
+    """Return what to do with a file that is one part of a run. Returns None for any other."""
+    try:
+        with opened(path):
+            return None
+    except OnePart as error:
+        return str(error)
+    except RobustnessError:
+        return None
 
 
 def _has_record(folder: Path) -> bool:
@@ -62,16 +86,8 @@ def _has_record(folder: Path) -> bool:
     return True
 
 
-def _is_zip_of_runs(path: Path) -> bool:
-    try:
-        with _Zip(path) as files:
-            return bool(files.suites())
-    except RobustnessError:
-        return False
-
-
 class RunWriter:
-    """Writes a run of one suite to a folder, or to a file that ends in ``.zip``.
+    """Writes a run of one suite to a folder, or to a file that ends in ``.zip`` or ``.json``.
 
     Every method raises RobustnessError, naming the file, when something cannot be written.
     """
@@ -85,7 +101,7 @@ class RunWriter:
         In a folder, also write a record that says that the run is not complete.
         """
         try:
-            if self.path.suffix == ZIP:
+            if self.path.suffix in (ZIP, JSON):
                 self.path.unlink(missing_ok=True)
                 return
             self._write_record(record)
@@ -97,8 +113,9 @@ class RunWriter:
     def finish(self, record: RunRecord, measurements: Iterable[Measurement], lists: Iterable[ImageList]) -> None:
         """Write the measurements, the lists of their images, and after them the record."""
         try:
-            if self.path.suffix == ZIP:
-                self._write_zip(record, measurements, lists)
+            if self.path.suffix in (ZIP, JSON):
+                write = self._write_zip if self.path.suffix == ZIP else self._write_json
+                write(self._texts(record, measurements, lists))
                 return
             self.store.write(measurements, lists)
             self._write_record(record)
@@ -114,18 +131,31 @@ class RunWriter:
             raise RobustnessError(f"{file}: leads out of {self.path}, to {real(file)}")
         write_whole(file, record.to_json())
 
-    def _write_zip(self, record: RunRecord, measurements: Iterable[Measurement], lists: Iterable[ImageList]) -> None:
-        def texts() -> Iterator[tuple[Path, str]]:
-            yield from ((list_files.path_of(self.store.folder, one.digest), one.to_json()) for one in lists)
-            yield from ((self.store.path(one.case), one.to_json()) for one in measurements)
-            yield self.store.folder / RECORD, record.to_json()
+    def _texts(
+        self, record: RunRecord, measurements: Iterable[Measurement], lists: Iterable[ImageList]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the names and the texts of the run's files."""
+        found = [(list_files.path_of(self.store.folder, one.digest), one.to_json()) for one in lists]
+        found += [(self.store.path(one.case), one.to_json()) for one in measurements]
+        found += [(self.store.folder / RECORD, record.to_json())]
+        yield from ((path.relative_to(self.path).as_posix(), text) for path, text in found)
 
+    def _write_json(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Write an object of all files, a line each. Equal runs are equal files."""
+        lines = [f"{json.dumps(name)}: {json.dumps(json.loads(text))}" for name, text in texts]
+        whole = f'{{"schema": {SCHEMA}, "files": {{\n' + ",\n".join(lines) + "\n}}\n"
+        if len(whole) > LARGEST_JSON:
+            what = f"would have more than {LARGEST_JSON >> 20} MB: name a folder, or a {ZIP} file"
+            raise RobustnessError(f"{self.path}: {what}")
+        write_whole(self.path, whole)
+
+    def _write_zip(self, texts: Iterable[tuple[str, str]]) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".tmp")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                    for path, text in texts():  # all have one date, so equal runs are equal files
-                        member = zipfile.ZipInfo(path.relative_to(self.path).as_posix())
+                    for name, text in texts:  # all have one date, so equal runs are equal files
+                        member = zipfile.ZipInfo(name)
                         member.external_attr = 0o644 << 16
                         archive.writestr(member, text, zipfile.ZIP_DEFLATED)
                 file.flush()
@@ -134,79 +164,6 @@ class RunWriter:
             Path(temporary).replace(self.path)
         finally:
             Path(temporary).unlink(missing_ok=True)
-
-
-class _Files(Protocol):
-    """Gives access to the files of a run by their names in it, with ``/`` between parts and no ``..``."""
-
-    def read(self, name: str, limit: int) -> bytes | None:
-        """Return at most ``limit`` + 1 bytes of a file. Returns None when there is no such file.
-
-        Raises Unjudgeable when the file cannot be read.
-        """
-
-    def suites(self) -> list[str]:
-        """Return the suites that have a record."""
-
-
-class _Folder:
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def read(self, name: str, limit: int) -> bytes | None:
-        path = self.root / name
-        if not real(path).is_relative_to(real(self.root)):
-            raise Unjudgeable(f"{path}: leads out of {self.root}, to {real(path)}")
-        try:
-            if not path.is_file():
-                return None
-            with path.open("rb") as file:
-                return file.read(limit + 1)
-        except OSError as error:
-            raise Unjudgeable(f"{path}: cannot be read: {error.strerror}") from None
-
-    def suites(self) -> list[str]:
-        return sorted(path.parent.name for path in self.root.glob(f"*/{RECORD}"))
-
-
-class _Zip:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            if path.stat().st_size > LARGEST_RUN:
-                raise Unjudgeable(f"{path}: has more than {LARGEST_RUN >> 20} MB")
-            self.archive = zipfile.ZipFile(path)
-        except OSError as error:
-            raise Unjudgeable(f"{path}: cannot be read: {error.strerror}") from None
-        except (zipfile.BadZipFile, struct.error, RuntimeError, ValueError) as error:
-            raise Unjudgeable(f"{path}: not a zip file: {error}") from None
-        names = [one.filename for one in self.archive.infolist()]
-        if len(set(names)) < len(names):  # which of them is read would depend on the reader
-            self.archive.close()
-            raise Unjudgeable(f"{path}: has two files of one name")
-
-    def __enter__(self) -> _Zip:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.archive.close()
-
-    def read(self, name: str, limit: int) -> bytes | None:
-        try:
-            member = self.archive.getinfo(name)
-        except KeyError:
-            return None
-        if member.compress_type not in METHODS or member.flag_bits & 1:
-            raise Unjudgeable(f"{self.path}: {name}: should be stored or deflated, and not encrypted")
-        try:
-            with self.archive.open(member) as file:
-                return file.read(limit + 1)
-        except (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, EOFError, OSError) as error:
-            raise Unjudgeable(f"{self.path}: {name}: cannot be read: {error}") from None
-
-    def suites(self) -> list[str]:
-        names = (PurePosixPath(name) for name in self.archive.namelist())
-        return sorted(name.parts[0] for name in names if len(name.parts) == 2 and name.name == RECORD)
 
 
 @dataclass
@@ -226,21 +183,19 @@ def read_run(path: Path, suite: str, cases: Iterable[str]) -> Run:
     """Read what a run measured of some cases of a suite.
 
     Args:
-        path: a folder, or a zip file.
+        path: a folder, a zip file, or a JSON file.
         suite: the suite's name.
         cases: ids of the cases that are read. Nothing else of the run is read.
 
     Raises Unjudgeable, naming the file, when there is no record of such a run, or it is damaged. A damaged measurement
     raises nothing: it becomes a problem of its case.
     """
-    if path.is_dir():
-        return _Reader(path, _Folder(path), suite).run(cases)
-    with _Zip(path) as files:
+    with opened(path) as files:
         return _Reader(path, files, suite).run(cases)
 
 
 class _Reader:
-    def __init__(self, path: Path, files: _Files, suite: str) -> None:
+    def __init__(self, path: Path, files: Files, suite: str) -> None:
         self.path, self.files, self.suite = path, files, suite
         self.left = LARGEST_RUN
 

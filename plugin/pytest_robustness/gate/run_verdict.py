@@ -12,6 +12,7 @@ from pytest_robustness.gate.judge import judge
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.model_verdict import judge_models
 from pytest_robustness.gate.pairing import Lists, Pair, pair
+from pytest_robustness.gate.run_files import Run
 from pytest_robustness.gate.slices import too_small, unsliced
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.diagnosis import Diagnosis
@@ -174,6 +175,17 @@ def judge_run(
     diagnoses = diagnose(suite, pairs, verdicts, together.verdicts, lists)
     notes += [*together.notes, *_unmoved(pairs)]
     return RunVerdict(verdicts, together.verdicts, together.failures, notes, together.gaps, pairs, diagnoses)
+
+
+def absent_cases(run: Run) -> dict[str, tuple[Status, str]]:
+    """Return the status of each case of a stored run that has no measurement, and what is said of it."""
+    statuses = {"error": Status.ERROR, "crashed": Status.CRASHED, "skipped": Status.SKIPPED}
+    absent = {case: (Status.ERROR, problem) for case, problem in run.problems.items()}
+    for case, one in run.record.cases.items():
+        if one.status != "measured":
+            said = f"{one.status}: {one.problem}" if one.problem else one.status
+            absent[case] = statuses.get(one.status, Status.NOT_JUDGED), said
+    return absent
 
 
 def _judge(

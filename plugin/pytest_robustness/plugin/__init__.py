@@ -59,12 +59,19 @@ def pytest_configure(config: pytest.Config) -> None:
     manager.register(time_limit.TimeLimit(settings), "robustness-time-limit")
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)
+    if settings.shard is not None:
+        from pytest_robustness.plugin import shards
+
+        manager.register(shards.Planning(settings, settings.shard), "robustness-planning")
     if not worker:
         from pytest_robustness.plugin import controller, preflight, reporter, reruns, termination
 
-        gathered = controller.Controller(config, settings)
+        if settings.shard is None:
+            gathered = controller.Controller(config, settings)
+            manager.register(reporter.Reporter(config, wanted, gathered), "robustness-reporter")
+        else:
+            gathered = shards.ShardController(config, settings, settings.shard)
         manager.register(gathered, "robustness-controller")
-        manager.register(reporter.Reporter(config, wanted, gathered), "robustness-reporter")
         manager.register(preflight.Preflight(settings), "robustness-prerequisites")
         manager.register(reruns.Reruns(), "robustness-reruns")
         manager.register(termination.Termination(config), "robustness-termination")

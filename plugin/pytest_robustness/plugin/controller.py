@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 import pytest
 
-from pytest_robustness.gate import variants
+from pytest_robustness.gate import obsolete, variants
 from pytest_robustness.gate.diagnosis import diagnose
 from pytest_robustness.gate.pairing import Lists, Pair
+from pytest_robustness.gate.record import BaselineWriter
 from pytest_robustness.gate.run_verdict import judge_pairs, pairs_of
 from pytest_robustness.plugin import session_failures
-from pytest_robustness.plugin.baselines import BaselineWriter
 from pytest_robustness.plugin.collection import case_named, case_of
+from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.time_limit import Durations
-from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
@@ -72,17 +72,21 @@ class Controller:
             report.longrepr = f"{case}: {late}"
         text = report.__dict__.pop(RESULT_ATTRIBUTE, None)
         if text is not None:
-            result = self.results[case] = Result.model_validate_json(text)
-            self.config.hook.pytest_robustness_verdict(case=case, verdict=result.verdict)
-            if not result.verdict.passed and (report.passed or report.skipped) and self.settings.recording == "none":
-                what = f"{case}: {result.verdict.status}, and its test ended as {report.outcome}"
-                self.failures.append(f"{what}: it must not catch what check() raises, nor expect it")
-            self.image_lists |= {one.digest: one for one in result.image_lists}
+            self._take(case, text, report)
         elif report.failed:
             self.troubles[case] = Status.CRASHED if crashed else Status.ERROR
-            self.problems[case] = _said(report)
+            self.problems[case] = said(report)
         elif report.skipped:
             self.troubles.setdefault(case, Status.SKIPPED)
+
+    def _take(self, case: str, text: str, report: pytest.TestReport) -> None:
+        """Take what a case's test found."""
+        result = self.results[case] = Result.model_validate_json(text)
+        self.config.hook.pytest_robustness_verdict(case=case, verdict=result.verdict)
+        if not result.verdict.passed and (report.passed or report.skipped) and self.settings.recording == "none":
+            what = f"{case}: {result.verdict.status}, and its test ended as {report.outcome}"
+            self.failures.append(f"{what}: it must not catch what check() raises, nor expect it")
+        self.image_lists |= {one.digest: one for one in result.image_lists}
 
     def _crashed_case(self, nodeid: str) -> str | None:
         """Return the case of a test whose worker died. Only the test's id is known then."""
@@ -108,6 +112,7 @@ class Controller:
                 self.results,
                 self.troubles,
                 self.image_lists,
+                commit=commit_of(self.config.rootpath),
                 accept_removed_images=self.settings.accept_removed_images,
                 accept_suspicious=self.settings.accept_suspicious,
             )
@@ -126,32 +131,19 @@ class Controller:
             session.exitstatus = pytest.ExitCode.OK
 
     def _check_obsolete(self) -> None:
-        obsolete, strange = self.settings.store.others(set(self._cases))
+        store, suite = self.settings.store, self.settings.suite
+        gone, strange = store.others(set(self._cases))
         whole = self._regular_cases <= {*self.results, *self.troubles}
         if strange and (whole or self.settings.prune):
-            files = ", ".join(f"{case}.json" for case in strange)
-            self.notes.append(f"no baselines of the suite, and left alone: {files} in {self._writer.shown_folder}")
-        if not obsolete:
+            self.notes.append(obsolete.strange_files(strange, self._writer.shown_folder))
+        if not gone:
             return
         if self.settings.prune:
-            self._writer.prune(obsolete)
+            self._writer.prune(gone)
         elif whole:
-            named = ", ".join(obsolete)
-            text = f"baselines of cases that are not in the suite: {named}; --prune-baselines deletes them"
-            text += "".join(f"; {hint}" for hint in self._renamed(obsolete))
+            measured = (one.measurement for one in self.results.values() if one.verdict.status == Status.NO_BASELINE)
+            text = obsolete.of_no_case(gone, suite, store, measured)
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
-
-    def _renamed(self, obsolete: Iterable[str]) -> Iterator[str]:
-        """Yield hints on models that were perhaps only renamed: a new one has the weights of one that is gone."""
-        stored = {CaseId(case).model: self.settings.store.read(case) for case in obsolete}
-        unknown = [one for one in self.results.values() if one.verdict.status == Status.NO_BASELINE]
-        for new, digest in {
-            CaseId(one.measurement.case).model: one.measurement.provenance.weights_digest for one in unknown
-        }.items():
-            old = next((name for name, one in stored.items() if one and one.provenance.weights_digest == digest), None)
-            if old is not None and old not in self.settings.suite.models:
-                command = f"python -m pytest_robustness rename {self.settings.suite_path} {old} {new}"
-                yield f"{new} has the weights of {old}: if it was renamed, keep its baselines by `{command}`"
 
     @property
     def measurements(self) -> dict[str, Measurement]:
@@ -173,13 +165,15 @@ class Controller:
         anchor = self.settings.anchor
         if anchor is None:
             return
-        if self.settings.candidate is None:
-            self.failures += anchor.violations()
-            self.notes += anchor.notices()
-        removed = [one.verdict.images.removed for one in self.results.values()]
-        said = anchor.together(self.measurements, self.image_lists.values(), max(removed, default=0))
-        known = {f"since the anchor: {line}" for line in self.failures}
-        self.failures += [line for line in said if line not in known]  # not twice: the baseline may say so, too
+        removed = max((one.verdict.images.removed for one in self.results.values()), default=0)
+        anchor.check(
+            self.measurements,
+            self.image_lists.values(),
+            self.failures,
+            self.notes,
+            removed=removed,
+            candidate=self.settings.candidate is not None,
+        )
 
     def _all_recorded(self) -> bool:
         return all(self.settings.store.path(case).exists() for case in self._regular_cases)
@@ -214,16 +208,7 @@ class Controller:
         notes = [
             *self.notes,
             *self._not_run(),
-            *terminal.not_measured(sound),
-            *terminal.clean_accuracies(sound, always=self.settings.candidate is not None),
-            *terminal.changed_models(sound),
-            *terminal.doubts(sound),
-            *terminal.attempts(sound),
-            *terminal.common_images(sound),
-            *terminal.too_few(self.settings.suite, sound),
-            *terminal.blind_spots(sound),
-            *terminal.changed_images(sound),
-            *terminal.not_judged(self.results),
+            *terminal.notes(self.settings.suite, sound, self.results, candidate=self.settings.candidate is not None),
         ]
         rows = terminal.rows(self._cases, self.results, self.troubles, judged=self.settings.recording == "none")
         extra_tables = model_table.extra_tables(self.settings.suite, measurements)
@@ -239,7 +224,7 @@ class Controller:
         return [f"not run: {len(left)} of {len(self.selected)} cases: {', '.join(left)}"] if left else []
 
 
-def _said(report: pytest.TestReport) -> str:
+def said(report: pytest.TestReport) -> str:
     """Return a failure's message without its traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash else report.longreprtext)

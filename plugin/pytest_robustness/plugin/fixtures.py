@@ -13,8 +13,12 @@ from pytest_robustness.plugin.outputs import OutputOptions
 from pytest_robustness.plugin.progress import Progress
 from pytest_robustness.plugin.recorder import properties, without_properties
 from pytest_robustness.plugin.settings import Settings
-from pytest_robustness.plugin.stash import LISTS, OUTPUTS, RESULT, SETTINGS, SHARED_DEVICE
+from pytest_robustness.plugin.shards import own_task, readable
+from pytest_robustness.plugin.stash import LISTS, OUTPUTS, PLAN, RESULT, SETTINGS, SHARED_DEVICE
+from pytest_robustness.records.case_id import CaseId
+from pytest_robustness.records.part import merge
 from pytest_robustness.records.result import Result
+from pytest_robustness.records.shard import Measured
 from pytest_robustness.records.verdict import Status
 from pytest_robustness.report.text import printable
 
@@ -59,6 +63,10 @@ class Robustness:
     def check(self) -> None:
         """Attack, measure and compare with the baseline; fail the test when the model became easier to attack."""
         __tracebackhide__ = True
+        if self._settings.shard is not None:
+            with failing(self._item, self._case.id):
+                self._measure()
+            return
         with failing(self._item, self._case.id):
             result = self._result()
         self._item.stash[RESULT] = result.model_dump_json()
@@ -73,10 +81,7 @@ class Robustness:
 
         settings, case = self._settings, self._case
         sent: set[str] = self._item.config.stash[LISTS]
-        try:  # first, so that a damaged file is reported before the attack
-            baseline = settings.store.read(case.id)
-        except RobustnessError as error:
-            raise RobustnessError(f"{error}; restore the file, or delete it and record it: {self._command}") from None
+        baseline = self._baseline()  # first, so that a damaged file is reported before the attack
         request = Request(
             anchor=settings.anchor if settings.recording == "none" else None,  # none: a new baseline is wanted
             limit=settings.limit,
@@ -92,12 +97,49 @@ class Robustness:
             request,
             stored_list=settings.store.image_list,
             device=as_device(self._device),
-            time_unreliable_because="several workers share a GPU" if SHARED_DEVICE in os.environ else None,
+            time_unreliable_because=_time_unreliable_because(),
             run_rounds=self._rounds,
             progress=self._progress.of(case),
             measured=self._rounds.describe,
             model_cache=self._model_cache,
         )
+
+    def _baseline(self) -> Measurement | None:
+        try:
+            return self._settings.store.read(self._case.id)
+        except RobustnessError as error:
+            raise RobustnessError(f"{error}; restore the file, or delete it and record it: {self._command}") from None
+
+    def _measure(self) -> None:
+        """Measure what this shard has of the case, and of its model; what was measured is sent whatever follows."""
+        from pytest_robustness.evaluate.images.load import image_lists
+        from pytest_robustness.evaluate.runtime.devices import as_device
+        from pytest_robustness.execute.shard import measure_for_model, measure_task
+
+        settings, case, stash = self._settings, self._case, self._item.stash
+        config, device = self._item.config, as_device(self._device)
+        task, baseline = own_task(config, case.id), self._baseline()
+        model = None
+        if task.model_too:
+            others = [one for one in config.stash[PLAN].cases if CaseId(one).model == case.model_name]
+            baselines = [readable(settings.store, one) for one in others]
+            model = measure_for_model(case, baselines, device=device, model_cache=self._model_cache)
+            stash[LISTS], stash[RESULT] = set(), Measured(model=model).model_dump_json()
+        part = measure_task(
+            case,
+            task.rows,
+            baseline,
+            device=device,
+            time_unreliable_because=_time_unreliable_because(),
+            run_rounds=self._rounds,
+            progress=self._progress.of(case),
+            model_cache=self._model_cache,
+        )
+        if len(task.rows) == part.images.count:
+            self._rounds.describe(merge([part]))
+        unsent = {one.digest: one for one in image_lists(case) if one and one.digest not in config.stash[LISTS]}
+        stash[LISTS] = set(unsent)
+        stash[RESULT] = Measured(part=part, model=model, lists=list(unsent.values())).model_dump_json()
 
     def _wants_pictures(self, verdict: Verdict) -> bool:
         return self._outputs.pictures_of(self._case.id, regressed=verdict.status == Status.REGRESSED)
@@ -111,6 +153,10 @@ class Robustness:
     @property
     def _command(self) -> str:
         return self._settings.recording_command(self._item.nodeid)
+
+
+def _time_unreliable_because() -> str | None:
+    return "several workers share a GPU" if SHARED_DEVICE in os.environ else None
 
 
 @pytest.fixture(scope="session")

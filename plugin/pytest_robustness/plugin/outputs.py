@@ -12,33 +12,36 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
-from pytest_robustness.plugin.settings import Settings, once
+from pytest_robustness.plugin.settings import SHARD, Settings, once
+from pytest_robustness.records.shard import Shard
 from pytest_robustness.report.formats import Format, formats
 
 #: The one option whose output may be a folder.
 RUN = "--robustness-run"
+#: The option that names the file of a shard: its data are what it measured, not a report.
+PART = "--robustness-json"
 
 
 @dataclass(frozen=True)
 class OutputOptions:
     """Holds what is to be written, by option. Paths are absolute.
 
-    ``galleries`` are patterns of cases, ``run`` is a folder or a .zip file for the measurements.
+    ``galleries`` are patterns of cases, ``run`` is a folder or a .zip file for the measurements, ``part`` is the file
+    of a shard.
     """
 
     files: dict[str, Path]
     galleries: tuple[str, ...]
     run: Path | None = None
+    part: Path | None = None
 
     @classmethod
     def of(cls, config: pytest.Config) -> OutputOptions:
         given = {one.option: once(config, one.option) for one in formats()}
         folder, run = config.invocation_params.dir, config.getoption(RUN)
-        return cls(
-            {option: folder / file for option, file in given.items() if file is not None},
-            tuple(config.getoption("--robustness-gallery")),
-            folder / run if run else None,
-        )
+        files = {option: folder / file for option, file in given.items() if file is not None}
+        part = _part_of(files) if config.getoption(SHARD) else None
+        return cls(files, tuple(config.getoption("--robustness-gallery")), folder / run if run else None, part)
 
     def wanted(self) -> list[tuple[Format, Path]]:
         """Return the formats that are to be written, each with its file."""
@@ -90,7 +93,8 @@ class OutputOptions:
     @property
     def everything(self) -> dict[str, Path]:
         """Return all that is to be written, by option."""
-        return self.files if self.run is None else {**self.files, RUN: self.run}
+        more = {RUN: self.run, PART: self.part}
+        return {**self.files, **{option: path for option, path in more.items() if path is not None}}
 
     def _check_run(self, run: Path, settings: Settings) -> None:
         if settings.limit:
@@ -111,6 +115,8 @@ class OutputOptions:
                 raise pytest.UsageError(
                     f"{one.option}: {path} is there already, and was not written by {one.option}: give another file"
                 )
+        if self.part is not None and not _is_replaceable_part(self.part):
+            raise pytest.UsageError(f"{PART}: {self.part} is there already, and is no part of a run: give another file")
         if self.run is not None:
             from pytest_robustness.gate.run_files import why_no_run
 
@@ -146,6 +152,28 @@ class OutputOptions:
                 raise pytest.UsageError(f"{option}: {path} lies among {what}, in {folder}: give another place")
             if option == RUN and folder is not None and real(folder).is_relative_to(place):
                 raise pytest.UsageError(f"{option}: {path} holds {what}, {folder}: give another place")
+
+
+def _part_of(files: dict[str, Path]) -> Path:
+    """Take the file of a shard out of the outputs. Raise UsageError when it is not named, or when there are others."""
+    part = files.pop(PART, None)
+    if files:
+        why = "a shard measures only: write what was merged by python -m pytest_robustness report"
+        raise pytest.UsageError(f"{SHARD} and {next(iter(files))}: {why}")
+    if part is None:
+        raise pytest.UsageError(f"{SHARD}: name the file of what it measures, for the merge: {PART} part.json")
+    return part
+
+
+def _is_replaceable_part(path: Path) -> bool:
+    """Return whether a path is free, or has an earlier part of a run."""
+    try:
+        Shard.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
+    except (RobustnessError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def add_options(parser: pytest.Parser) -> None:

@@ -13,6 +13,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate.pairing import digests
 from pytest_robustness.gate.run_files import RunWriter
 from pytest_robustness.plugin.controller import Controller
+from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.plugin.recorder import NEVER_CHECKED
 from pytest_robustness.records.run_record import CaseRecord, CaseStatus, RunRecord, one_line
 
@@ -74,19 +75,21 @@ class RunOutput:
             plugin=version("pytest-robustness"),
             torch=sorted({one.provenance.torch for one in gathered.measurements.values()}),
             candidate=gathered.settings.candidate,
-            cases={case: self._case(case) for case in cases},
+            commit=commit_of(self.config.rootpath),
+            cases={case: case_record(gathered, case, measured=case in gathered.results) for case in cases},
         )
 
-    def _case(self, case: str) -> CaseRecord:
-        gathered = self.gathered
-        trouble, problem = gathered.troubles.get(case), gathered.problems.get(case)
-        if trouble is None and case in gathered.results:
-            return CaseRecord(status="measured")
-        if trouble is None:
-            return CaseRecord(status="not checked" if case in gathered.tests else "not run")
-        known: dict[str, CaseStatus] = {status: status for status in get_args(CaseStatus)}
-        unchecked = problem is not None and problem.endswith(NEVER_CHECKED)
-        return CaseRecord(
-            status="not checked" if unchecked else known.get(str(trouble), "error"),
-            problem=one_line(problem) if problem else None,
-        )
+
+def case_record(gathered: Controller, case: str, *, measured: bool) -> CaseRecord:
+    """Return what became of a case, ``measured`` or not, by what the controller gathered."""
+    trouble, problem = gathered.troubles.get(case), gathered.problems.get(case)
+    if trouble is None and measured:
+        return CaseRecord(status="measured")
+    if trouble is None:
+        return CaseRecord(status="not checked" if case in gathered.tests else "not run")
+    known: dict[str, CaseStatus] = {status: status for status in get_args(CaseStatus)}
+    unchecked = problem is not None and problem.endswith(NEVER_CHECKED)
+    return CaseRecord(
+        status="not checked" if unchecked else known.get(str(trouble), "error"),
+        problem=one_line(problem) if problem else None,
+    )

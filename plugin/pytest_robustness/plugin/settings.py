@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,9 @@ Recording = Literal["none", "missing", "all"]
 GIT = "git:"
 #: The suite that is found without being named, beside pytest's configuration file.
 DEFAULT_SUITE = "robustness.toml"
+SHARD = "--robustness-shard"
+#: The most shards. Each part has the whole plan.
+MOST_SHARDS = 10_000
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -81,9 +85,56 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR|git:REVISION",
         help="a release's baselines and rules, which every case is also judged by: a folder of anchors, or a revision",
     )
+    group.addoption(
+        SHARD,
+        metavar="I/N",
+        action="append",
+        help="measure the I-th of N shards of this run and judge nothing; --robustness-json names its file, for "
+        "python -m pytest_robustness merge",
+    )
     parser.addini("robustness_suite", f"suite: a TOML file; default: {DEFAULT_SUITE} beside this file", default="")
     parser.addini("robustness_baselines", "folder of the baselines, relative to rootdir", default="baselines")
     parser.addini("robustness_anchor", "folder of anchors, relative to rootdir, or git:REVISION", default="")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Stands for one of the shards of a run; ``number`` is from 1 to ``count``."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Shard | None:
+        """Return the shard that is asked for, or None. Raise UsageError for what is none, or cannot be sharded."""
+        text = once(config, SHARD)
+        if text is None:
+            return None
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]) <= MOST_SHARDS:
+            what = f"should be I/N, the I-th of N shards from 1/N to N/N, with at most {MOST_SHARDS} shards"
+            raise pytest.UsageError(f"{SHARD} {text}: {what}")
+        for option, why in UNSHARDED.items():
+            if config.getoption(option.removeprefix("--").replace("-", "_")):
+                raise pytest.UsageError(f"{SHARD} and {option}: {why}")
+        return cls(int(match[1]), int(match[2]))
+
+
+#: Options that a shard does not take, and why.
+_RECORDS = "a shard measures only: record what was merged by python -m pytest_robustness record"
+_JUDGES = "a shard measures only: judge what was merged by python -m pytest_robustness judge"
+UNSHARDED = {
+    "--update-baselines": _RECORDS,
+    "--update-baselines-missing": _RECORDS,
+    "--prune-baselines": _RECORDS,
+    "--accept-suspicious": _RECORDS,
+    "--accept-removed-images": _JUDGES,
+    "--robustness-anchor": _JUDGES,
+    "--robustness-changed": "a shard measures every case that it has, and who judges it believes no one's word",
+    "--robustness-limit": "a trial is no measurement",
+    "--robustness-gallery": "pictures are of judged cases: run these cases alone for them",
+    "--robustness-run": "a shard's file is named by --robustness-json; the merged one may be a folder or a .zip file",
+}
 
 
 @dataclass(frozen=True)
@@ -107,6 +158,7 @@ class Settings:
     invocation: Path
     inipath: Path | None
     named: bool
+    shard: Shard | None = None
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -143,6 +195,7 @@ class Settings:
             invocation=config.invocation_params.dir,
             inipath=config.inipath,
             named=bool(chosen or config.getini("robustness_suite")),
+            shard=Shard.of(config),
         )
 
     @cached_property
@@ -194,6 +247,7 @@ class Settings:
         """Return the title of the run: its suite, its candidate, and whether it is a trial."""
         suite = self.suite_path.stem if self.suite_path else "no suite"
         suite += f", candidate {self.candidate}" if self.candidate else ""
+        suite += f", shard {self.shard.number} of {self.shard.count}" if self.shard else ""
         return f"{suite}, trial on {self.limit} images" if self.limit else suite
 
     @property

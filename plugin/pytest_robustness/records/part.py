@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records.base import Record
+from pytest_robustness.records.base import Record, is_none
 from pytest_robustness.records.evidence import ATTACKED, Bit, Evidence
+from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.image_list import ImageSetId
 from pytest_robustness.records.measurement import Measurement, Timing
 from pytest_robustness.records.protocol import Protocol
@@ -21,7 +22,7 @@ class Part(Record):
     """Holds the results of some of a case's images.
 
     ``places`` are the places of these images in the set ``images``. ``evidence`` is in the same order, without
-    unselected images.
+    unselected images. ``findings`` are those of the masking checks, where they are known.
     """
 
     case: str
@@ -32,6 +33,7 @@ class Part(Record):
     protocol: Protocol
     provenance: Provenance
     evidence: Evidence
+    findings: list[Finding] | None = Field(default=None, exclude_if=is_none)
 
 
 class CleanPart(Record):
@@ -46,8 +48,10 @@ class CleanPart(Record):
 def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
     """Merge parts into the measurement of a case. The parts have each of its images once, in any order.
 
-    Raises RobustnessError, naming the case, for parts of different cases, sets, protocols or models, and for images
-    that occur twice or not at all.
+    Parts may come from several devices of one kind, whose results are equal bit by bit; the provenance lists them.
+
+    Raises RobustnessError, naming the case, for parts of different cases, sets, protocols, models, versions of a
+    library or kinds of device, and for images that occur twice or not at all.
     """
     if not parts:
         raise RobustnessError("there are no parts to be merged")
@@ -62,6 +66,8 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
             raise RobustnessError(f"{first.case}: cannot be merged: another protocol: {difference}")
         if part.provenance.changes(first.provenance):
             raise RobustnessError(f"{first.case}: cannot be merged: a part is of another model")
+        if reason := why_not_comparable(first.provenance, part.provenance):
+            raise RobustnessError(f"{first.case}: not comparable: its parts were measured {reason}")
     whole = first.images.count
     places = [place for part in parts for place in part.places]
     if any(len(part.evidence.correct) != len(part.places) for part in parts) or not set(places) <= {*range(whole)}:
@@ -76,6 +82,7 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
         given = [getattr(part.evidence, name) for part in parts]
         joined = None if None in given else list(chain.from_iterable(given))
         arrays[name] = None if joined is None else [joined[i] for i in order]
+    devices = sorted({part.provenance.device for part in parts})
     return Measurement(
         schema=2,
         case=first.case,
@@ -83,24 +90,39 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
         images=first.images,
         unselected=clean.images if clean else None,
         timing=merged_timing(
-            [part.timing for part in parts], attempts=sum(arrays["correct"] or ()), images=len(places)
+            [part.timing for part in parts],
+            attempts=sum(arrays["correct"] or ()),
+            images=len(places),
+            devices=len(devices),
         ),
         protocol=first.protocol,
-        provenance=first.provenance,
+        provenance=first.provenance.model_copy(update={"device": "; ".join(devices)}),
         evidence=Evidence(
             **arrays,
             unselected_correct=clean.correct if clean else None,
             unselected_top_5=clean.top_5 if clean else None,
         ),
+        findings=next((part.findings for part in parts if part.findings is not None), None),
     )
+
+
+def why_not_comparable(one: Provenance, other: Provenance) -> str | None:
+    """Return why the bits of two results may differ for no reason of the model. Returns None when they may not."""
+    if one.computes_with != other.computes_with:
+        return f"on different kinds of devices: {one.computes_with} and {other.computes_with}"
+    for name, word in {"torch": "torch", "attacks": "attacks of", "images": "images by", "plugin": "version"}.items():
+        mine, theirs = getattr(one, name), getattr(other, name)
+        if mine != theirs:
+            return f"with different versions: {word} {mine} and {theirs}"
+    return None
 
 
 #: Fields of a timing that are summed over the parts.
 SUMS = ("attack_seconds", "rows", "gradient_rows", "padding", "rounds", "unit_seconds", "unit_rows")
 
 
-def merged_timing(timings: Sequence[Timing], *, attempts: int, images: int) -> Timing:
-    """Return the timing of several parts together.
+def merged_timing(timings: Sequence[Timing], *, attempts: int, images: int, devices: int = 1) -> Timing:
+    """Return the timing of several parts together, which were measured on so many products of one kind of device.
 
     Gradient units are computed from the sums. The timing of a single part is returned as it is, with the units that its
     rounds gave.
@@ -113,7 +135,8 @@ def merged_timing(timings: Sequence[Timing], *, attempts: int, images: int) -> T
     peaks = [one.peak_memory for one in timings if one.peak_memory is not None]
     threads = {one.threads for one in timings}
     doubts = [one.doubt for one in timings if one.doubt is not None and one.rounds]
-    mixed = "measured in parts with different numbers of threads" if len(threads) > 1 else None
+    differing = [("numbers of threads", len(threads)), ("devices", devices)]
+    mixed = next((f"measured in parts with different {what}" for what, count in differing if count > 1), None)
     return Timing(
         seconds_per_attempt=round(sums["attack_seconds"] / attempts, 9) if attempts else None,
         gradient_units=round(sums["attack_seconds"] / unit / images, 4) if unit else None,

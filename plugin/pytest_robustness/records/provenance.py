@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from pytest_robustness.records.base import Record, is_none
+
+#: The vector instructions at the end of a CPU's name.
+INSTRUCTIONS = re.compile(r"\(([^()]*)\)$")
 
 
 class Architecture(Record):
@@ -41,6 +46,14 @@ class Provenance(Record):
         default=None, exclude_if=is_none, description="masking checks that failed when somebody accepted the values"
     )
     architecture: Architecture | None = Field(default=None, exclude_if=is_none)
+
+    @property
+    def computes_with(self) -> str:
+        """Return what the bits of a result depend on: the product of a GPU, the vector instructions of a CPU."""
+        if self.device_kind != "cpu":
+            return f"{self.device_kind}, {self.device}"
+        found = INSTRUCTIONS.search(self.device)
+        return f"{self.device_kind}, {found[1] if found else self.device}"
 
     def changes(self, before: Provenance) -> list[str]:
         """Return what is known to differ between the models, in a few words each.

@@ -19,12 +19,16 @@ LONGEST_PROBLEM = 500
 
 
 class CaseRecord(Record):
-    """Records what became of one case, and in one line why it was not measured."""
+    """Records what became of one case, and in one line why it was not measured.
+
+    ``test`` is the id of its test, in runs that were merged from shards.
+    """
 
     status: CaseStatus
     problem: Annotated[str, StringConstraints(max_length=LONGEST_PROBLEM)] | None = Field(
         default=None, exclude_if=is_none
     )
+    test: str | None = Field(default=None, exclude_if=is_none)
 
 
 class RunRecord(Record):
@@ -36,6 +40,7 @@ class RunRecord(Record):
         plugin: the version of this package.
         torch: the torch versions that its measurements name, sorted.
         candidate: the argument of ``--candidate``, which measures another model in the place of one of the suite.
+        commit: the commit that was checked out, where it is known.
         cases: every case that was selected, by its id.
     """
 
@@ -44,6 +49,7 @@ class RunRecord(Record):
     plugin: str
     torch: list[str] = Field(default=[])
     candidate: str | None = Field(default=None, exclude_if=is_none)
+    commit: str | None = Field(default=None, exclude_if=is_none)
     cases: dict[str, CaseRecord] = Field(default={})
 
     def to_json(self) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pytest_robustness.gate.judged_run import JudgedRun
 from pytest_robustness.records.verdict import Status
-from pytest_robustness.report.build import Run, build
 from pytest_robustness.report.data import Case, Report
 
 #: Statuses that a run gives, and what the same evidence is called when it is judged later.
 ALSO = {str(Status.UNCHANGED): str(Status.SAME)}
-NOT_KNOWN = "not known: made from the files of --robustness-run"
 
 
 def disagreements(report: Report, judged: JudgedRun) -> Iterator[str]:
@@ -47,36 +45,3 @@ def _counts(case: Case) -> tuple[int, int, int]:
 
 def _told(case: Case) -> str:
     return f"{case.successes} of {case.attempts} attempts on {case.images} images"
-
-
-def report_of(judged: JudgedRun) -> Report:
-    """Return the report of a judged run. It has no pictures, and follows from the evidence alone, without a date."""
-    measurements: Mapping[str, object] = judged.measured.measurements
-    compared = {case: one for case, one in judged.verdict.verdicts.items() if case in measurements}
-    missing = {case: one for case, one in judged.verdict.verdicts.items() if case not in measurements}
-    commits = {one.provenance.commit for one in judged.measured.measurements.values()}
-    report = build(
-        Run(
-            suite=judged.suite,
-            title=judged.suite.name,
-            recording="none",
-            candidate=judged.measured.record.candidate,
-            command=NOT_KNOWN,
-            rerun="pytest",
-            commit=commits.pop() if len(commits) == 1 else None,
-            measurements={case: judged.measured.measurements[case] for case in compared},
-            verdicts=compared,
-            troubles={case: str(one.status) for case, one in missing.items()},
-            problems={case: one.reason for case, one in missing.items()},
-            pooled=judged.verdict.together,
-            failures=[*judged.verdict.failures, *judged.verdict.gaps],
-            notes=judged.verdict.notes,
-            complete=not judged.unfinished,
-            pairs=judged.verdict.pairs,
-            lists=judged.lists,
-            diagnoses=judged.verdict.diagnoses,
-            created="",
-        )
-    )
-    source = report.provenance.model_copy(update={"python": NOT_KNOWN, "plugin": judged.measured.record.plugin})
-    return report.model_copy(update={"provenance": source})

@@ -91,6 +91,28 @@ def rows(
     return found
 
 
+def notes(
+    suite: Suite, sound: Mapping[str, Result], results: Mapping[str, Result], *, candidate: bool = False
+) -> list[str]:
+    """Return what a reader should know of a run's cases beside their verdicts.
+
+    ``sound`` are the results of cases that ended in order, ``results`` of all. Of a ``candidate`` clean accuracy is
+    always told.
+    """
+    return [
+        *not_measured(sound),
+        *clean_accuracies(sound, always=candidate),
+        *changed_models(sound),
+        *doubts(sound),
+        *attempts(sound),
+        *common_images(sound),
+        *too_few(suite, sound),
+        *blind_spots(sound),
+        *changed_images(sound),
+        *not_judged(results),
+    ]
+
+
 def not_judged(results: Mapping[str, Result]) -> Iterator[str]:
     """Yield why a metric was not judged, once for all cases."""
     reasons: dict[str, list[str]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         elif type(value) is int and value not in WHOLE:
             raise RobustnessError(f"{path}: not TOML: an integer needs {_bits(value)} bits; TOML allows 64")
     return tables
+
+
+def digest_of(path: Path) -> str:
+    """Return a digest of what a file says, whatever its comments and line ends. Raises as ``read_toml`` does."""
+    return sha256(json.dumps(read_toml(path), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _bits(value: int) -> int:

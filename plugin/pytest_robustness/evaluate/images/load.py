@@ -55,6 +55,14 @@ def unselected_images(case: Case) -> ImageSet | None:
     return load_images(images.unselected) if images.file is not None else _folder_images(case, images.unselected)
 
 
+def count_images(case: Case) -> int:
+    """Return how many images a case attacks. Photographs are not decoded for it."""
+    images = case.suite.images
+    if case.suite.objects is not None or images.file is not None:
+        return len(attacked_images(case))
+    return len(all_photographs(images) if images.selected is None else read_list(images.selected))
+
+
 def image_lists(case: Case) -> tuple[ImageList, ImageList | None]:
     """Return keys and labels of the attacked images, and of the unselected ones, or None when there are none."""
     unselected = unselected_images(case)

@@ -1,4 +1,4 @@
-"""The only module of the plugin that writes baselines: those that an update run records, or that a run prunes."""
+"""The only module that records baselines: those of an update run, of a stored run, and those that a run prunes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from pytest_robustness.gate.owner import claim
 from pytest_robustness.gate.pairing import digests
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.gate.update import Update, line, to_write
-from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import Status
 
 
 class BaselineWriter:
-    """Writes and deletes baselines, on the controller or in a single process.
+    """Writes and deletes baselines: in the controller, in a single process, or from a stored run.
 
     Args:
         store: the suite's baselines.
         suite: the suite's file.
-        rootdir: the repository's root. Its commit is recorded, and folders are shown relative to it.
+        rootdir: the repository's root. Folders are shown relative to it.
         notes: what was done is added to it.
         failures: what could not be done is added to it.
     """
@@ -37,15 +36,15 @@ class BaselineWriter:
         troubles: Mapping[str, Status],
         image_lists: Mapping[str, ImageList],
         *,
+        commit: str | None,
         accept_removed_images: bool,
         accept_suspicious: bool,
     ) -> None:
         """Write the results that differ from their baselines; a case in trouble keeps its file and is named.
 
-        ``image_lists`` has the lists of their images, by digest.
+        ``image_lists`` has the lists of their images, by digest. ``commit`` is the one that was measured.
         """
         updates = list(self._updates(result for case, result in results.items() if case not in troubles))
-        commit = commit_of(self.rootdir)
         refused = self._refused(updates, accept_removed_images, accept_suspicious)
         allowed = [update for update in updates if update.current.case not in refused]
         chosen = sorted(to_write(allowed), key=lambda update: update.current.case)
