@@ -443,7 +443,7 @@ MISTAKES = {
     "images": (("images.npz",), "images.npz is read by this run"),
     "other files": (("full",), "full is a folder with something else in it: notes.txt: "),
     "other baselines": (("old",), "old is a folder with something else in it: tiny: "),
-    "a file": (("tinyzoo.py",), "is a file: name a folder, or a .zip file"),
+    "a file": (("tinyzoo.py",), "is a file: name a folder, or a .zip or .json file"),
     "another zip file": (("other.zip",), "other.zip exists, and is no earlier run"),
     "another output": (("run", "--robustness-json", "run"), "lies in "),
     "an output in it": (("run", "--robustness-json", "run/a.json"), "lies in "),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pytest_robustness.cli.main import main
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.run_files import read_run
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.shard import Shard
 
@@ -117,6 +118,27 @@ def test_shards_measure_each_image_once_and_the_models_once(sharded):
         assert sorted(places) == list(range(40))
     assert sorted(model for one in parts for model in one.models) == ["large", "small"]
     assert all(one.complete and not one.unmeasured for one in parts)
+
+
+def test_merged_measurements_are_those_of_one_run(sharded, merge):
+    merge(*PARTS)
+    cases = sharded_cases(sharded)
+    one, two = (read_run(sharded.path / name, "tiny", cases) for name in ("one.zip", "all.json"))
+    assert list(two.measurements) == cases
+    for case, found in two.measurements.items():
+        assert found.model_copy(update={"timing": one.measurements[case].timing}) == one.measurements[case]
+        assert found.findings is not None
+    assert two.lists == one.lists
+
+
+def test_a_baseline_that_does_not_know_the_findings_gets_them(sharded, merge, command):
+    file = sharded.baseline("large/fgsm")
+    file.write_text(Measurement.from_json(file.read_text()).model_copy(update={"findings": None}).to_json())
+    for number in (1, 2, 3):
+        assert measure(sharded, number).ret == OK
+    merge(*PARTS)
+    assert command("record", "all.json", "--suite", "tiny.toml", "--baselines", "baselines")[0] == 0
+    assert sharded.measurement("large/fgsm").findings == sharded.measurement("large/pgd").findings
 
 
 def test_merged_shards_are_judged_as_one_run(sharded, merge, command):
