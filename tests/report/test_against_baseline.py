@@ -110,7 +110,7 @@ def test_of_many_cases_not_all_are_drawn(compared):
 
 def test_dots_lie_on_the_side_they_belong_to(compared):
     (line,) = dot_lines(compared)
-    assert line.middle < 210
+    assert line.middle < 165
     assert "200 of 200 dots nearer" in line.words
 
 

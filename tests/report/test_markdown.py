@@ -169,7 +169,7 @@ def test_it_stays_below_githubs_limit_whatever_the_suite(regressed, recording):
     first = found.cases[0]
     assert escaped(first.model) in text
     hidden = [int(count) for count in re.findall(r"^(?:- )?and (\d+) more", text, re.MULTILINE)]
-    assert sum(count > 3900 for count in hidden) >= 5
+    assert sum(count > 3900 for count in hidden) >= 4
 
 
 @modest
@@ -208,5 +208,6 @@ def test_a_diagnosis_is_told_in_short_and_folded_whole(small):
     text = markdown(base.model_copy(update={"cases": cases}))
     assert "- vgg11 (fgsm, pgd, cw): the pattern. Usually: a: try b; c; d\n" in text
     assert "<summary>Diagnosis of 3 cases</summary>" in text
-    assert "- **vgg11/pgd**: the pattern. Of it. Fact \\*x\\*. Usually: a: try b; c; d.\n" in text
+    assert "- **vgg11 under fgsm, pgd, cw**: the pattern. Of it. Usually: a: try b; c; d.\n" in text
+    assert "\n  - pgd: Fact \\*x\\*.\n" in text
     assert "What it looks like" not in markdown(base)

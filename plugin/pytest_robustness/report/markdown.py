@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.report.data import Case, Report
-from pytest_robustness.report.diagnosis import short
+from pytest_robustness.report.diagnosis import alike, short
 from pytest_robustness.report.metric_format import FORMATS
 from pytest_robustness.report.table import amount
 from pytest_robustness.report.text import printable
@@ -143,7 +144,7 @@ def _sections(report: Report) -> Iterator[Section]:
     diagnoses = [case.diagnosis for case in report.cases if case.diagnosis is not None]
     yield from _list("What it looks like:", short(diagnoses))
     if diagnoses:
-        yield _folded(f"Diagnosis of {len(diagnoses)} cases", _items(diagnoses, _paragraph))
+        yield _folded(f"Diagnosis of {len(diagnoses)} cases", _items(alike(diagnoses), _paragraph))
     measured = [case for case in report.cases if case.measured]
     moved = [case for case in measured if not case.failed and case.word in ("improved", "inconclusive", "suspicious")]
     if moved and report.recording == "none":
@@ -158,11 +159,19 @@ def _sections(report: Report) -> Iterator[Section]:
         yield _folded("Variants, averaged over attacks", _items(told, _item))
 
 
-def _paragraph(one: Diagnosis) -> str:
-    """Return a diagnosis as an item of a list. Each sentence is escaped by itself, so that none is cut."""
-    causes = "; ".join(map(escaped, one.causes))
-    sentences = [f"{one.pattern}.", *one.of_model, *one.facts]
-    return f"- **{escaped(one.case)}**: {' '.join(map(escaped, sentences))} Usually: {causes}."
+def _paragraph(found: Sequence[Diagnosis]) -> str:
+    """Return diagnoses of one model and pattern as an item of a list, with an item in it for each case.
+
+    Each sentence is escaped by itself, so that none is cut.
+    """
+    first = found[0]
+    attacks = ", ".join(CaseId(one.case).attack for one in found)
+    said = " ".join(map(escaped, [f"{first.pattern}.", *first.of_model]))
+    causes = "; ".join(map(escaped, first.causes))
+    head = f"- **{escaped(f'{CaseId(first.case).model} under {attacks}')}**: {said} Usually: {causes}."
+    each = [f"  - {escaped(CaseId(one.case).attack)}: {' '.join(map(escaped, one.facts))}" for one in found]
+    more = [f"  - and {len(each) - LINES} more"] if len(each) > LINES else []
+    return "\n".join([head, *each[:LINES], *more])
 
 
 def _old_and_new(cases: Sequence[Case]) -> Iterator[Section]:

@@ -11,14 +11,14 @@ from pytest_robustness.report.metric_format import FORMATS
 
 #: The most cases whose slices are drawn, and the most whose curves are. The data has all of them.
 CASES = 24
-#: Width and height of a small chart's plot, and what is left of and below it, in pixels.
-WIDTH, HEIGHT, LEFT, BOTTOM = 250, 130, 40, 34
+#: Width and height of a small chart's plot, in pixels. With its labels it fits on a phone.
+WIDTH, HEIGHT = 232, 130
 #: The share of attempts up to which a security curve is drawn. The last images may be very far away.
 SHOWN = 0.95
 #: Ratios of distances beyond which dots are drawn at the edge.
 EDGE = math.log(4)
 #: Width of the plot of dots, and the height of one case's dots.
-DOTS, ROW = 420, 26
+DOTS, ROW = 330, 26
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
