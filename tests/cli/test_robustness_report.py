@@ -36,6 +36,13 @@ def test_a_regression_is_on_the_page_in_the_data_and_in_the_comment(recorded, mo
     assert found.provenance.rerun == "pytest test_robustness.py"
     page = (recorded.path / "page.html").read_text()
     assert found.sentence in page
+    diagnosis = found.cases[0].diagnosis
+    result.stdout.fnmatch_lines([f"diagnosis: small (fgsm): {diagnosis.pattern}. Usually: *"])
+    assert found.cases[1].diagnosis is None
+    assert all(text in page for text in (*diagnosis.causes, "images that could be are lost"))
+    pictures = {picture.why for gallery in found.galleries for picture in gallery.pictures}
+    assert "lost" in pictures
+    assert [model.worst_case is None for model in found.models] == [False, True]  # of the other a case is missing
     comment = (recorded.path / "comment.md").read_text()
     assert f"**{found.sentence}**" in comment
     assert summary.read_text() == "# before\n" + comment

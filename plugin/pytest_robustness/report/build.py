@@ -128,7 +128,7 @@ def _model(run: Run, name: str, sound: Mapping[str, Measurement]) -> data.Model:
         selected_accuracy=share(mine[0].evidence.correct) if mine else None,
         top_5=share(mine[0].evidence.unselected_top_5) if mine else None,
         success_rate=data.Value(value=fmean(known)) if known and whole else None,
-        worst_case=worst_case(mine, run.pairs),
+        worst_case=worst_case(mine, run.pairs) if len(mine) == len(suite.regular_attacks) else None,
         parameters=made.parameters if made else None,
         layers=made.layers if made else None,
         activation=", ".join(made.activations) if made else None,

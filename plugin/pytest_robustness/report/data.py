@@ -65,7 +65,9 @@ class Model(_Data):
     top_5: Value | None = Field(default=None, description="top-5 accuracy on the same images")
     selected_accuracy: Value | None = Field(default=None, description="top-1, on the attacked images")
     success_rate: Value | None = Field(default=None, description="mean over the suite's attacks, if all were run")
-    worst_case: WorstCase | None = Field(default=None, description="over all attacks of the run in a ball")
+    worst_case: WorstCase | None = Field(
+        default=None, description="over the suite's attacks in a ball, if all of its attacks were run"
+    )
     parameters: NonNegativeInt | None = None
     layers: NonNegativeInt | None = None
     activation: str | None = None
