@@ -78,6 +78,7 @@ class Robustness:
     def _result(self) -> Result:
         from pytest_robustness.evaluate.runtime.devices import as_device
         from pytest_robustness.execute.case import Request, run_case
+        from pytest_robustness.execute.measuring import Here
 
         settings, case = self._settings, self._case
         sent: set[str] = self._item.config.stash[LISTS]
@@ -95,13 +96,16 @@ class Robustness:
             case,
             baseline,
             request,
+            measuring=Here(
+                limit=settings.limit,
+                device=as_device(self._device),
+                time_unreliable_because=_time_unreliable_because(),
+                run_rounds=self._rounds,
+                progress=self._progress.of(case),
+                model_cache=self._model_cache,
+            ),
             stored_list=settings.store.image_list,
-            device=as_device(self._device),
-            time_unreliable_because=_time_unreliable_because(),
-            run_rounds=self._rounds,
-            progress=self._progress.of(case),
             measured=self._rounds.describe,
-            model_cache=self._model_cache,
         )
 
     def _baseline(self) -> Measurement | None:
