@@ -36,12 +36,6 @@ def third() -> nn.Module:
     return build(3)
 
 
-def slow() -> nn.Module:
-    (HERE / f"slow-{os.getpid()}-{time.monotonic_ns()}").touch()
-    time.sleep(2)
-    return build(4)
-
-
 def dies_once() -> nn.Module:
     """End the process the first time, as the kernel does when memory runs out."""
     try:
@@ -60,5 +54,6 @@ def raises() -> nn.Module:
 
 
 def hangs() -> nn.Module:
+    (HERE / "hanging").write_text(str(os.getpid()))
     time.sleep(300)
     return build(6)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import queue
 import sys
 import threading
 import time
-import warnings
 from collections import Counter
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -22,6 +19,7 @@ from pytest_robustness.execute.engine import EngineLost, Wanted
 from pytest_robustness.execute.jobs import Job
 from pytest_robustness.execute.ray.cluster import Cluster, Shape, line
 from pytest_robustness.execute.ray.files import digests_of
+from pytest_robustness.execute.ray.orders import Hired, Ordered
 from pytest_robustness.execute.ray.worker import About, Board, Done, Failed, Lacking, Worker
 
 #: How often a job that was lost is asked for again, and how many workers of a shape may fail to start in a row.
@@ -30,52 +28,6 @@ AGAIN, STARTS = 2, 3
 POLL = 0.1
 #: A job that costs at least this share of the longest one comes before it on a worker that knows its model.
 NEARLY = 0.5
-
-
-class Told(Future[Any]):
-    """Is a future that passes a job's warnings on to the one who asks for its result."""
-
-    warnings: tuple[str, ...] = ()
-
-    def result(self, timeout: float | None = None) -> Any:
-        """Return what the job returned, and warn of what it warned of, once."""
-        found = super().result(timeout)
-        told, self.warnings = self.warnings, ()
-        for message in told:
-            warnings.warn(message, stacklevel=2)
-        return found
-
-
-@dataclass(eq=False)
-class Ordered:
-    """Holds a job, its future, and what happened to it."""
-
-    number: int
-    job: Job
-    shape: Shape
-    future: Told = field(default_factory=Told)
-    losses: int = 0
-    started: float = 0.0
-
-    @property
-    def order(self) -> tuple[float, int]:
-        return -self.job.cost, self.number
-
-    @property
-    def model(self) -> str:
-        return self.job.case.model_name
-
-
-@dataclass(eq=False)
-class Hired:
-    """Holds a worker: what it is once it has started, what it is asked, and which models it knows."""
-
-    actor: Any
-    shape: Shape
-    call: Any
-    about: About | None = None
-    at_work: Ordered | None = None
-    models: set[str] = field(default_factory=set)
 
 
 class RayEngine:
@@ -129,7 +81,7 @@ class RayEngine:
         self._thread.join(timeout=10)
         if self._problem is None:
             for hired in self._hired:
-                _kill(hired)
+                hired.dismiss()
         for one in self._unfinished():
             if not one.future.cancel() and not one.future.done():
                 one.future.set_exception(EngineLost("the run has ended"))
@@ -187,7 +139,7 @@ class RayEngine:
         if any(hired.about is None for hired in self._hired):
             for hired in [one for one in self._hired if one.at_work is None and one.shape not in needed]:
                 self._hired.remove(hired)
-                _kill(hired)  # others wait for its room
+                hired.dismiss()  # others wait for its room
 
     def _start(self, shape: Shape) -> Hired:
         options: dict[str, Any] = {"num_cpus": shape.num_cpus, "num_gpus": shape.num_gpus, "max_restarts": 0}
@@ -293,7 +245,7 @@ class RayEngine:
     def _lose(self, hired: Hired, why: str) -> None:
         """Let a worker go that is dead or of no more use. Its job is asked for again, as often as that may help."""
         self._hired.remove(hired)
-        _kill(hired)
+        hired.dismiss()
         if hired.about is None:
             self._failed_to_start(hired, why)
         one = hired.at_work
@@ -326,7 +278,7 @@ class RayEngine:
             one = hired.at_work
             if limit is not None and one is not None and time.monotonic() - one.started > limit:
                 self._hired.remove(hired)
-                _kill(hired)
+                hired.dismiss()
                 what = f"timed out: its suite's timeout is {limit:g} s, so its worker was ended"
                 self._finish(hired, RobustnessError(f"{one.job.case.id}: {what}"))
 
@@ -346,8 +298,3 @@ class RayEngine:
             except RayError:  # it was on a node that is gone
                 self._board = None
             self._read = None
-
-
-def _kill(hired: Hired) -> None:
-    with contextlib.suppress(RayError, ValueError):  # it is gone already
-        ray.kill(hired.actor)
