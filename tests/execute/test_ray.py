@@ -1,6 +1,7 @@
 """Ray as the engine, on a real cluster of two nodes on this machine: the same bits, also when parts of it are lost."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -113,9 +114,7 @@ def _tell_efficiency(engine):
     done = [one for _, _, one in engine.done]
     span = max(one.ended for one in done) - min(one.started for one in done)
     share = sum(one.cpu_seconds for one in done) / engine.workers()
-    print(
-        f"{len(done)} tasks, from the first's start to the last's end {span:.2f} s, over the tasks' CPU time {span / share:.2f}"
-    )
+    print(f"{len(done)} tasks in {span:.2f} s, {span / share:.2f} of their CPU time over the workers")
 
 
 def test_a_node_that_is_lost_in_the_middle_changes_nothing(engine, cluster, sound):
