@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_robustness.evaluate.images.load import count_images
 from pytest_robustness.execute.case import Request, needs_checks
 from pytest_robustness.execute.engine import Engine
 from pytest_robustness.execute.jobs import (
@@ -21,8 +22,7 @@ from pytest_robustness.execute.jobs import (
     Pictures,
 )
 from pytest_robustness.execute.measuring import NeedsChecks
-from pytest_robustness.execute.plan import Task, expected_costs, tasks
-from pytest_robustness.execute.sizes import size_of
+from pytest_robustness.execute.plan import Size, Task, expected_costs, tasks
 from pytest_robustness.gate.unchanged import is_unchanged
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.image_list import ImageList
@@ -78,7 +78,8 @@ class Remote:
         Raises RobustnessError when images are not what the suite says.
         """
         self._engine = engine
-        sizes = {asked.case.id: size_of(asked.case) for asked in all_asked}
+        # cut at whole batches: some attacks need them, and a smaller part would not fill its only one
+        sizes = {one.case.id: Size(count_images(one.case), one.case.batch_size) for one in all_asked}
         self._images = {case: size.images for case, size in sizes.items()}
         costs = expected_costs(sizes, {one.case.id: one.baseline for one in all_asked if one.baseline is not None})
         largest = sum(costs.values()) / (TASKS_OF_A_WORKER * max(1, engine.workers()))

@@ -39,4 +39,6 @@ def wanted_engine(config: pytest.Config) -> str | None:
         raise pytest.UsageError(f"{OPTION} and -n cannot be combined: {why}; leave -n out")
     if config.getoption("robustness_limit"):
         raise pytest.UsageError(f"{OPTION} and --robustness-limit cannot be combined: a trial is of this machine")
+    if config.getoption("robustness_shard", None):
+        raise pytest.UsageError(f"{OPTION} and --robustness-shard cannot be combined: an engine deals the work itself")
     return name

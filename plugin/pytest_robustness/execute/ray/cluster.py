@@ -57,7 +57,7 @@ class Cluster:
             self._join(name, dict(runtime_env))
         self._address = name.removeprefix(ADDRESS) if name.startswith(ADDRESS) else _head()
         self._nodes: list[dict[str, Any]] = []
-        self._looked_at_nodes = self._looked_at_head = float("-inf")
+        self._looked_at_nodes = float("-inf")
         self._failures = 0
 
     @staticmethod
@@ -105,9 +105,8 @@ class Cluster:
 
     def check_head(self) -> None:
         """Raise EngineLost when the cluster's head has not answered several times in a row."""
-        if self._address is None or time.monotonic() - self._looked_at_head < LOOK:
+        if self._address is None:
             return
-        self._looked_at_head = time.monotonic()
         host, _, port = self._address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()

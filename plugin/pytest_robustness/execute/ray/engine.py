@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import sys
 import threading
 import time
 from collections import Counter
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any
 
 import ray
@@ -17,7 +18,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.execute.engine import EngineLost, Wanted
 from pytest_robustness.execute.jobs import Job
-from pytest_robustness.execute.ray.cluster import Cluster, Shape, line
+from pytest_robustness.execute.ray.cluster import LOOK, Cluster, Shape, line
 from pytest_robustness.execute.ray.files import digests_of
 from pytest_robustness.execute.ray.orders import Hired, Ordered
 from pytest_robustness.execute.ray.worker import About, Board, Done, Failed, Lacking, Worker
@@ -53,10 +54,11 @@ class RayEngine:
         self._jobs: dict[int, Job] = {}
         self.done: list[tuple[Job, str, Done]] = []
         self.lost = 0
-        self._problem: RobustnessError | None = None
+        self._problem: EngineLost | None = None
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="robustness-ray", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=one, daemon=True) for one in (self._run, self._watch)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, job: Job) -> Future[Any]:
         one = Ordered(next(self._numbers), job, self._cluster.shape(self._wanted.table.of(job.case.model_name)))
@@ -78,13 +80,12 @@ class RayEngine:
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._stopped.set()
-        self._thread.join(timeout=10)
+        for thread in self._threads:
+            thread.join(timeout=1 if self._problem else 10)  # of a lost cluster they wait for an answer
         if self._problem is None:
             for hired in self._hired:
                 hired.dismiss()
-        for one in self._unfinished():
-            if not one.future.cancel() and not one.future.done():
-                one.future.set_exception(EngineLost("the run has ended"))
+        self._fail_open(EngineLost("the run has ended"))
         self._cluster.leave()
 
     def _unfinished(self) -> list[Ordered]:
@@ -96,14 +97,27 @@ class RayEngine:
             while not self._stopped.is_set():
                 self._step()
         except BaseException as error:
-            lost = error if isinstance(error, EngineLost) else EngineLost(f"the engine failed: {line(error)}")
-            self._problem = lost
-            for one in self._unfinished():
-                if not one.future.done():
-                    one.future.set_exception(lost)
+            self._end(EngineLost(f"the engine failed: {line(error)}"))
+
+    def _watch(self) -> None:
+        """Look whether the head answers, in a thread of its own: Ray's calls wait for a head that is gone."""
+        try:
+            while not self._stopped.wait(LOOK):
+                self._cluster.check_head()
+        except EngineLost as lost:
+            self._end(lost)
+
+    def _end(self, problem: EngineLost) -> None:
+        self._problem = self._problem or problem
+        self._stopped.set()
+        self._fail_open(self._problem)
+
+    def _fail_open(self, error: EngineLost) -> None:
+        for one in self._unfinished():
+            with contextlib.suppress(InvalidStateError):  # it was done
+                one.future.set_exception(error)
 
     def _step(self) -> None:
-        self._cluster.check_head()
         self._take()
         self._hire()
         for hired in self._hired:
