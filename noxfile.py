@@ -15,6 +15,7 @@ nox.options.download_python = "never"
 
 #: The oldest and the newest torch, and what has to change with it.
 TORCH = {"2.5": ("torch==2.5.*", "torchvision==0.20.*"), "newest": ("--upgrade", "torch", "torchvision")}
+CLUSTER = ("tests/execute/test_ray.py",)
 MOVES_WITH_TORCH = ("torch", "torchvision", "sympy", "setuptools")
 
 
@@ -71,6 +72,13 @@ def models(session: nox.Session) -> None:
     """Prove that models of ONNX and of transformers are attacked. No other session has these large packages."""
     install(session, "test,onnx,transformers", "onnxscript")
     test(session, "tests/evaluate/models/test_onnx.py", "tests/evaluate/models/test_transformers.py")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Prove that cases are measured by Ray, on two nodes of this machine, one of which is lost. Few have its packages."""
+    install(session, "test,ray")
+    session.run("pytest", "-p", "no:cacheprovider", "-rs", "--require-extra", "ray", *(session.posargs or CLUSTER))
 
 
 @nox.session
