@@ -76,7 +76,7 @@ def models(session: nox.Session) -> None:
 
 @nox.session
 def cluster(session: nox.Session) -> None:
-    """Prove that cases are measured by Ray, on two nodes of this machine, one of which is lost. Few have its packages."""
+    """Prove that cases are measured by Ray, on nodes of this machine, one of which is lost. Few have its packages."""
     install(session, "test,ray")
     session.run("pytest", "-p", "no:cacheprovider", "-rs", "--require-extra", "ray", *(session.posargs or CLUSTER))
 
