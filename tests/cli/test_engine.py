@@ -42,7 +42,10 @@ def test_a_weaker_model_fails_with_the_same_line(recorded):
     [
         ((*IN_PROCESS, "-n2"), "--robustness-engine and -n cannot be combined: with an engine pytest is one process"),
         ((*IN_PROCESS, "--robustness-limit", "3"), "and --robustness-limit cannot be combined"),
-        ((*IN_PROCESS, "--robustness-shard", "1/2"), "and --robustness-shard cannot be combined"),
+        (
+            (*IN_PROCESS, "--robustness-shard", "1/2", "--robustness-json", "p.json"),
+            "and --robustness-shard cannot be combined",
+        ),
         (("--robustness-engine", "dask"), "no engine 'dask': should be one of ray, ray://HOST:PORT, local, in-process"),
         (("--robustness-engine", "ray://"), "no engine 'ray://'"),
         ((*IN_PROCESS, *IN_PROCESS), "given 2 times"),

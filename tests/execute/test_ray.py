@@ -12,7 +12,8 @@ from collections import Counter
 import pytest
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.execute.case import Request, needs_checks
-from pytest_robustness.execute.engine import EngineLost, Wanted, open_engine
+from pytest_robustness.execute.engine import EngineLost, Wanted
+from pytest_robustness.execute.engines import open_engine
 from pytest_robustness.execute.jobs import Attack
 from pytest_robustness.execute.remote import Asked, Remote
 from pytest_robustness.suite.engine import EngineTable

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 from pytest_robustness.execute.case import Request, needs_checks
-from pytest_robustness.execute.engine import Wanted, open_engine
+from pytest_robustness.execute.engine import Wanted
+from pytest_robustness.execute.engines import open_engine
 from pytest_robustness.execute.in_process import InProcess
 from pytest_robustness.execute.jobs import Attack, CheckMasking, CleanAnswers, Identify, Pictures
 from pytest_robustness.execute.remote import Asked, Remote

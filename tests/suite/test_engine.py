@@ -2,7 +2,9 @@
 
 import pytest
 from pydantic import ValidationError
+from pytest_robustness.errors import RobustnessError
 from pytest_robustness.suite.engine import EngineTable
+from pytest_robustness.suite.load import load_suite
 
 
 def test_a_models_own_needs_come_before_those_of_all():
@@ -29,3 +31,12 @@ def test_a_models_own_needs_come_before_those_of_all():
 def test_what_cannot_be_is_refused(key, value):
     with pytest.raises(ValidationError):
         EngineTable.model_validate({key: value})
+
+
+def test_needs_of_no_model_of_the_suite_are_refused(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        '[images]\nfolder = "photographs"\n[models.a]\nsource = "timm:resnet18"\n[attacks.f]\nattack = "FGSM"\n'
+        "[engine.models.b]\nnum_gpus = 1\n"
+    )
+    with pytest.raises(RobustnessError, match=r"engine\.models\.b: no model of this suite \(a\)"):
+        load_suite(tmp_path / "own.toml")

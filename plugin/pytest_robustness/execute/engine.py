@@ -1,8 +1,4 @@
-"""Engines: what runs jobs somewhere. An engine is shaped like ``concurrent.futures.Executor``.
-
-In-process and Ray are the two of this package. Others are entry points of the group ``pytest_robustness.engines``: a
-function from ``Wanted`` to an ``Engine``.
-"""
+"""What an engine is: it runs jobs somewhere, and is shaped like ``concurrent.futures.Executor``."""
 
 from __future__ import annotations
 
@@ -11,12 +7,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_robustness.errors import DeviceLost, RobustnessError
+from pytest_robustness.errors import DeviceLost
 from pytest_robustness.execute.jobs import Job
-from pytest_robustness.extensions import declared, extension
 from pytest_robustness.suite.engine import EngineTable
 
-GROUP = "engines"
 #: The names by which an engine of this package is asked for, and the form of an address.
 IN_PROCESS, RAY, LOCAL, ADDRESS = "in-process", "ray", "local", "ray://"
 
@@ -64,32 +58,3 @@ class Engine(Protocol):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Release what the engine holds. With ``cancel_futures`` end what waits and what runs."""
-
-
-def check_name(name: str) -> None:
-    """Raise RobustnessError for the name of no engine."""
-    known = [RAY, f"{ADDRESS}HOST:PORT", LOCAL, IN_PROCESS, *declared(GROUP)]
-    if name not in known and not (name.startswith(ADDRESS) and len(name) > len(ADDRESS)):
-        raise RobustnessError(f"no engine {name!r}: should be one of {', '.join(known)}")
-
-
-def open_engine(wanted: Wanted) -> Engine:
-    """Start an engine, or join it, by its name.
-
-    Raises RobustnessError, in one line, when it cannot be had.
-    """
-    check_name(wanted.name)
-    if wanted.name in declared(GROUP):
-        made: Engine = extension(GROUP, wanted.name)(wanted)
-        return made
-    if wanted.name == IN_PROCESS:
-        from pytest_robustness.execute.in_process import InProcess
-
-        return InProcess(wanted)
-    try:
-        from pytest_robustness.execute.ray.engine import RayEngine
-    except ModuleNotFoundError as error:
-        if error.name != "ray":
-            raise
-        raise RobustnessError(f"{wanted.name}: needs Ray: pip install 'pytest-robustness[ray]'") from None
-    return RayEngine(wanted)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pytest_robustness.execute.engine import Wanted
 from pytest_robustness.execute.jobs import Bench, Job
-
-if TYPE_CHECKING:
-    from pytest_robustness.execute.engine import Wanted
 
 
 class InProcess:

@@ -31,7 +31,8 @@ class EngineRun:
         if not cases or session.config.option.collectonly:
             return
         from pytest_robustness.execute.case import Request
-        from pytest_robustness.execute.engine import Wanted, open_engine
+        from pytest_robustness.execute.engine import Wanted
+        from pytest_robustness.execute.engines import open_engine
         from pytest_robustness.execute.remote import Asked, Remote
 
         progress: Progress = session.config.pluginmanager.getplugin(Progress.NAME)

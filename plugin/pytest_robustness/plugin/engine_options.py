@@ -28,7 +28,7 @@ def wanted_engine(config: pytest.Config) -> str | None:
     name = once(config, OPTION)
     if name is None or hasattr(config, "workerinput"):
         return None
-    from pytest_robustness.execute.engine import check_name
+    from pytest_robustness.execute.engines import check_name
 
     try:
         check_name(name)

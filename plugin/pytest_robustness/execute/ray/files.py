@@ -14,12 +14,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import is_file
 from pytest_robustness.suite.load import ENVIRONMENT
 from pytest_robustness.suite.suite import Case, Suite
+from pytest_robustness.suite.tables import Table
 
 #: The files of a case by their paths where it was sent from: each one's digest.
 Digests = Mapping[str, str]
@@ -113,7 +112,7 @@ def _paths(value: Any) -> Iterator[Path]:
         yield value
     elif isinstance(value, str) and Path(value).is_absolute():
         yield Path(value)
-    elif isinstance(value, BaseModel):
+    elif isinstance(value, Table):
         for name in type(value).model_fields:
             yield from _paths(getattr(value, name))
     elif isinstance(value, Mapping):
@@ -129,7 +128,7 @@ def _moved(value: Any, places: Mapping[str, Path]) -> Any:
         return places.get(str(value), value)
     if isinstance(value, str):
         return str(places[value]) if value in places else value
-    if isinstance(value, BaseModel):
+    if isinstance(value, Table):
         each = {name: getattr(value, name) for name in type(value).model_fields}
         return value.model_copy(update={name: _moved(one, places) for name, one in each.items()})
     if isinstance(value, dict):
