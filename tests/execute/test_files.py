@@ -86,3 +86,15 @@ def test_a_folder_of_photographs_is_mounted_or_named_on_the_node(tmp_path, monke
     own.mkdir()
     monkeypatch.setenv("PYTEST_ROBUSTNESS_IMAGES", str(own))
     assert localised(suite.case(case.id), {}, Copies(tmp_path)).suite.images.folder == own
+
+
+def test_the_model_that_a_candidate_replaces_is_at_hand_too(case, tmp_path):
+    suite = case.suite.with_candidate("first=faulty:second", tmp_path)
+    candidate = suite.case(case.id)
+    digests = digests_of(candidate)
+    (weights,) = (path for path in digests if path.endswith("w.safetensors"))
+    copies = Copies(tmp_path / "copies")
+    copies.store(weights, digests[weights], b"weights")
+    (case.suite.path.parent / "w.safetensors").unlink()
+    related = next(localised(candidate, digests, copies).suite.relatives("first"))
+    assert related.models["first"].weights.read_bytes() == b"weights"
