@@ -81,7 +81,17 @@ def test_progress_counts_the_images_of_all_parts(measured):
     _, _, seen = measured
     for numbers in seen.values():
         assert numbers[-1] == (96, 96)
-        assert [done for done, _ in numbers] == sorted(done for done, _ in numbers)
+        assert [done for done, _ in numbers] == sorted({done for done, _ in numbers})
+
+
+def test_late_news_of_a_part_are_not_passed_on(sound):
+    cases, _ = sound
+    seen = []
+    remote, _ = submitted(cases[:1], {}, progress=lambda *news: seen.append(news))
+    job = Attack(cases[0], range(0, 48), 1.0)
+    for done in (48, 16, 48):
+        remote.progress(job, done)
+    assert seen == [(cases[0].id, 48, 96)]
 
 
 def test_only_what_changed_is_attacked(sound):

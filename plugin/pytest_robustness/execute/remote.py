@@ -121,7 +121,10 @@ class Remote:
         if isinstance(job, Attack):
             with self._lock:
                 each = self._done.setdefault(job.case.id, {})
-                each[job.rows.start if job.rows is not None else 0] = done
+                first = job.rows.start if job.rows is not None else 0
+                if done <= each.get(first, 0):
+                    return  # late news, or of a part that was lost and is measured again
+                each[first] = done
                 together = sum(each.values())
             self._progress(job.case.id, together, self._images[job.case.id])
 
