@@ -112,10 +112,13 @@ def test_twelve_cases_on_two_nodes_are_those_measured_here(engine, sound):
 
 
 def _tell_efficiency(engine):
-    done = [one for _, _, one in engine.done]
+    done, workers = [one for _, _, one in engine.done], engine.workers()
     span = max(one.ended for one in done) - min(one.started for one in done)
-    share = sum(one.cpu_seconds for one in done) / engine.workers()
-    print(f"{len(done)} tasks in {span:.2f} s, {span / share:.2f} of their CPU time over the workers")
+    cpu = span * workers / sum(one.cpu_seconds for one in done)
+    busy = sum(one.ended - one.started for one in done) / span / workers
+    print(
+        f"{len(done)} tasks in {span:.2f} s, {cpu:.2f} times their CPU time over the workers, who were busy for {busy:.0%}"
+    )
 
 
 def test_a_node_that_is_lost_in_the_middle_changes_nothing(engine, cluster, sound):

@@ -88,7 +88,7 @@ def test_late_news_of_a_part_are_not_passed_on(sound):
     cases, _ = sound
     seen = []
     remote, _ = submitted(cases[:1], {}, progress=lambda *news: seen.append(news))
-    job = Attack(cases[0], range(0, 48), 1.0)
+    job = Attack(cases[0], range(48), 1.0)
     for done in (48, 16, 48):
         remote.progress(job, done)
     assert seen == [(cases[0].id, 48, 96)]
