@@ -15,6 +15,7 @@ nox.options.download_python = "never"
 
 #: The oldest and the newest torch, and what has to change with it.
 TORCH = {"2.5": ("torch==2.5.*", "torchvision==0.20.*"), "newest": ("--upgrade", "torch", "torchvision")}
+CLUSTER = ("tests/execute/test_ray.py",)
 MOVES_WITH_TORCH = ("torch", "torchvision", "sympy", "setuptools")
 
 
@@ -84,6 +85,13 @@ def tracking(session: nox.Session) -> None:
     """Prove that Lightning, MLflow and Weights & Biases are served. Without constraints, which hold back MLflow."""
     session.install("-e", ".[test,lightning,mlflow,wandb]")
     test(session, "tests/test_callbacks.py", "tests/cli/test_loggers.py")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Prove that cases are measured by Ray, on nodes of this machine, one of which is lost. Few have its packages."""
+    install(session, "test,ray")
+    session.run("pytest", "-p", "no:cacheprovider", "-rs", "--require-extra", "ray", *(session.posargs or CLUSTER))
 
 
 @nox.session

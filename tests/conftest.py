@@ -11,6 +11,7 @@ import pytest
 EXTRAS = {
     "lightning": ("lightning",),
     "mlflow": ("mlflow",),
+    "ray": ("ray",),
     "onnx": ("onnx", "onnx2torch", "onnxruntime"),
     "transformers": ("transformers",),
     "wandb": ("wandb",),

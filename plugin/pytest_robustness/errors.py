@@ -17,7 +17,12 @@ class RobustnessError(Exception):
 
 
 class DeviceLost(RobustnessError):
-    """Raised when the GPU failed in a way after which this process cannot use it any more."""
+    """Raised when the GPU failed in a way after which this process cannot use it any more.
+
+    ``what`` is what is lost.
+    """
+
+    what = "the device"
 
 
 class NothingAttacked(RobustnessError):

@@ -17,7 +17,7 @@ from typing import Any
 from pytest_robustness.errors import RobustnessError
 
 #: What others may add, each a group of entry points: ``pytest_robustness.attacks`` and so on.
-GROUPS = ("attacks", "formats", "health", "libraries", "metrics")
+GROUPS = ("attacks", "engines", "formats", "health", "libraries", "metrics")
 PREFIX = "pytest_robustness"
 
 

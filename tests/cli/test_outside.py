@@ -18,6 +18,7 @@ import torch
 from pytest_robustness.evaluate.attacks.base import AttackSpec
 from pytest_robustness.evaluate.health.finding import Finding
 from pytest_robustness.evaluate.models.libraries.base import Expected
+from pytest_robustness.execute.in_process import InProcess
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.records.verdict import MetricVerdict
 from pytest_robustness.suite.tables import Normalisation
@@ -87,6 +88,11 @@ def csv(report):
     return "".join(f"{case.case},{case.word}\\n" for case in report.cases)
 
 
+def engine(wanted):
+    print("ENGINE", wanted.name)
+    return InProcess(wanted)
+
+
 def parity(subject):
     return Finding(
         check="parity",
@@ -107,6 +113,8 @@ largest = theirs:Largest
 csv = theirs:csv
 [pytest_robustness.health]
 parity = theirs:parity
+[pytest_robustness.engines]
+mine = theirs:engine
 """
 SUITE = """
 [models.third]
@@ -151,7 +159,9 @@ def run(project: Project, *arguments: str) -> pytest.RunResult:
 
 
 def test_parts_of_another_package_are_used_like_ours(outside: Project) -> None:
-    assert run(outside, "--update-baselines", "-p", "no:benchmark").ret == pytest.ExitCode.OK
+    recorded = run(outside, "--update-baselines", "-p", "no:benchmark", "-s", "--robustness-engine", "mine")
+    assert recorded.ret == pytest.ExitCode.OK
+    assert "ENGINE mine" in recorded.stdout.str()
     (outside.path / "conftest.py").write_text(HOOKS)
     (outside.path / "test_health.py").write_text(HEALTH)
     files = "--robustness-json", "o.json", "--robustness-report", "o.html", "--robustness-csv", "o.csv"

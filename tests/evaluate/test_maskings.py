@@ -10,6 +10,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.health import examine
 from pytest_robustness.execute.case import Request, run_case
+from pytest_robustness.execute.measuring import Here
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.verdict import Verdict
 from pytest_robustness.suite.load import load_suite
@@ -81,13 +82,17 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
 def baselines(suite: Suite) -> dict[str, Measurement]:
     cache = ModelCache()
     return {
-        case.id: run_case(case, None, Request(recording=True), model_cache=cache).measurement for case in suite.cases()
+        case.id: run_case(case, None, Request(recording=True), measuring=Here(model_cache=cache)).measurement
+        for case in suite.cases()
     }
 
 
 def verdicts(suite: Suite, baselines: dict[str, Measurement], name: str) -> list[Verdict]:
     candidate, cache = suite.with_candidate(f"net=tests.evaluate.masked:{name}", Path()), ModelCache()
-    return [run_case(case, baselines[case.id], Request(), model_cache=cache).verdict for case in candidate.cases()]
+    return [
+        run_case(case, baselines[case.id], Request(), measuring=Here(model_cache=cache)).verdict
+        for case in candidate.cases()
+    ]
 
 
 def test_the_sound_model_passes_every_check(baselines: dict[str, Measurement]) -> None:

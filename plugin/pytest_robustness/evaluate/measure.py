@@ -92,7 +92,7 @@ def evaluate(
 @torch.enable_grad()
 def measure(
     case: Case,
-    rows: range,
+    rows: range | None,
     *,
     device: torch.device | None = None,
     time_unreliable_because: str | None = None,
@@ -103,18 +103,21 @@ def measure(
 ) -> Part:
     """Attack some consecutive images of a case and return the part, which ``merge`` puts together with the others.
 
-    With an attack that is called with whole batches, ``rows`` must begin and end at multiples of the batch size, or end
-    with the last image. Arguments and errors are those of ``evaluate``.
+    ``rows`` are their places; None means all images, whose part ensembles of the same session use again. With an attack
+    that is called with whole batches, ``rows`` must begin and end at multiples of the batch size, or end with the last
+    image. Arguments and errors are those of ``evaluate``.
     """
     with _at_work(case, device, model_cache, Stopwatch()) as work:
-        if work.protocol.batch is not None and (
-            rows.start % case.batch_size or (rows.stop % case.batch_size and rows.stop < len(work.images))
-        ):
+        if rows is not None and work.protocol.batch is not None and not _whole_batches(case, rows, len(work.images)):
             problem = f"images {rows.start} to {rows.stop} are no whole batches of {case.batch_size}, which it needs"
             raise case.error(f"attacks.{case.attack_name}", problem)
         part = work.attack(rows, run_rounds, progress, time_unreliable_because)
         work.check_function(after=True)
         return part.model_copy(update={"findings": examine(part.provenance, work.classifier)})
+
+
+def _whole_batches(case: Case, rows: range, images: int) -> bool:
+    return not rows.start % case.batch_size and (not rows.stop % case.batch_size or rows.stop >= images)
 
 
 @torch.inference_mode(False)

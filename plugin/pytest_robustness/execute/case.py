@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_robustness.evaluate.clean import ModelCache
-from pytest_robustness.evaluate.gallery import attack_again
-from pytest_robustness.evaluate.health import masking_findings
-from pytest_robustness.evaluate.images.load import image_lists
-from pytest_robustness.evaluate.measure import evaluate, identify, not_examined
-from pytest_robustness.evaluate.models.classifier import Classifier
-from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
-from pytest_robustness.evaluate.runtime.devices import Device
-from pytest_robustness.evaluate.trial import Stopwatch
+from pytest_robustness.execute.measuring import Here, Measuring
 from pytest_robustness.gate.anchor import Anchor
 from pytest_robustness.gate.judge import check_attempts, judge, not_judged
 from pytest_robustness.gate.metrics import Rules
 from pytest_robustness.gate.moved_images import moved_images
 from pytest_robustness.gate.pairing import FIRST_LISTED, Lists, pair
 from pytest_robustness.gate.unchanged import is_unchanged, judge_unchanged
-from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.provenance import Provenance
@@ -61,13 +52,9 @@ def run_case(
     baseline: Measurement | None,
     request: Request,
     *,
+    measuring: Measuring | None = None,
     stored_list: Callable[[str], ImageList] | None = None,
-    device: Device | None = None,
-    time_unreliable_because: str | None = None,
-    run_rounds: RunRounds = run_in_order,
-    progress: Callable[[int, int], None] = lambda done, total: None,
     measured: Callable[[Measurement], None] = lambda measurement: None,
-    model_cache: ModelCache | None = None,
 ) -> Result:
     """Measure a case and judge it by its baseline, its suite and the anchor, and by nothing else.
 
@@ -75,48 +62,36 @@ def run_case(
         case: which model, attack and images.
         baseline: its stored measurement; None when there is none, which gives a verdict of its own.
         request: what is asked of it.
+        measuring: where it is measured; None for this process.
         stored_list: returns, by its digest, the list of the images that the baseline is of; None when there are no
             lists: then the baseline can only be compared over the very same set.
-        device, time_unreliable_because, run_rounds, progress, model_cache: as ``evaluate`` takes them.
         measured: called with the measurement, before it is judged; not called where nothing was measured.
 
     Raises:
         RobustnessError: in one line, when model, weights, images or attack are not what the suite promises.
     """
-    stopwatch, model_cache = Stopwatch(request.limit), model_cache or ModelCache()
+    measuring = measuring or Here(limit=request.limit)
     rules = replace(Rules.of(case), accept_removed_images=request.accept_removed_images)
-    attacked, unselected = image_lists(case)
+    attacked, unselected = measuring.image_lists(case)
     own = [*([unselected] if unselected else []), attacked]  # of equal sets the last counts: it has the columns
     lists = Lists(own, stored_list) if stored_list else Lists(own)
     if baseline is not None and not request.limit:
         _check_lists(baseline, attacked, unselected, lists)
     if request.changed_only and baseline is not None:
-        protocol, provenance = identify(case, device=device, model_cache=model_cache)
+        protocol, provenance = measuring.identify(case)
         if is_unchanged(baseline, protocol, provenance, attacked.identity, unselected.identity if unselected else None):
             verdict = _anchored(request.anchor, baseline, judge_unchanged(baseline, rules), rules, own, baseline)
             return Result(measurement=baseline, verdict=verdict)
 
-    def examine(provenance: Provenance, classifier: Classifier) -> list[Finding] | None:
-        """Return what the masking checks say of the model; they run anew when it may not be the baseline's."""
-        if baseline is None or not is_same_model(baseline.provenance, provenance):
-            return masking_findings(case, classifier, model_cache)
-        if baseline.findings is None and request.recording:
-            return masking_findings(case, classifier, model_cache)
-        return baseline.findings
+    def needed(provenance: Provenance) -> bool:
+        return needs_checks(baseline, provenance, request)
 
-    measurement = evaluate(
-        case,
-        device=device,
-        time_unreliable_because=time_unreliable_because,
-        run_rounds=run_rounds,
-        progress=progress,
-        stopwatch=stopwatch,
-        model_cache=model_cache,
-        examine=not_examined if request.limit else examine,
-    )
+    measurement = measuring.measure(case, needed)
     if request.limit:
         measured(measurement)
-        return Result(measurement=measurement, verdict=not_judged(case.id), estimate=stopwatch.estimate())
+        return Result(measurement=measurement, verdict=not_judged(case.id), estimate=measuring.estimate())
+    if baseline is not None and not needed(measurement.provenance):
+        measurement = measurement.model_copy(update={"findings": baseline.findings})
     check_attempts(case, measurement, baseline, recording=request.recording)
     measured(measurement)
     verdict = judge(measurement, baseline, rules, lists)
@@ -124,9 +99,21 @@ def run_case(
     gallery = None
     if request.wants_pictures(verdict):
         lost, won = moved_images(pair(baseline, measurement, lists)) if baseline is not None else ([], [])
-        gallery = attack_again(case, measurement, lost=lost, won=won, device=device)
+        gallery = measuring.gallery(case, measurement, lost, won)
     unsent = {one.digest: one for one in own if one.digest not in request.known_lists}
     return Result(measurement=measurement, verdict=verdict, gallery=gallery, image_lists=list(unsent.values()))
+
+
+def needs_checks(baseline: Measurement | None, provenance: Provenance, request: Request) -> bool:
+    """Return whether the masking checks run anew: the model may not be the baseline's, or was never checked.
+
+    A trial has none.
+    """
+    if request.limit:
+        return False
+    if baseline is None or not is_same_model(baseline.provenance, provenance):
+        return True
+    return baseline.findings is None and request.recording
 
 
 def is_same_model(baseline: Provenance, current: Provenance) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.extensions import extensions
-from pytest_robustness.plugin import hooks, loggers, outputs
+from pytest_robustness.plugin import engine_options, hooks, loggers, outputs
 from pytest_robustness.plugin.settings import Settings, add_options, check_ci
 from pytest_robustness.plugin.stash import OUTPUTS, SETTINGS
 
@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
     outputs.add_options(parser)
     loggers.add_options(parser)
+    engine_options.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,7 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
     manager.register(health.HealthChecks(settings), "robustness-health")
     manager.register(lost_device.LostDevice(worker=worker), "robustness-lost-device")
     manager.register(recorder.Recorder(), "robustness-recorder")
-    manager.register(time_limit.TimeLimit(settings), "robustness-time-limit")
+    engine = engine_options.wanted_engine(config)
+    if engine is None:  # its tasks have the limit, and tests wait until it is their turn
+        manager.register(time_limit.TimeLimit(settings), "robustness-time-limit")
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)
     if settings.shard is not None:
@@ -72,6 +75,10 @@ def pytest_configure(config: pytest.Config) -> None:
         else:
             gathered = shards.ShardController(config, settings, settings.shard)
         manager.register(gathered, "robustness-controller")
+        if engine is not None:
+            from pytest_robustness.plugin.engine import EngineRun
+
+            manager.register(EngineRun(settings, engine, gathered), "robustness-engine")
         manager.register(preflight.Preflight(settings), "robustness-prerequisites")
         manager.register(reruns.Reruns(), "robustness-reruns")
         manager.register(termination.Termination(config), "robustness-termination")

@@ -24,7 +24,7 @@ class RunProgress:
 
     Args:
         expected: what is expected of each case that was selected.
-        workers: how many run at a time.
+        workers: how many run at a time; 0 where tests only wait for cases, so that what they take tells nothing.
     """
 
     def __init__(self, expected: Mapping[str, Expected], workers: int = 1) -> None:
@@ -65,6 +65,8 @@ class RunProgress:
         Args:
             shares: how far each of the cases that run is, in [0, 1].
         """
+        if not self.workers:
+            return None
         known = {case: one.seconds * self._grown(one) for case, one in self.expected.items() if one.seconds}
         finished = [case for case in self.took if case in known]
         pace = sum(self.took[case] for case in finished) / sum(known[case] for case in finished) if finished else 1.0

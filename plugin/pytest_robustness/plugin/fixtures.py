@@ -14,7 +14,7 @@ from pytest_robustness.plugin.progress import Progress
 from pytest_robustness.plugin.recorder import properties, without_properties
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.shards import own_task, readable
-from pytest_robustness.plugin.stash import LISTS, OUTPUTS, PLAN, RESULT, SETTINGS, SHARED_DEVICE
+from pytest_robustness.plugin.stash import LISTS, MEASURING, OUTPUTS, PLAN, RESULT, SETTINGS, SHARED_DEVICE
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.part import merge
 from pytest_robustness.records.result import Result
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_robustness.evaluate.clean import ModelCache
     from pytest_robustness.evaluate.rounds import Round
     from pytest_robustness.evaluate.runtime.devices import Device
+    from pytest_robustness.execute.measuring import Here
     from pytest_robustness.records.measurement import Measurement
     from pytest_robustness.records.verdict import Verdict
 
@@ -47,7 +48,7 @@ class Robustness:
         self,
         request: pytest.FixtureRequest,
         case_id: str,
-        device: Device,
+        device: Device | None,
         rounds: Rounds,
         model_cache: ModelCache,
     ) -> None:
@@ -76,7 +77,6 @@ class Robustness:
             pytest.fail(printable(result.verdict.reason) + self._advice(result.verdict), pytrace=False)
 
     def _result(self) -> Result:
-        from pytest_robustness.evaluate.runtime.devices import as_device
         from pytest_robustness.execute.case import Request, run_case
 
         settings, case = self._settings, self._case
@@ -95,13 +95,9 @@ class Robustness:
             case,
             baseline,
             request,
+            measuring=self._item.config.stash.get(MEASURING, None) or self._here(),
             stored_list=settings.store.image_list,
-            device=as_device(self._device),
-            time_unreliable_because=_time_unreliable_because(),
-            run_rounds=self._rounds,
-            progress=self._progress.of(case),
             measured=self._rounds.describe,
-            model_cache=self._model_cache,
         )
 
     def _baseline(self) -> Measurement | None:
@@ -141,6 +137,19 @@ class Robustness:
         stash[LISTS] = set(unsent)
         stash[RESULT] = Measured(part=part, model=model, lists=list(unsent.values())).model_dump_json()
 
+    def _here(self) -> Here:
+        from pytest_robustness.evaluate.runtime.devices import as_device
+        from pytest_robustness.execute.measuring import Here
+
+        return Here(
+            limit=self._settings.limit,
+            device=as_device(self._device),
+            time_unreliable_because=_time_unreliable_because(),
+            run_rounds=self._rounds,
+            progress=self._progress.of(self._case),
+            model_cache=self._model_cache,
+        )
+
     def _wants_pictures(self, verdict: Verdict) -> bool:
         return self._outputs.pictures_of(self._case.id, regressed=verdict.status == Status.REGRESSED)
 
@@ -171,9 +180,10 @@ def robustness_model_cache() -> ModelCache:
 def robustness(
     request: pytest.FixtureRequest,
     robustness_case: str,
-    robustness_device: Device,
     robustness_rounds: Rounds,
     robustness_model_cache: ModelCache,
 ) -> Robustness:
     """The gate for one case of the suite: ``robustness.check()``. A test that uses it runs once for each case."""
-    return Robustness(request, robustness_case, robustness_device, robustness_rounds, robustness_model_cache)
+    here = MEASURING not in request.config.stash
+    device = request.getfixturevalue("robustness_device") if here else None  # an engine's workers have their own
+    return Robustness(request, robustness_case, device, robustness_rounds, robustness_model_cache)

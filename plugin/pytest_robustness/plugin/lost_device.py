@@ -11,7 +11,8 @@ import pytest
 from pytest_robustness.errors import DeviceLost, RobustnessError
 from pytest_robustness.report.text import printable
 
-LOST = pytest.StashKey[bool]()
+#: What is lost.
+LOST = pytest.StashKey[str | None]()
 #: Marks the report of the test in which the device was lost.
 ATTRIBUTE = "_robustness_device_lost"
 EXIT_CODE = 70  # EX_SOFTWARE
@@ -31,7 +32,7 @@ def failing(item: pytest.Item, subject: str) -> Iterator[None]:
     try:
         yield
     except RobustnessError as error:
-        item.stash[LOST] = isinstance(error, DeviceLost)
+        item.stash[LOST] = error.what if isinstance(error, DeviceLost) else None
         problem = printable(f"{subject}: {' '.join(str(error).split())}")
         raise pytest.fail.Exception(problem, pytrace=False) from None  # else the error is shown too, as its context
     except (pytest.skip.Exception, pytest.xfail.Exception, SystemExit) as ended:
@@ -52,11 +53,12 @@ class LostDevice:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if item.stash.get(LOST, False):
+        what = item.stash.get(LOST, None)
+        if what is not None:
             self.lost = True
             setattr(report, ATTRIBUTE, True)
             if not self.worker:
-                item.session.shouldstop = "the device is lost, and this process cannot use it any more"
+                item.session.shouldstop = f"{what} is lost, and this process cannot use it any more"
         return report
 
     @pytest.hookimpl(trylast=True)

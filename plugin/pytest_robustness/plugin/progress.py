@@ -33,7 +33,8 @@ def register(config: pytest.Config, *, worker: bool) -> None:
         folder = getattr(config, "workerinput", {}).get(DIRECTORY)
         config.pluginmanager.register(Progress(folder and Path(folder)), Progress.NAME)
     elif sys.stdout.isatty() and config.pluginmanager.hasplugin("terminal") and config.getoption("verbose") >= 0:
-        painter = Painter(config.stash[SETTINGS], workers=len(config.getoption("tx", None) or [None]))
+        local = not config.getoption("robustness_engine")
+        painter = Painter(config.stash[SETTINGS], workers=len(config.getoption("tx", None) or [None]) if local else 0)
         config.pluginmanager.register(painter, "robustness-painter")
         config.pluginmanager.register(Progress(painter.folder), Progress.NAME)
     else:
@@ -46,6 +47,7 @@ class Progress:
     NAME = "robustness-progress"
 
     def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
         self.note = folder / os.environ.get("PYTEST_XDIST_WORKER", "main") if folder else None
 
     def of(self, case: Case) -> Callable[[int, int], None]:
@@ -58,9 +60,25 @@ class Progress:
 
         return leave
 
-    def pytest_runtest_logfinish(self) -> None:
-        if self.note:
+    @property
+    def shown(self) -> bool:
+        """Return whether anybody sees the notes."""
+        return self._folder is not None
+
+    def leave(self, case: str, done: int, total: int) -> None:
+        """Note how far a case is that is measured elsewhere. Several may be measured at a time."""
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                self._note_of(self._folder, case).write_text(f"{case} {done}/{total}")
+
+    @staticmethod
+    def _note_of(folder: Path, case: str) -> Path:
+        return folder / case.replace("/", " ")
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        if self.note and self._folder:
             self.note.unlink(missing_ok=True)
+            self._note_of(self._folder, nodeid.rpartition("[")[2].removesuffix("]")).unlink(missing_ok=True)
 
 
 class Painter:

@@ -12,6 +12,12 @@ from pytest_robustness.records.base import Record, is_none
 INSTRUCTIONS = re.compile(r"\(([^()]*)\)$")
 
 
+def computes_with(kind: str, device: str) -> str:
+    """Return what the bits of a device's results depend on, by its kind and name, as a provenance has them."""
+    found = INSTRUCTIONS.search(device) if kind == "cpu" else None
+    return f"{kind}, {found[1] if found else device}"
+
+
 class Architecture(Record):
     """Describes what a model is made of, as its forward uses it.
 
@@ -50,10 +56,7 @@ class Provenance(Record):
     @property
     def computes_with(self) -> str:
         """Return what the bits of a result depend on: the product of a GPU, the vector instructions of a CPU."""
-        if self.device_kind != "cpu":
-            return f"{self.device_kind}, {self.device}"
-        found = INSTRUCTIONS.search(self.device)
-        return f"{self.device_kind}, {found[1] if found else self.device}"
+        return computes_with(self.device_kind, self.device)
 
     def changes(self, before: Provenance) -> list[str]:
         """Return what is known to differ between the models, in a few words each.

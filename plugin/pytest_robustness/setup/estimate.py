@@ -8,6 +8,7 @@ from functools import partial
 
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.execute.case import Request, run_case
+from pytest_robustness.execute.measuring import Here
 from pytest_robustness.gate.power import images_to_catch, paired, smallest_caught
 from pytest_robustness.suite.suite import Suite
 
@@ -38,7 +39,8 @@ class Trial:
 def trial(suite: Suite, cache: ModelCache, progress: Callable[[int, int], None] = lambda done, total: None) -> Trial:
     """Attack a few images of the suite's only case. Raises RobustnessError as a run would."""
     (case,) = suite.cases()
-    result = run_case(case, None, Request(limit=TRIAL), model_cache=cache, progress=progress)
+    here = Here(limit=TRIAL, model_cache=cache, progress=progress)
+    result = run_case(case, None, Request(limit=TRIAL), measuring=here)
     assert result.measurement is not None
     assert result.estimate is not None
     found = result.measurement.aggregates

@@ -22,6 +22,7 @@ from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.attack import Attack
 from pytest_robustness.suite.durations import Duration
+from pytest_robustness.suite.engine import EngineTable
 from pytest_robustness.suite.ensembles import MEMBERS, Ensemble
 from pytest_robustness.suite.levels import GROUPS, Levels, hypotheses_of_a_case
 from pytest_robustness.suite.model import PROGRAM_FILES, Model
@@ -111,6 +112,7 @@ class Suite(Table):
     timeout: Duration | None = Field(
         default=None, description='what a case may take, "10 min" say; then its process is ended'
     )
+    engine: EngineTable = Field(default=EngineTable(), description="what a case needs of a cluster")
     batch_size: PositiveInt = Field(
         default=100, description="images in a forward; bounds memory. Only results of libraries' attacks depend on it"
     )
@@ -123,6 +125,13 @@ class Suite(Table):
         description="channels_last: on a CPU mostly faster, rounded otherwise; part of the protocol; not used on a GPU",
     )
     seed: NonNegativeInt = Field(default=0, description="of all that is drawn; part of the protocol")
+
+    @model_validator(mode="after")
+    def _engine_is_of_its_models(self) -> Self:
+        for name in self.engine.models:
+            if name not in self.models:
+                raise ValueError(f"engine.models.{name}: no model of this suite ({', '.join(self.models)})")
+        return self
 
     @model_validator(mode="after")
     def _modes_are_of_photographs(self) -> Self:

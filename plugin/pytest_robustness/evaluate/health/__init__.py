@@ -29,7 +29,7 @@ from pytest_robustness.extensions import extensions
 from pytest_robustness.records.finding import Finding
 from pytest_robustness.suite.suite import Case, Suite
 
-__all__ = ["CHECKS", "Finding", "Level", "Subject", "examine", "masking_findings"]
+__all__ = ["CHECKS", "Finding", "Level", "Subject", "check_masking", "examine", "masking_findings"]
 
 Level = Literal["cheap", "heavy", "masking"]
 CHECKS: dict[Level, Checks] = {"cheap": CHEAP, "heavy": HEAVY, "masking": MASKING}
@@ -57,6 +57,14 @@ def masking_findings(case: Case, classifier: Classifier, model_cache: ModelCache
         ("masking", model_key(case, classifier.device)),
         lambda: [one.brief for one in _examined(case.suite, case.model_name, classifier, "masking")],
     )
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def check_masking(case: Case, *, device: torch.device, model_cache: ModelCache) -> list[Finding]:
+    """Load a case's model and return the findings of the masking checks, as ``masking_findings`` does."""
+    with loaded_classifier(case, attacked_images(case), device) as classifier:
+        return masking_findings(case, classifier, model_cache)
 
 
 @torch.inference_mode(False)
