@@ -116,10 +116,7 @@ def _tell_efficiency(engine):
     span = max(one.ended for one in done) - min(one.started for one in done)
     cpu = span * workers / sum(one.cpu_seconds for one in done)
     busy = sum(one.ended - one.started for one in done) / span / workers
-    print(
-        f"{len(done)} tasks in {span:.2f} s, {cpu:.2f} times their CPU time over the workers, "
-        f"who were busy for {busy:.0%}"
-    )
+    print(f"{len(done)} tasks in {span:.2f} s, {cpu:.2f} of their CPU time over the workers, busy {busy:.0%}")
 
 
 def test_a_node_that_is_lost_in_the_middle_changes_nothing(engine, cluster, sound):
