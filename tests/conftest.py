@@ -12,6 +12,7 @@ EXTRAS = {
     "lightning": ("lightning",),
     "mlflow": ("mlflow",),
     "ray": ("ray",),
+    "datasets": ("datasets",),
     "onnx": ("onnx", "onnx2torch", "onnxruntime"),
     "transformers": ("transformers",),
     "wandb": ("wandb",),

@@ -37,6 +37,7 @@ EVALUATE = ({"runtime"}, {"models"}, {"images"}, {"attacks"}, {""}, {"health"})
 #: Where each foreign library may be imported: a room, or one file of it.
 OWNERS = {
     "PIL": "evaluate.images evaluate.gallery evaluate.attacks.corruptions",
+    "datasets": "evaluate.images.sources",
     "filelock": "evaluate gate",
     "huggingface_hub": "evaluate.models.libraries",
     "jinja2": "report.html",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def is_file(path: Path) -> bool:
@@ -19,12 +22,18 @@ def real(path: Path) -> Path:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole: after a crash it has its old content or the new one. Text is written as UTF-8, as it is."""
-    data = content.encode() if isinstance(content, str) else content
+    with written_whole(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write to, which takes the place of ``path`` when the block ends without an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)

@@ -137,7 +137,7 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "i
         wanted = "lies in a folder named as its class"
         found = {name for _, name in named if name}
         _check_classes(folder / (split or ""), found)
-        classes = [[name] for name in _in_order(found)]
+        classes = [[name] for name in in_order(found)]
     labels = _labels(classes)
     photographs = [Photograph(path, labels[name]) for path, name in named if name in labels]
     unknown = sorted({name or path for path, name in named if name not in labels})
@@ -163,7 +163,7 @@ def _check_classes(folder: Path, found: set[str]) -> None:
         raise RobustnessError(f"{folder}: {what}: add one, remove the folder, or {name_them}")
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
+def in_order(names: Iterable[str]) -> list[str]:
     """Return class names in the order of their labels: sorted as text, as torchvision does.
 
     When the names are the numbers from 0 on, each is its own label.

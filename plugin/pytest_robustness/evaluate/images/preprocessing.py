@@ -31,14 +31,40 @@ def decode(data: bytes, mode: str = "RGB") -> Image.Image:
     Raises RobustnessError, in a few words, for bytes that are no image.
     """
     try:
-        image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-        if image.mode.startswith(("I", "F")):  # Pillow would cut such values off and not scale them
-            image = _scaled(np.asarray(image))
-        return image.convert(mode)
+        return converted(Image.open(io.BytesIO(data)), mode)
     except RobustnessError:
         raise
     except UnidentifiedImageError:  # its message names an object of ours, not the file
         raise RobustnessError("no image that can be read: of no known format") from None
+    except Exception as error:  # Pillow and its decoders raise different types, by what is wrong
+        raise RobustnessError(f"no image that can be read: {first_line(error)}") from None
+
+
+def converted(image: Image.Image, mode: str = "RGB") -> Image.Image:
+    """Turn an open image upright and convert it to ``mode``. It may raise any exception of Pillow's."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):  # Pillow would cut such values off and not scale them
+        image = _scaled(np.asarray(image))
+    return image.convert(mode)
+
+
+def as_read(data: bytes | Image.Image | NDArray[Any]) -> tuple[Image.Image, str]:
+    """Return what a data set has of an image as a colour image, and the mode that the image had itself.
+
+    Takes a file's bytes, a Pillow image, or (H, W) or (H, W, 1 or 3) uint8. Raises RobustnessError for anything else.
+    """
+    try:
+        if isinstance(data, bytes):
+            return decode(data), Image.open(io.BytesIO(data)).mode
+        if isinstance(data, Image.Image):
+            return converted(data), data.mode
+        levels = np.asarray(data)
+        if levels.dtype != np.uint8:
+            raise RobustnessError(f"{levels.dtype} of {levels.shape}, not uint8 of (H, W) or (H, W, 1 or 3)")
+        image = Image.fromarray(levels[:, :, 0] if levels.ndim == 3 and levels.shape[2] == 1 else levels)
+        return converted(image), image.mode
+    except RobustnessError:
+        raise
     except Exception as error:  # Pillow and its decoders raise different types, by what is wrong
         raise RobustnessError(f"no image that can be read: {first_line(error)}") from None
 
