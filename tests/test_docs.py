@@ -115,7 +115,8 @@ def test_a_command_is_understood(page: str, command: str, known_options: set[str
             assert unknown == set()
         case ["python", "-m", "pytest_robustness", *arguments]:
             if arguments:
-                main._parser().parse_args(arguments)
+                own, _ = main._split(arguments)
+                main._parser().parse_args(own)
         case ["python", "-m", module, *_]:
             assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
         case ["python", script, *_]:

@@ -47,7 +47,9 @@ def _tables(name: str, schema: Schema, known: Schema) -> Iterator[tuple[str, str
 def _place(name: str, key: str, field: Schema) -> str:
     """Return the name of the table that a key of another table holds; NAME stands for one the user chooses."""
     chosen = f"{key}.NAME" if "patternProperties" in field else key
-    return chosen if name == TOP or key in Suite.model_fields else f"{name}.{chosen}"
+    above = Suite.model_json_schema()["properties"].get(key)
+    is_above = above is not None and _target(above) == _target(field)
+    return chosen if name == TOP or is_above else f"{name}.{chosen}"
 
 
 def _target(field: Schema) -> str | None:

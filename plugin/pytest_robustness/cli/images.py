@@ -16,7 +16,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pytest_robustness.errors import RobustnessError
 
@@ -141,19 +141,18 @@ def _classes(path: Path | None) -> list[str] | None:
 
 
 def _preprocessing(options: argparse.Namespace) -> Preprocessing | None:
-    from pydantic import ValidationError
-
     from pytest_robustness.records.protocol import Preprocessing
 
     if options.size is None:
         if options.resize or options.interpolation:
             raise RobustnessError("--resize and --interpolation go with --size")
         return None
-    rules = {"resize": options.resize or options.size, "crop": options.size}
-    try:
-        return Preprocessing.model_validate(rules | {"interpolation": options.interpolation or "bilinear"})
-    except ValidationError as error:
-        raise RobustnessError(f"--interpolation {options.interpolation}: {error.errors()[0]['msg']}") from None
+    interpolation = options.interpolation or "bilinear"
+    known = get_args(Preprocessing.model_fields["interpolation"].annotation)
+    if interpolation not in known:
+        raise RobustnessError(f"--interpolation {interpolation}: should be one of {', '.join(known)}")
+    rules = {"resize": options.resize or options.size, "crop": options.size, "interpolation": interpolation}
+    return Preprocessing.model_validate(rules)
 
 
 def _any_size() -> Preprocessing:
