@@ -14,7 +14,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Record(BaseModel):
-    """Base of everything that is stored or sent: immutable, without unknown keys, conversions, infinities or NaN."""
+    """Is the base of all that is stored or sent: immutable; refuses unknown keys, conversions, infinities and NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, serialize_by_alias=True)
 

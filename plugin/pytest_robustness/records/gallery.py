@@ -14,7 +14,7 @@ Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
 class Guess(Record):
-    """What the model takes an image for, and how sure it is: the softmax of its logits, in [0, 1]."""
+    """Holds the label a model gives an image, and its confidence: the softmax of its logits, in [0, 1]."""
 
     label: str
     confidence: Confidence
@@ -22,7 +22,7 @@ class Guess(Record):
 
 
 class Picture(Record):
-    """One image: clean, adversarial, and the perturbation around mid-grey. PNG, base64."""
+    """Holds one image as base64 PNG: clean, adversarial, and the perturbation around mid-grey."""
 
     image: int = Field(description="id of the image in the image set")
     why: Why = Field(description="lost, won: against the baseline; worst, typical: by the noise of this run")
@@ -37,7 +37,7 @@ class Picture(Record):
 
 
 class Gallery(Record):
-    """The pictures of one case. ``factor`` is what its perturbations are multiplied by to be seen."""
+    """Holds the pictures of one case. Its perturbations are multiplied by ``factor`` so that they can be seen."""
 
     case: str
     factor: float = 1.0

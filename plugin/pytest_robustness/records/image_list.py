@@ -35,7 +35,7 @@ def check_fit(source: object, column: str, values: Iterable[str]) -> None:
 
 
 class ImageSetId(Record):
-    """An image set: how many images, and the digest of its list."""
+    """Identifies an image set by the number of its images and the digest of its list."""
 
     count: NonNegativeInt
     digest: str

@@ -19,7 +19,7 @@ Side = PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length
 
 
 class Preprocessing(Record):
-    """How a photograph becomes a model's input: resized, then cut out of the middle. Always antialiased."""
+    """Says how a photograph becomes a model's input: resized with antialiasing, then cut out of the middle."""
 
     resize: Side = Field(description="of the shorter side; or height and width, whatever the shape was")
     crop: Side = Field(description="of a square; or height and width")
@@ -32,14 +32,14 @@ class Preprocessing(Record):
 
 
 class Batch(Record):
-    """What else must be equal where an image's result depends on which others share its batch."""
+    """Holds what else must be equal where an image's result depends on the other images of its batch."""
 
     size: PositiveInt
     images: str = Field(description="digest of the image set: which images, in which order")
 
 
 class Protocol(Record):
-    """All that must be equal before two measurements may be compared, but for the images themselves.
+    """Holds all that must be equal before two measurements may be compared, except the images.
 
     An image is compared with itself: by its key and label, wherever it lies in its set. Only of an attack whose
     results depend on the batch are the set and the size of its batches a part of the protocol.

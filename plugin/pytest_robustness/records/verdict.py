@@ -35,7 +35,7 @@ class Status(StrEnum):
 
 
 class MetricVerdict(Record):
-    """One metric, before and after.
+    """Holds the verdict on one metric: its value before and after, and the test.
 
     ``change`` is in points for rates and accuracies (after - before), relative for the others (after / before - 1), and
     so is its 95 % ``interval``. ``p_value`` is one-sided, in the direction of the change, which ``worse`` tells;
@@ -67,7 +67,7 @@ class MetricVerdict(Record):
 
 
 class SetChange(Record):
-    """How the images differ from the baseline's. Only those that both have are compared.
+    """Says how the images differ from the baseline's. Only those that both have are compared.
 
     Attributes:
         new, missing: attacked images that the baseline has not, and those of the baseline that are not there any more.

@@ -1,4 +1,4 @@
-"""All that a run's report says, as data. JSON, Markdown and the page are renderings of it."""
+"""Defines all that a run's report says, as data, of which JSON, Markdown and the page are renderings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Data(BaseModel):
 
 
 class Value(_Data):
-    """A measured value and its 95 % interval, where one is known."""
+    """Holds a measured value and its 95 % interval; None where no interval is known."""
 
     value: Finite
     interval: tuple[Finite, Finite] | None = None
@@ -56,7 +56,7 @@ class Slice(_Data):
 
 
 class Model(_Data):
-    """A model of the suite: what it is, and how it does on images nobody attacked."""
+    """Describes a model of the suite and its accuracy on images that were not attacked."""
 
     name: Name
     source: str
@@ -76,7 +76,7 @@ class Model(_Data):
 
 
 class Attack(_Data):
-    """An attack of the suite, and the protocol its cases were measured by."""
+    """Describes an attack of the suite and the protocol its cases were measured by."""
 
     name: Name
     attack: str = Field(description="a name of the registry, or package.module:Class")
@@ -89,7 +89,7 @@ class Attack(_Data):
 
 
 class Case(_Data):
-    """One model under one attack. Without values it did not get that far."""
+    """Holds the values and the verdict of one model under one attack; values are absent where it was not measured."""
 
     case: Name
     model: Name
@@ -142,14 +142,14 @@ class Case(_Data):
 
 
 class Pooled(_Data):
-    """A model, or a group of models, under all attacks together."""
+    """Holds the verdict on a model, or a group of models, under all attacks together."""
 
     name: Name
     verdict: MetricVerdict
 
 
 class Contrast(_Data):
-    """Two models of this run compared, or a group of such pairs. Nothing is judged by it."""
+    """Compares two models of this run, or the pairs of a group. It is shown and has no part in the verdict."""
 
     models: Name
     group: str
@@ -158,7 +158,7 @@ class Contrast(_Data):
 
 
 class Published(_Data):
-    """What somebody else measured and published; shown beside this run's values, never as one of them."""
+    """Holds a value that others published, which is shown beside this run's values."""
 
     of: Name = Field(description="a model, models of a contrast, or a group of variants")
     attack: Name = Field(description="an attack of the suite, or mean")
@@ -168,7 +168,7 @@ class Published(_Data):
 
 
 class Provenance(_Data):
-    """Where the values come from."""
+    """Records where the values come from: command, versions, devices, commit."""
 
     created: str = Field(description="when the run ended, ISO 8601, UTC; empty where nobody knows")
     command: str = Field(description="what was typed")
@@ -182,7 +182,7 @@ class Provenance(_Data):
 
 
 class Judging(_Data):
-    """The suite's rules."""
+    """Holds the suite's rules of judging."""
 
     policy: str
     inconclusive: str
@@ -191,7 +191,7 @@ class Judging(_Data):
 
 
 class Report(_Data):
-    """One run. Rates and accuracies are in [0, 1]; intervals are 95 %."""
+    """Holds the report of one run. Rates and accuracies are in [0, 1]; intervals are of 95 %."""
 
     schema_version: Literal[2] = Field(default=SCHEMA, alias="schema")
     title: Name

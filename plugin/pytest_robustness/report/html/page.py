@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import jinja2
-
 from pytest_robustness.gate.suspicion import BECAUSE
 from pytest_robustness.records.gallery import Gallery
 from pytest_robustness.records.verdict import MetricVerdict
@@ -14,10 +12,10 @@ from pytest_robustness.report.data import Case, Contrast, Model, Report
 from pytest_robustness.report.diagnosis import alike
 from pytest_robustness.report.html import against_baseline, figures
 from pytest_robustness.report.html.charts import COLOURS, BeforeAfter, Span, before_after, spans
+from pytest_robustness.report.html.environment import environment
 from pytest_robustness.report.html.heat import CIVIDIS, heats
 from pytest_robustness.report.metric_format import FORMATS
 from pytest_robustness.report.table import amount, other_metrics, two_sided
-from pytest_robustness.report.text import printable
 
 #: Metrics whose change is in points, not relative.
 IN_POINTS = frozenset({"success rate", "clean accuracy"})
@@ -47,45 +45,41 @@ class Line:
 
 def render(report: Report) -> str:
     """Return the whole page of a report."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pytest_robustness.report.html"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
     failures = list(_failures(report))
     shown = {failure.gallery.case for failure in failures if failure.gallery}
-    return environment.get_template("page.html.j2").render(
-        report=report,
-        failures=failures,
-        quiet=[failure for failure in failures if not failure.bars and not failure.gallery],
-        galleries=[gallery for gallery in report.galleries if gallery.case not in shown],
-        heats=heats(report),
-        cividis=CIVIDIS,
-        families=list(figures.families(report)),
-        differences=list(figures.differences(report)),
-        lines=list(_lines(report.contrasts)),
-        other_metrics=other_metrics(one.metrics for one in report.contrasts),
-        distances=any(case.distance for case in report.cases),
-        extra_metrics=list(dict.fromkeys(name for case in report.cases for name in case.extra)),
-        curves=list(figures.curves(report)),
-        worst=against_baseline.worst_cases(report),
-        slices=against_baseline.slice_charts(report),
-        own_curves=against_baseline.curve_charts(report),
-        dots=against_baseline.dot_lines(report),
-        dot_axis=(against_baseline.dot_ticks(), against_baseline.DOTS, against_baseline.ROW),
-        doubted=_doubted(report),
-        diagnoses=alike(case.diagnosis for case in report.cases if case.diagnosis is not None),
-        facts=_facts(report.models),
-        published_means={one.of: one for one in report.published if one.attack == figures.MEAN},
-        colours=COLOURS,
-        units=FORMATS,
-        change=_change,
-        baseline=_baseline,
-        rerun_command=figures.rerun_command(report),
-        commands=list(dict.fromkeys(figures.rerun_command(report, family) for family in report.families)),
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            failures=failures,
+            quiet=[failure for failure in failures if not failure.bars and not failure.gallery],
+            galleries=[gallery for gallery in report.galleries if gallery.case not in shown],
+            heats=heats(report),
+            cividis=CIVIDIS,
+            families=list(figures.families(report)),
+            differences=list(figures.differences(report)),
+            lines=list(_lines(report.contrasts)),
+            other_metrics=other_metrics(one.metrics for one in report.contrasts),
+            distances=any(case.distance for case in report.cases),
+            extra_metrics=list(dict.fromkeys(name for case in report.cases for name in case.extra)),
+            curves=list(figures.curves(report)),
+            worst=against_baseline.worst_cases(report),
+            slices=against_baseline.slice_charts(report),
+            own_curves=against_baseline.curve_charts(report),
+            dots=against_baseline.dot_lines(report),
+            dot_axis=(against_baseline.dot_ticks(), against_baseline.DOTS, against_baseline.ROW),
+            doubted=_doubted(report),
+            diagnoses=alike(case.diagnosis for case in report.cases if case.diagnosis is not None),
+            facts=_facts(report.models),
+            published_means={one.of: one for one in report.published if one.attack == figures.MEAN},
+            colours=COLOURS,
+            units=FORMATS,
+            change=_change,
+            baseline=_baseline,
+            rerun_command=figures.rerun_command(report),
+            commands=list(dict.fromkeys(figures.rerun_command(report, family) for family in report.families)),
+        )
     )
 
 
