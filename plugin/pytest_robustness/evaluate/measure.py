@@ -192,7 +192,7 @@ def _at_work(
     stopwatch.all_images = len(images)
     everything = len(images), len(unselected or ())
     if stopwatch.limit:
-        images, unselected = images.first(stopwatch.limit), unselected and unselected.first(stopwatch.limit)
+        images, unselected = images.sample(stopwatch.limit), unselected and unselected.sample(stopwatch.limit)
     protocol = protocol_of(case, images)
     with loaded_classifier(case, images, device) as classifier:
         weights_digest = weights_digest_of(classifier)

@@ -201,3 +201,17 @@ def test_columns_of_another_kind_are_refused(tmp_path: Path, values: np.ndarray 
     with pytest.raises(RobustnessError) as error:
         load_images(path, ["camera"])
     assert str(error.value).startswith(f"{path}: {said}")
+
+
+def test_a_sample_of_a_set_that_is_sorted_by_class_has_every_class(load: Save) -> None:
+    count = 60
+    images = load(images=pictures(count), labels=np.arange(count) // 20, ids=np.arange(count))
+    sample = images.sample(16)
+    assert len(sample) == 16
+    assert set(sample.labels.tolist()) == {0, 1, 2}
+    for row, (key, label) in enumerate(zip(sample.keys, sample.labels, strict=True)):
+        place = list(images.keys).index(key)
+        assert torch.equal(sample.pixels[row], images.pixels[place])
+        assert label == images.labels[place]
+    assert images.sample(16).identity == sample.identity
+    assert len(images.sample(100)) == count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -66,16 +67,22 @@ class ImageSet:
         pixels = self.pixels[rows].to(device).to(dtype)
         return pixels if self.pixels.is_floating_point() else pixels / LEVELS, self.labels[rows].to(device)
 
-    def first(self, count: int) -> ImageSet:
-        """Return the first ``count`` images, for a trial."""
-        return self.part(range(min(count, len(self))))
+    def sample(self, count: int) -> ImageSet:
+        """Return ``count`` images for a trial, the same each time, drawn from all: many sets are sorted by class."""
+        return self._of(sorted(random.Random(0).sample(range(len(self)), min(count, len(self)))))
 
     def part(self, rows: range) -> ImageSet:
         """Return some consecutive images as a set of their own."""
-        some = slice(rows.start, rows.stop)
-        columns = {name: values[some] for name, values in self.columns.items()}
+        return self._of(rows)
+
+    def _of(self, rows: Sequence[int]) -> ImageSet:
+        def some(values: Sequence[str]) -> list[str]:
+            return [values[row] for row in rows] if values else []
+
+        places = slice(rows.start, rows.stop) if isinstance(rows, range) else rows  # a slice copies nothing
+        columns = {name: some(values) for name, values in self.columns.items()}
         return ImageSet(
-            self.pixels[some], self.labels[some], self.ids[some], self.keys[some], self.names[some], columns
+            self.pixels[places], self.labels[places], self.ids[places], some(self.keys), some(self.names), columns
         )
 
 
