@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -39,7 +40,11 @@ class Reading:
 
 def beside_suite(value: Any, info: ValidationInfo) -> Any:
     """Resolve a path against the folder of the suite file, and return any other value as it is."""
-    return info.context.folder / value if isinstance(value, str | Path) and isinstance(info.context, Reading) else value
+    if not isinstance(value, str | Path) or not isinstance(info.context, Reading):
+        return value
+    path = info.context.folder / value
+    # Of a suite that is still to be written the folder may be, too, and nothing is found by way of it.
+    return path if info.context.folder.exists() else Path(os.path.normpath(path))
 
 
 def is_missing(path: Path, info: ValidationInfo) -> bool:
