@@ -177,6 +177,22 @@ def test_odd_paths_are_quoted_for_yaml_and_the_shell(service: str, name: str, tm
     assert shell.returncode == 0, shell.stderr
 
 
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+def test_a_workflow_installs_from_the_top_what_a_project_in_a_subfolder_needs(service: str, tmp_path: Path) -> None:
+    from pytest_robustness.setup.ci import workflow
+
+    (tmp_path / ".git").mkdir()
+    project = tmp_path / "packages" / "two words"
+    project.mkdir(parents=True)
+    (project / "requirements.txt").write_text("torch\n")
+    (project / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    places = Places(Repository.of(project), project / "robustness.toml", project / "test_robustness.py")
+    text = next(iter(workflow(service, Wishes("m", {"source": "m:m"}, project / "p"), places).values()))
+    installed = [shlex.split(line)[2:] for line in text.splitlines() if line.strip().startswith("pip install -")]
+    assert ["-r", "packages/two words/requirements.txt"] in installed
+    assert ["-e", "./packages/two words"] in installed
+
+
 def test_an_existing_gitlab_file_stays_and_says_what_to_add(tmp_path: Path) -> None:
     from pytest_robustness.setup.ci import service_of, workflow
 

@@ -60,7 +60,8 @@ def _values(wishes: Wishes, places: Places, top: Path) -> dict[str, Any]:
     named = repository.configuration.values.get("robustness_baselines") if repository.configuration else None
     release = version("pytest-robustness")
     from_root = repository.root
-    install = [*_installs(from_root), f"pip install 'pytest-robustness[{extras(wishes.model['source'])}]=={release}'"]
+    extra = extras(wishes.model["source"])
+    install = [*_installs(from_root, top), f"pip install 'pytest-robustness[{extra}]=={release}'"]
     outside = wishes.is_folder and not wishes.images.is_relative_to(top)
     return {
         "home": HOME,
@@ -82,13 +83,13 @@ def _indented(values: Mapping[str, Any], indent: str, comment: str) -> dict[str,
     return {"install": "\n".join(indent + line for line in values["install"]), "images": told}
 
 
-def _installs(root: Path) -> list[str]:
-    """Return how the repository's own code is installed, as far as its files say it."""
+def _installs(root: Path, top: Path) -> list[str]:
+    """Return how the repository's own code is installed from its top, as far as the files of pytest's root say it."""
     lines = []
     if is_file(root / "requirements.txt"):
-        lines.append("pip install -r requirements.txt")
+        lines.append(f"pip install -r {shlex.quote(_relative(root / 'requirements.txt', top))}")
     if is_file(root / "setup.py") or (is_file(root / "pyproject.toml") and _is_package(root / "pyproject.toml")):
-        lines.append("pip install -e .")
+        lines.append(f"pip install -e {'.' if root == top else shlex.quote('./' + _relative(root, top))}")
     return lines
 
 
