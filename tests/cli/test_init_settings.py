@@ -172,3 +172,18 @@ def test_a_folder_below_the_root_has_the_root_s_configuration(tmp_path, pytester
     assert not other.is_found
     assert other.beside_suite(pytester.path / "photos") == "../photos"
     assert other.beside_suite(tmp_path.parent / "photos") == (tmp_path.parent / "photos").as_posix()
+
+
+@pytest.mark.parametrize("text", [None, "", "[tool.pytest.ini_options]\naddopts = '-q'\n"])
+def test_two_settings_are_put_into_one_file(text, tmp_path):
+    if text is not None:
+        (tmp_path / "pyproject.toml").write_text(text)
+    repository = Repository.of(tmp_path)
+    suite = insertion(repository, "robustness_suite", "a.toml")
+    path = insertion(repository, "pythonpath", ["."], suite)
+    suite.write()
+    path.write()
+    values = Repository.of(tmp_path).configuration.values
+    assert values["robustness_suite"] == "a.toml"
+    assert values["pythonpath"] in (["."], ".")
+    assert len(values) == 2 + bool(text)

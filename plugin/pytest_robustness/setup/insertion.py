@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +34,39 @@ class Insertion:
     def write(self) -> None:
         """Write the file whole, with the permissions it had, where a link to it leads."""
         assert self.text is not None
+        self._put(self.text)
+
+    def undoing(self) -> Callable[[], None]:
+        """Return what puts the file back as it is now."""
+        path = real(self.path)
+        if not path.exists():
+            return partial(path.unlink, missing_ok=True)
+        return partial(self._put, path.read_bytes())
+
+    def _put(self, content: str | bytes) -> None:
         path = real(self.path)
         mode = path.stat().st_mode if path.exists() else None
-        write_whole(path, self.text)
+        write_whole(path, content)
         if mode is not None:
             path.chmod(mode)
 
 
-def insertion(repository: Repository, key: str, value: str | list[str]) -> Insertion:
+def insertion(repository: Repository, key: str, value: str | list[str], after: Insertion | None = None) -> Insertion:
     """Return how a setting is made: a line in the table that pytest reads, or a new table where it has none.
 
-    The new text is read again, and has to differ from the old one in this key and in nothing else.
+    ``after`` is one that is written to the same file before. The new text is read again, and has to differ from the
+    old one in this key and in nothing else.
     """
     configuration = repository.configuration or Configuration(repository.root / "pytest.ini", "pytest")
     path, table = configuration.path, configuration.table
     line = f"{key} = {_written(value, configuration.syntax)}"
-    old = read(path) if path.exists() else ""
+    inserted = after.text if after is not None else None
+    old = inserted if inserted is not None else read(path) if path.exists() else ""
+    present = configuration.present or inserted is not None
     before = parsed(path, old)
     if key in configuration.values or (table == OPTIONS and native(path, before)):
         return Insertion(path, table, line, None)
-    new = _inserted(old, table, line) if configuration.present else _appended(old, table, line)
+    new = _inserted(old, table, line) if present else _appended(old, table, line)
     try:
         sound = new is not None and _only_difference(before, parsed(path, new), table, path, key)
     except RobustnessError:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import write_whole
 from pytest_robustness.report.model_table import duration
 from pytest_robustness.setup.ci import GITLAB, GITLAB_ROOT, workflow
@@ -64,24 +63,21 @@ class Writing:
         yield from self.notes
 
     def write(self) -> None:
-        """Write everything. Raises RobustnessError, before anything is written, when a file has appeared meanwhile."""
+        """Write everything; where that is interrupted or fails, remove the files and take the lines out again.
+
+        Raises RobustnessError, before anything is written, when a file has appeared meanwhile.
+        """
         for path in self.files:
             free(path, "it appeared while the model was looked at")
-        written: list[str] = []
-        try:
+        with ExitStack() as undo:
             for one in self.insertions:
                 if one.text is not None:
+                    undo.callback(one.undoing())
                     one.write()
-                    written.append(self._name(one.path))
             for path, text in self.files.items():
+                undo.callback(path.unlink, missing_ok=True)
                 write_whole(path, text)
-                written.append(self._name(path))
-        except BaseException as error:
-            if written:
-                print(f"written until then: {', '.join(written)}", file=sys.stderr)
-            if isinstance(error, KeyboardInterrupt):
-                raise RobustnessError("stopped while writing: delete what was written, and run init again") from None
-            raise
+            undo.pop_all()
 
     def _name(self, path: Path) -> str:
         return self.places.repository.shown(path)
@@ -130,15 +126,16 @@ def _own_files(prepared: Prepared, places: Places) -> Iterator[Path]:
 def _settings(prepared: Prepared, places: Places) -> Iterator[Insertion]:
     """Yield the settings that pytest needs: the suite, if it is not found by its name, and where the model is."""
     repository = places.repository
-    if not places.is_found:
-        yield insertion(repository, "robustness_suite", repository.shown(places.suite))
+    suite = None if places.is_found else insertion(repository, "robustness_suite", repository.shown(places.suite))
+    if suite is not None:
+        yield suite
     model = prepared.suite.models[prepared.wishes.name]
     if model.library or model.file:
         return
     module = model.source.partition(":")[0].partition(".")[0]
     folder = _only_here(module, places)
     if folder is not None and folder != places.test.parent:
-        yield insertion(repository, "pythonpath", [Path(repository.shown(folder)).as_posix()])
+        yield insertion(repository, "pythonpath", [Path(repository.shown(folder)).as_posix()], suite)
 
 
 def _only_here(module: str, places: Places) -> Path | None:
