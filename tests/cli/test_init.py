@@ -12,6 +12,7 @@ from PIL import Image
 from pytest_robustness.cli.main import main
 from pytest_robustness.evaluate.images.folders import read_list
 from pytest_robustness.evaluate.images.preprocessing import prepare
+from pytest_robustness.files import write_whole
 from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.suite.load import load_suite
 
@@ -182,6 +183,38 @@ def test_an_interruption_writes_nothing(repository, monkeypatch, capsys):
     assert files(repository) == before
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_what_stops_while_it_writes_leaves_nothing_behind(repository, monkeypatch, capsys, error):
+    (repository / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '-q'\n")
+    before = files(repository)
+
+    def stopped(path: Path, content: str) -> None:
+        if path.suffix == ".yml":
+            raise error
+        write_whole(path, content)
+
+    monkeypatch.setattr("pytest_robustness.setup.writing.write_whole", stopped)
+    command = (*MODEL, *PHOTOGRAPHS, "--eps", "2/255", "--suite", "gates/one.toml", "--yes")
+    assert init(*command) == (130 if error is KeyboardInterrupt else USAGE)
+    assert files(repository) == before
+    monkeypatch.undo()
+    monkeypatch.chdir(repository)
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_suite_may_lie_in_a_folder_that_is_not_there_yet(repository):
+    assert init(*MODEL, *PHOTOGRAPHS, "--eps", "2/255", "--suite", "gates/new/one.toml", "--yes") == 0
+    suite = load_suite(repository / "gates" / "new" / "one.toml")
+    assert suite.images.folder is not None
+    assert suite.images.folder.samefile(repository / "photographs")
+
+
+def test_files_that_cannot_be_read_are_told(repository, capsys):
+    (repository / "photographs" / "sea" / "99.png").write_bytes(b"")
+    assert init(*MODEL, *PHOTOGRAPHS, "--eps", "2/255", "--yes") == 0
+    assert "  1 files cannot be read, and are left out: sea/99.png\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("factory", "more", "said"),
     [
@@ -202,6 +235,23 @@ def test_a_model_that_is_wrong_about_everything_is_told_in_one_line(repository, 
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1
     assert said in shown.err
+    assert files(repository) == before
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--mean", "a", "argument --mean: a: should be numbers with commas between, 0.5,0.5,0.5 say"),
+        ("--range", "255", "argument --range: 255: should be two numbers, the least and the largest: 0,255"),
+        ("--range", "0,b", "argument --range: 0,b: should be numbers with commas between, 0.5,0.5,0.5 say"),
+        ("--per-class", "few", "argument --per-class: few: should be a whole number, at least 1"),
+        ("--crop", "0", "argument --crop: 0: should be a whole number, at least 1"),
+    ],
+)
+def test_a_flag_that_is_no_number_is_told_in_plain_words(repository, capsys, flag, value, said):
+    before = files(repository)
+    assert init(*MODEL, *PHOTOGRAPHS, "--yes", flag, value) == USAGE
+    assert capsys.readouterr().err.strip().endswith(said)
     assert files(repository) == before
 
 

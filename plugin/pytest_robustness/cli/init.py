@@ -37,7 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--resize", type=_positive, metavar="N", help="shorter side before that (default: 8/7 of it)")
     model.add_argument("--mean", type=_numbers, metavar="R,G,B", help="that is subtracted from its pixels")
     model.add_argument("--std", type=_numbers, metavar="R,G,B", help="that its pixels are divided by")
-    model.add_argument("--range", type=_numbers, metavar="LOW,HIGH", help="of its pixels (default: 0,1)")
+    model.add_argument("--range", type=_range, metavar="LOW,HIGH", help="of its pixels (default: 0,1)")
     model.add_argument("--channels", choices=["RGB", "BGR"])
     model.add_argument("--mode", choices=["RGB", "L"], help="L: photographs become grey")
     model.add_argument("--layout", choices=["NCHW", "NHWC"])
@@ -130,11 +130,20 @@ def _notes() -> Iterator[None]:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: should be a whole number, at least 1")
+    return int(text)
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(one) for one in text.split(","))
+    try:
+        return tuple(float(one) for one in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: should be numbers with commas between, 0.5,0.5,0.5 say") from None
+
+
+def _range(text: str) -> tuple[float, ...]:
+    numbers = _numbers(text)
+    if len(numbers) != 2:
+        raise argparse.ArgumentTypeError(f"{text}: should be two numbers, the least and the largest: 0,255")
+    return numbers

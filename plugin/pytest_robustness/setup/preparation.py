@@ -234,6 +234,9 @@ class Preparation:
                 few = f"fewer than {per_class} images that it is right about, of {', '.join(selection.short[:5])}"
                 if selection.short and flags.per_class:
                     self.dialogue.say(f"  {few}{' and others' if selection.short[5:] else ''}")
+                if selection.unreadable:
+                    named = ", ".join(selection.unreadable[:5]) + (" and others" if selection.unreadable[5:] else "")
+                    self.dialogue.say(f"  {len(selection.unreadable)} files cannot be read, and are left out: {named}")
                 drawn = draw(self.found, flags.clean_images, flags.seed, here.readable)
         if not chosen:
             raise RobustnessError(
