@@ -87,12 +87,13 @@ def run_case(
         return needs_checks(baseline, provenance, request)
 
     measurement = measuring.measure(case, needed)
+    hint = measuring.hint(case)
     if request.limit:
         measured(measurement)
-        return Result(measurement=measurement, verdict=not_judged(case.id), estimate=measuring.estimate())
+        return Result(measurement=measurement, verdict=not_judged(case.id), estimate=measuring.estimate(), hint=hint)
     if baseline is not None and not needed(measurement.provenance):
         measurement = measurement.model_copy(update={"findings": baseline.findings})
-    check_attempts(case, measurement, baseline, recording=request.recording)
+    check_attempts(case, measurement, baseline, recording=request.recording, hint=hint)
     measured(measurement)
     verdict = judge(measurement, baseline, rules, lists)
     verdict = _anchored(request.anchor, measurement, verdict, rules, own, baseline)
@@ -101,7 +102,13 @@ def run_case(
         lost, won = moved_images(pair(baseline, measurement, lists)) if baseline is not None else ([], [])
         gallery = measuring.gallery(case, measurement, lost, won)
     unsent = {one.digest: one for one in own if one.digest not in request.known_lists}
-    return Result(measurement=measurement, verdict=verdict, gallery=gallery, image_lists=list(unsent.values()))
+    return Result(
+        measurement=measurement,
+        verdict=verdict,
+        gallery=gallery,
+        image_lists=list(unsent.values()),
+        hint=hint,
+    )
 
 
 def needs_checks(baseline: Measurement | None, provenance: Provenance, request: Request) -> bool:

@@ -9,6 +9,7 @@ from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.gallery import attack_again
 from pytest_robustness.evaluate.health import masking_findings
 from pytest_robustness.evaluate.images.load import image_lists
+from pytest_robustness.evaluate.input_hint import input_hint
 from pytest_robustness.evaluate.measure import evaluate, identify, no_progress
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
@@ -37,6 +38,12 @@ class Measuring(Interface):
 
     def measure(self, case: Case, needs_checks: NeedsChecks) -> Measurement:
         """Return the measurement, with findings of the masking checks where these are needed."""
+
+    def hint(self, case: Case) -> str | None:
+        """Return how the suite perhaps should describe the input of a measured case's model.
+
+        Returns None when nothing was found, or nothing was looked for.
+        """
 
     def gallery(self, case: Case, found: Measurement, lost: Sequence[int] = (), won: Sequence[int] = ()) -> Gallery:
         """Return pictures of a few images of a measurement, of those that were lost and won first."""
@@ -69,6 +76,7 @@ class Here:
         self._run_rounds = run_rounds
         self._progress = progress
         self._model_cache = model_cache or ModelCache()
+        self._hints: dict[str, str | None] = {}
 
     def image_lists(self, case: Case) -> tuple[ImageList, ImageList | None]:
         return image_lists(case)
@@ -78,7 +86,10 @@ class Here:
 
     def measure(self, case: Case, needs_checks: NeedsChecks) -> Measurement:
         def examine(provenance: Provenance, classifier: Classifier) -> list[Finding] | None:
-            return masking_findings(case, classifier, self._model_cache) if needs_checks(provenance) else None
+            needed = needs_checks(provenance)
+            if needed or self._limit:  # a trial has no checks, and is where a suite is tried out
+                self._hints[case.id] = input_hint(case, classifier, self._model_cache)
+            return masking_findings(case, classifier, self._model_cache) if needed else None
 
         return evaluate(
             case,
@@ -90,6 +101,9 @@ class Here:
             model_cache=self._model_cache,
             examine=examine,
         )
+
+    def hint(self, case: Case) -> str | None:
+        return self._hints.get(case.id)
 
     def gallery(self, case: Case, found: Measurement, lost: Sequence[int] = (), won: Sequence[int] = ()) -> Gallery:
         return attack_again(case, found, lost=lost, won=won, device=self._device)

@@ -109,6 +109,9 @@ class Remote:
             return measurement
         return measurement.model_copy(update={"findings": self._check(case).result()})
 
+    def hint(self, case: Case) -> str | None:
+        return None  # no worker looks for one
+
     def gallery(self, case: Case, found: Measurement, lost: Sequence[int] = (), won: Sequence[int] = ()) -> Gallery:
         pictures: Gallery = self._engine.submit(Pictures(case, found, tuple(lost), tuple(won))).result()
         return pictures

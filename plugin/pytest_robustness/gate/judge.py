@@ -70,14 +70,20 @@ def not_judged(case: str) -> Verdict:
     return Verdict(case=case, passed=True, status=Status.TRIAL, reason=f"{case}: a trial, not judged")
 
 
-def check_attempts(case: Case, current: Measurement, baseline: Measurement | None, *, recording: bool) -> None:
-    """Raise RobustnessError, naming the model, when nothing was attacked and no baseline tells that this is worse."""
+def check_attempts(
+    case: Case, current: Measurement, baseline: Measurement | None, *, recording: bool, hint: str | None = None
+) -> None:
+    """Raise RobustnessError, naming the model, when nothing was attacked and no baseline tells that this is worse.
+
+    ``hint``, if there is one, says how the suite perhaps should describe the model's input.
+    """
     before = baseline.aggregates.attempts if baseline is not None and not recording else 0
     if not current.aggregates.attempts and not before:
         problem = (
             f"none of the {current.images.count} images is classified correctly, so nothing was attacked: compare "
             "normalisation, channels and the order of the classes with what the model was trained with"
         )
+        problem += f"; {hint}" if hint else ""
         raise case.error(f"models.{case.model_name}", problem)
 
 

@@ -19,3 +19,4 @@ class Result(Record):
     gallery: Gallery | None = None
     estimate: Estimate | None = None  # only of a trial
     image_lists: list[ImageList] = Field(default=[], description="of the measurement's sets, where not sent before")
+    hint: str | None = Field(default=None, description="how the suite perhaps should describe the model's input")

@@ -72,7 +72,7 @@ def of_trial(title: str, results: Mapping[str, Result], troubles: Mapping[str, s
     extra_tables = (
         [[*trial_table(trials), "wall seconds of one worker; memory: the most a case needed"]] if trials else []
     )
-    notes = ["nothing was judged or recorded"]
+    notes = ["nothing was judged or recorded", *hints(results)]
     return Summary(title, [], [], notes, [f"{case}: {trouble}" for case, trouble in troubles.items()], extra_tables)
 
 
@@ -105,6 +105,7 @@ def notes(
         *changed_models(sound),
         *doubts(sound),
         *attempts(sound),
+        *hints(sound),
         *common_images(sound),
         *too_few(suite, sound),
         *blind_spots(sound),
@@ -144,6 +145,11 @@ def doubts(results: Mapping[str, Result]) -> Iterator[str]:
     for case, result in results.items():
         told |= dict.fromkeys(f"{CaseId(case).model} fails a masking check: {one}" for one in result.verdict.doubts)
     yield from told
+
+
+def hints(results: Mapping[str, Result]) -> Iterator[str]:
+    """Yield how the suite perhaps should describe the input of models, once for all of their cases."""
+    yield from dict.fromkeys(f"WARNING: {result.hint}" for result in results.values() if result.hint)
 
 
 def attempts(results: Mapping[str, Result]) -> Iterator[str]:
