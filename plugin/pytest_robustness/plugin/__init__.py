@@ -11,10 +11,12 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.extensions import extensions
 from pytest_robustness.plugin import engine_options, hooks, loggers, outputs
 from pytest_robustness.plugin.settings import Settings, add_options, check_ci
-from pytest_robustness.plugin.stash import OUTPUTS, SETTINGS
+from pytest_robustness.plugin.stash import OUTPUTS
+from pytest_robustness.plugin.suites import SUITES, Suites
 
 if TYPE_CHECKING:
     from pytest_robustness.evaluate.runtime.devices import Device
+    from pytest_robustness.plugin.controller import Controller
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -29,16 +31,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings = config.stash[SETTINGS] = Settings.of(config)
+    suites = config.stash[SUITES] = Suites(Settings.all_of(config))
     wanted = config.stash[OUTPUTS] = outputs.OutputOptions.of(config)
     worker = hasattr(config, "workerinput")
     manager = config.pluginmanager
+    first = suites.each[0]
     if not worker:
-        check_ci(config, settings)
-        wanted.check(settings)
-        loggers.register(config, settings)
-    if settings.suite_path is None:
-        manager.register(NoSuite(settings), "robustness-no-suite")
+        check_ci(config, first)
+        wanted.check_distinct(suites)
+        for settings in suites:
+            wanted.of_suite(settings).check(settings)
+        loggers.register(config, first)
+    if first.suite_path is None:
+        manager.register(NoSuite(first), "robustness-no-suite")
         return
 
     from pytest_robustness.plugin import (
@@ -52,44 +57,55 @@ def pytest_configure(config: pytest.Config) -> None:
         time_limit,
     )
 
-    manager.register(collection.Collection(settings), "robustness-collection")
+    manager.register(collection.Collection(suites), "robustness-collection")
     manager.register(fixtures, "robustness-fixtures")
-    manager.register(health.HealthChecks(settings), "robustness-health")
+    manager.register(health.HealthChecks(suites), "robustness-health")
     manager.register(lost_device.LostDevice(worker=worker), "robustness-lost-device")
     manager.register(recorder.Recorder(), "robustness-recorder")
     engine = engine_options.wanted_engine(config)
     if engine is None:  # its tasks have the limit, and tests wait until it is their turn
-        manager.register(time_limit.TimeLimit(settings), "robustness-time-limit")
+        manager.register(time_limit.TimeLimit(suites), "robustness-time-limit")
     benchmark.register(config, worker=worker)
     progress.register(config, worker=worker)
-    if settings.shard is not None:
+    if first.shard is not None:
         from pytest_robustness.plugin import shards
 
-        manager.register(shards.Planning(settings, settings.shard), "robustness-planning")
+        manager.register(shards.Planning(first, first.shard), "robustness-planning")
     if not worker:
-        from pytest_robustness.plugin import controller, preflight, reporter, reruns, termination
+        from pytest_robustness.plugin import gathering, reruns, termination
 
-        if settings.shard is None:
-            gathered = controller.Controller(config, settings)
-            manager.register(reporter.Reporter(config, wanted, gathered), "robustness-reporter")
-        else:
-            gathered = shards.ShardController(config, settings, settings.shard)
-        manager.register(gathered, "robustness-controller")
+        controllers = [_register_suite(config, settings, wanted.of_suite(settings)) for settings in suites]
+        manager.register(gathering.Gathering(suites, controllers), "robustness-gathering")
         if engine is not None:
             from pytest_robustness.plugin.engine import EngineRun
 
-            manager.register(EngineRun(settings, engine, gathered), "robustness-engine")
-        manager.register(preflight.Preflight(settings), "robustness-prerequisites")
+            manager.register(EngineRun(first, engine, controllers[0]), "robustness-engine")
         manager.register(reruns.Reruns(), "robustness-reruns")
         manager.register(termination.Termination(config), "robustness-termination")
-        if wanted.run is not None:
-            from pytest_robustness.plugin import run_output
-
-            manager.register(run_output.RunOutput(config, wanted.run, gathered), "robustness-run")
         if manager.hasplugin("xdist"):
             from pytest_robustness.plugin.xdist import workers
 
-            manager.register(workers.Distribution(settings), "robustness-distribution")
+            manager.register(workers.Distribution(suites), "robustness-distribution")
+
+
+def _register_suite(config: pytest.Config, settings: Settings, wanted: outputs.OutputOptions) -> Controller:
+    """Register the roles that a suite has in the process that gathers, and return its controller."""
+    from pytest_robustness.plugin import controller, preflight, reporter, shards
+
+    manager, name = config.pluginmanager, settings.prefix.removesuffix(":")
+    named = f"-{name}" if name else ""
+    if settings.shard is None:
+        gathered = controller.Controller(config, settings)
+        manager.register(reporter.Reporter(config, wanted, gathered), f"robustness-reporter{named}")
+    else:
+        gathered = shards.ShardController(config, settings, settings.shard)
+    manager.register(gathered, f"robustness-controller{named}")
+    manager.register(preflight.Preflight(settings), f"robustness-prerequisites{named}")
+    if wanted.run is not None:
+        from pytest_robustness.plugin import run_output
+
+        manager.register(run_output.RunOutput(config, wanted.run, gathered), f"robustness-run{named}")
+    return gathered
 
 
 @pytest.fixture(scope="session")
@@ -118,14 +134,20 @@ class NoSuite:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Raise UsageError for a broken suite, before any worker starts."""
-    settings = session.config.stash[SETTINGS]
-    if settings.suite_path is not None:
+    suites, wanted = session.config.stash[SUITES], session.config.stash[OUTPUTS]
+    if suites.each[0].suite_path is None:
+        return
+    for settings in suites:
         try:
-            session.config.stash[OUTPUTS].check_suite(settings)
-            _check_extensions()
+            wanted.of_suite(settings).check_suite(settings)
         except RobustnessError as error:
             its_own = str(error).startswith(str(settings.suite_path))
             raise pytest.UsageError(f"{error}{settings.why_read if its_own else ''}") from None
+    try:
+        wanted.check_galleries(suites)
+        _check_extensions()
+    except RobustnessError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _check_extensions() -> None:

@@ -1,4 +1,4 @@
-"""Gathers what the tests found, and adds what needs several cases."""
+"""Gathers what the tests of a suite found, and adds what needs several cases."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from pytest_robustness.gate.run_verdict import judge_pairs, pairs_of
 from pytest_robustness.plugin import session_failures
 from pytest_robustness.plugin.collection import case_named, case_of
 from pytest_robustness.plugin.git import commit_of
-from pytest_robustness.plugin.recorder import CASE_ATTRIBUTE, RESULT_ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
-from pytest_robustness.plugin.time_limit import Durations
+from pytest_robustness.plugin.suites import SUITES
 from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.measurement import Measurement
@@ -27,7 +26,10 @@ from pytest_robustness.report import model_table, terminal
 
 
 class Controller:
-    """Gathers results, on the controller or in a single process. What it adds can only fail a run, never pass it."""
+    """Gathers a suite's results, on the controller or in a single process.
+
+    What it adds can only fail a run, never pass it.
+    """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.config = config
@@ -43,7 +45,6 @@ class Controller:
         self.failures: list[str] = []
         self.notes: list[str] = []
         self.selected: dict[str, None] = {}  # in the order they were collected
-        self._durations = Durations()
         self.whole = False  # whether the run passed, and so left nothing out
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -51,26 +52,16 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        if self.settings.suite_path is not None:
-            cases = self._cases
-            self._select(case_named(nodeid, cases) for nodeid in ids)
+        labels = {self.settings.label(case) for case in self._cases}
+        self._select(case_named(nodeid, labels) for nodeid in ids)
 
-    def _select(self, cases: Iterable[str | None]) -> None:
-        self.selected |= dict.fromkeys(case for case in cases if case is not None)
+    def _select(self, labels: Iterable[str | None]) -> None:
+        own = (label and self.settings.own(label) for label in labels)
+        self.selected |= dict.fromkeys(case for case in own if case)
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._durations.start(nodeid)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        crashed = report.when not in ("setup", "call", "teardown")  # xdist's report of a dead worker
-        case = self._crashed_case(report.nodeid) if crashed else report.__dict__.pop(CASE_ATTRIBUTE, None)
-        if case is None:
-            return
+    def take(self, case: str, report: pytest.TestReport, text: str | None, *, crashed: bool) -> None:
+        """Keep what the test of a case reports: its result, as JSON, or its trouble."""
         self.tests[case] = report.nodeid
-        if crashed and (late := self._durations.exceeded(report.nodeid, self.settings)):
-            report.longrepr = f"{case}: {late}"
-        text = report.__dict__.pop(RESULT_ATTRIBUTE, None)
         if text is not None:
             self._take(case, text, report)
         elif report.failed:
@@ -82,15 +73,11 @@ class Controller:
     def _take(self, case: str, text: str, report: pytest.TestReport) -> None:
         """Take what a case's test found."""
         result = self.results[case] = Result.model_validate_json(text)
-        self.config.hook.pytest_robustness_verdict(case=case, verdict=result.verdict)
+        self.config.hook.pytest_robustness_verdict(case=self.settings.label(case), verdict=result.verdict)
         if not result.verdict.passed and (report.passed or report.skipped) and self.settings.recording == "none":
             what = f"{case}: {result.verdict.status}, and its test ended as {report.outcome}"
             self.failures.append(f"{what}: it must not catch what check() raises, nor expect it")
         self.image_lists |= {one.digest: one for one in result.image_lists}
-
-    def _crashed_case(self, nodeid: str) -> str | None:
-        """Return the case of a test whose worker died. Only the test's id is known then."""
-        return case_named(nodeid, self._cases) if self.settings.suite_path is not None else None
 
     @property
     def _cases(self) -> list[str]:
@@ -99,12 +86,12 @@ class Controller:
     @property
     def _regular_cases(self) -> set[str]:
         """Return the cases of a full run."""
-        return {case.id for case in self.settings.suite.cases() if not case.attack.on_request}
+        return _regular(self.settings)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         self.whole = exitstatus == pytest.ExitCode.OK
-        if self.settings.suite_path is None or self.config.option.collectonly or self.settings.limit:
+        if self.config.option.collectonly or self.settings.limit:
             return
         recording = self.settings.recording
         if (self.results or self.troubles) and recording != "none":
@@ -176,7 +163,9 @@ class Controller:
         )
 
     def _all_recorded(self) -> bool:
-        return all(self.settings.store.path(case).exists() for case in self._regular_cases)
+        """Return whether every case of every suite has a baseline."""
+        suites = self.config.stash[SUITES]
+        return all(settings.store.path(case).exists() for settings in suites for case in _regular(settings))
 
     def _judge_together(self) -> None:
         """Judge what only several cases can tell. It may fail the run, and never makes a failed run pass."""
@@ -222,6 +211,10 @@ class Controller:
             return []
         left = [case for case in self.selected if case not in self.results and case not in self.troubles]
         return [f"not run: {len(left)} of {len(self.selected)} cases: {', '.join(left)}"] if left else []
+
+
+def _regular(settings: Settings) -> set[str]:
+    return {case.id for case in settings.suite.cases() if not case.attack.on_request}
 
 
 def said(report: pytest.TestReport) -> str:

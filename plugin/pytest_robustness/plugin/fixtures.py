@@ -12,9 +12,9 @@ from pytest_robustness.plugin.lost_device import failing
 from pytest_robustness.plugin.outputs import OutputOptions
 from pytest_robustness.plugin.progress import Progress
 from pytest_robustness.plugin.recorder import properties, without_properties
-from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.shards import own_task, readable
-from pytest_robustness.plugin.stash import LISTS, MEASURING, OUTPUTS, PLAN, RESULT, SETTINGS, SHARED_DEVICE
+from pytest_robustness.plugin.stash import LISTS, MEASURING, OUTPUTS, PLAN, RESULT, SHARED_DEVICE
+from pytest_robustness.plugin.suites import SUITES
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.part import merge
 from pytest_robustness.records.result import Result
@@ -47,16 +47,16 @@ class Robustness:
     def __init__(
         self,
         request: pytest.FixtureRequest,
-        case_id: str,
+        label: str,
         device: Device | None,
         rounds: Rounds,
         model_cache: ModelCache,
     ) -> None:
         self._item: pytest.Item = request.node
-        self._settings: Settings = request.config.stash[SETTINGS]
-        self._outputs: OutputOptions = request.config.stash[OUTPUTS]
+        self._settings, case = request.config.stash[SUITES].of(label)
+        self._outputs: OutputOptions = request.config.stash[OUTPUTS].of_suite(self._settings)
         self._progress = request.config.pluginmanager.getplugin(Progress.NAME)
-        self._case = self._settings.suite.case(case_id)
+        self._case = self._settings.suite.case(case)
         self._device = device
         self._rounds = rounds
         self._model_cache = model_cache
@@ -128,7 +128,7 @@ class Robustness:
             device=device,
             time_unreliable_because=_time_unreliable_because(),
             run_rounds=self._rounds,
-            progress=self._progress.of(case),
+            progress=self._progress.of(settings.label(case.id)),
             model_cache=self._model_cache,
         )
         if len(task.rows) == part.images.count:
@@ -146,12 +146,14 @@ class Robustness:
             device=as_device(self._device),
             time_unreliable_because=_time_unreliable_because(),
             run_rounds=self._rounds,
-            progress=self._progress.of(self._case),
+            progress=self._progress.of(self._settings.label(self._case.id)),
             model_cache=self._model_cache,
         )
 
     def _wants_pictures(self, verdict: Verdict) -> bool:
-        return self._outputs.pictures_of(self._case.id, regressed=verdict.status == Status.REGRESSED)
+        return self._outputs.pictures_of(
+            self._settings.label(self._case.id), regressed=verdict.status == Status.REGRESSED
+        )
 
     def _advice(self, verdict: Verdict) -> str:
         if verdict.status not in (Status.NO_BASELINE, Status.NOT_COMPARABLE):

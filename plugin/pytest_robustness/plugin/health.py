@@ -9,7 +9,7 @@ import pytest
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin.lost_device import failing
 from pytest_robustness.plugin.settings import Settings
-from pytest_robustness.plugin.stash import SETTINGS
+from pytest_robustness.plugin.suites import SUITES, Suites
 
 if TYPE_CHECKING:
     from pytest_robustness.evaluate.health import Level
@@ -21,8 +21,8 @@ HEAVY = "robustness_heavy"
 
 
 class HealthChecks:
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, suites: Suites) -> None:
+        self.suites = suites
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{HEAVY}: health checks that take minutes; -m {HEAVY} runs them")
@@ -31,15 +31,14 @@ class HealthChecks:
         if PARAMETER in metafunc.fixturenames:
             try:
                 models = [
-                    _parameter(self.settings, model, level) for model in self.models for level in ("cheap", "heavy")
+                    _parameter(settings, model, level)
+                    for settings in self.suites
+                    for model in settings.suite.models
+                    for level in ("cheap", "heavy")
                 ]
             except RobustnessError as error:
                 raise pytest.Collector.CollectError(str(error)) from None
             metafunc.parametrize(PARAMETER, models)
-
-    @property
-    def models(self) -> list[str]:
-        return list(self.settings.suite.models)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -61,16 +60,17 @@ class HealthChecks:
 def _parameter(settings: Settings, model: str, level: Level) -> Any:
     names = [group for group, members in settings.suite.groups.items() if model in members]
     marks = [getattr(pytest.mark, name) for name in (*names, *([HEAVY] if level == "heavy" else []))]
-    return pytest.param((model, level), id=model if level == "cheap" else f"{model}-{level}", marks=marks)
+    label = settings.label(model)
+    return pytest.param((label, level), id=label if level == "cheap" else f"{label}-{level}", marks=marks)
 
 
 class Health:
     """Runs the checks of one model, as a test sees them."""
 
-    def __init__(self, request: pytest.FixtureRequest, model: str, level: Level, device: Device) -> None:
+    def __init__(self, request: pytest.FixtureRequest, label: str, level: Level, device: Device) -> None:
         self._item: pytest.Item = request.node
-        self._settings: Settings = request.config.stash[SETTINGS]
-        self._model, self._level, self._device = model, level, device
+        self._settings, self._model = request.config.stash[SUITES].of(label)
+        self._level, self._device = level, device
 
     def check(self) -> None:
         """Print what each check finds; fail the test when something looks like robustness and is none."""

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
 from pytest_robustness.plugin.settings import SHARD, Settings, once
+from pytest_robustness.plugin.suites import Suites
 from pytest_robustness.records.shard import Shard
 from pytest_robustness.report.formats import Format, formats
+
+if TYPE_CHECKING:
+    from pytest_robustness.suite.suite import Suite
 
 #: The one option whose output may be a folder.
 RUN = "--robustness-run"
 #: The option that names the file of a shard: its data are what it measured, not a report.
 PART = "--robustness-json"
+#: Stands in a path for the name of a suite, where a run has several.
+SUITE = "{suite}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,31 @@ class OutputOptions:
         files = {option: folder / file for option, file in given.items() if file is not None}
         part = _part_of(files) if config.getoption(SHARD) else None
         return cls(files, tuple(config.getoption("--robustness-gallery")), folder / run if run else None, part)
+
+    def of_suite(self, settings: Settings) -> OutputOptions:
+        """Return the outputs of one suite: ``{suite}`` in a path is its name, where there are several."""
+        if not settings.prefix or settings.suite_path is None:
+            return self
+        name = settings.suite_path.stem
+        files = {option: Path(str(path).replace(SUITE, name)) for option, path in self.files.items()}
+        return replace(self, files=files, run=self.run and Path(str(self.run).replace(SUITE, name)))
+
+    def check_distinct(self, suites: Suites) -> None:
+        """Raise UsageError for an output that several suites would write to one file."""
+        for option, path in self.everything.items():
+            if len(suites.each) > 1 and SUITE not in str(path):
+                example = path.with_name(f"{path.stem}-{SUITE}{path.suffix}").name
+                raise pytest.UsageError(
+                    f"{option}: {path.name}: has to have {SUITE} in it, for several suites: {example}"
+                )
+
+    def check_galleries(self, suites: Suites) -> None:
+        """Raise UsageError for a gallery of no case."""
+        cases = list(suites.cases())
+        for pattern in self.galleries:
+            if not any(fnmatchcase(case, pattern) for case in cases):
+                where = " and ".join(str(settings.suite_path) for settings in suites)
+                raise pytest.UsageError(f"--robustness-gallery: no case {pattern!r} in {where}, such as {cases[0]}")
 
     def wanted(self) -> list[tuple[Format, Path]]:
         """Return the formats that are to be written, each with its file."""
@@ -106,10 +138,13 @@ class OutputOptions:
                 raise pytest.UsageError(f"{option}: {path} lies in {run}, of {RUN}: give another place")
 
     def check_suite(self, settings: Settings) -> None:
-        """Raise UsageError for a gallery of no case, and for an output in the place of something that a run reads."""
+        """Raise UsageError for an output in the place of something that a run reads.
+
+        Raises RobustnessError for a suite that is not valid.
+        """
         suite = settings.suite
         for option, path in self.everything.items():
-            self._check_place(option, path, settings)
+            self._check_place(option, path, settings, suite)
         for one, path in self.wanted():
             if not one.may_replace(path):
                 raise pytest.UsageError(
@@ -122,16 +157,10 @@ class OutputOptions:
 
             if why := why_no_run(self.run):
                 raise pytest.UsageError(f"{RUN}: {self.run} {why}")
-        cases = [case.id for case in suite.cases()]
-        for pattern in self.galleries:
-            if not any(fnmatchcase(case, pattern) for case in cases):
-                raise pytest.UsageError(
-                    f"--robustness-gallery: no case {pattern!r} in {suite.path}, such as {cases[0]}"
-                )
 
     @staticmethod
-    def _check_place(option: str, path: Path, settings: Settings) -> None:
-        suite, place = settings.suite, real(path)
+    def _check_place(option: str, path: Path, settings: Settings, suite: Suite) -> None:
+        place = real(path)
         models = [path for model in suite.models.values() for path in (model.weights, model.file)]
         images = suite.images
         read = [suite.path, settings.inipath, suite.published, images.file, images.selected, images.unselected, *models]

@@ -27,7 +27,7 @@ class Preflight:
         self.settings = settings
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        if self.settings.suite_path is None or session.config.option.collectonly:
+        if session.config.option.collectonly:
             return
         if self.settings.recording != "none" or self.settings.prune:
             try:
@@ -43,15 +43,15 @@ class Preflight:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if not session.config.option.collectonly:
-            self._check_weights(filter(None, map(case_of, session.items)))
+            self._check_weights(map(case_of, session.items))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        if self.settings.suite_path is not None:
-            known = {case.id for case in self.settings.suite.cases()}
-            self._check_weights(filter(None, (case_named(nodeid, known) for nodeid in ids)))
+        known = {self.settings.label(case.id) for case in self.settings.suite.cases()}
+        self._check_weights(case_named(nodeid, known) for nodeid in ids)
 
-    def _check_weights(self, cases: Iterable[str]) -> None:
+    def _check_weights(self, labels: Iterable[str | None]) -> None:
+        cases = filter(None, (label and self.settings.own(label) for label in labels))
         models = list(dict.fromkeys(CaseId(case).model for case in cases))
         if not any(self._from_hub(model) for model in models):
             return  # import no library without need

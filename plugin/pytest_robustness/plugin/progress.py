@@ -18,8 +18,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin.collection import case_named
 from pytest_robustness.plugin.eta import Expected, RunProgress
 from pytest_robustness.plugin.settings import Settings
-from pytest_robustness.plugin.stash import SETTINGS
-from pytest_robustness.suite.suite import Case
+from pytest_robustness.plugin.suites import SUITES, Suites
 
 INTERVAL = 0.5  # seconds
 DIRECTORY = "robustness_progress"
@@ -34,7 +33,7 @@ def register(config: pytest.Config, *, worker: bool) -> None:
         config.pluginmanager.register(Progress(folder and Path(folder)), Progress.NAME)
     elif sys.stdout.isatty() and config.pluginmanager.hasplugin("terminal") and config.getoption("verbose") >= 0:
         local = not config.getoption("robustness_engine")
-        painter = Painter(config.stash[SETTINGS], workers=len(config.getoption("tx", None) or [None]) if local else 0)
+        painter = Painter(config.stash[SUITES], workers=len(config.getoption("tx", None) or [None]) if local else 0)
         config.pluginmanager.register(painter, "robustness-painter")
         config.pluginmanager.register(Progress(painter.folder), Progress.NAME)
     else:
@@ -50,13 +49,13 @@ class Progress:
         self._folder = folder
         self.note = folder / os.environ.get("PYTEST_XDIST_WORKER", "main") if folder else None
 
-    def of(self, case: Case) -> Callable[[int, int], None]:
+    def of(self, label: str) -> Callable[[int, int], None]:
         """Return what is to be called with the number of images done and the number of all images."""
 
         def leave(done: int, total: int) -> None:
             if self.note:
                 with contextlib.suppress(OSError):
-                    self.note.write_text(f"{case.id} {done}/{total}")
+                    self.note.write_text(f"{label} {done}/{total}")
 
         return leave
 
@@ -73,7 +72,7 @@ class Progress:
 
     @staticmethod
     def _note_of(folder: Path, case: str) -> Path:
-        return folder / case.replace("/", " ")
+        return folder / case.translate({ord(one): " " for one in "/:"})  # no file of Windows has a colon
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         if self.note and self._folder:
@@ -84,8 +83,8 @@ class Progress:
 class Painter:
     """Shows the notes of all processes. It works in the process that has the terminal."""
 
-    def __init__(self, settings: Settings, workers: int) -> None:
-        self._settings = settings
+    def __init__(self, suites: Suites, workers: int) -> None:
+        self._suites = suites
         self._run_progress = RunProgress({}, workers)
         self._temporary = tempfile.TemporaryDirectory(prefix="pytest-robustness-")
         self.folder = Path(self._temporary.name)
@@ -115,16 +114,14 @@ class Painter:
             self._expect(ids)
 
     def _expect(self, nodeids: Sequence[str]) -> None:
-        if self._settings.suite_path is None:
-            return
         with contextlib.suppress(RobustnessError):  # reported elsewhere
-            cases = {case.id for case in self._settings.suite.cases()}
-            named = [case for nodeid in nodeids if (case := case_named(nodeid, cases))]
-            self._run_progress.expected.update({case: self._recorded(case) for case in named})
+            cases = self._suites.cases()
+            named = [label for nodeid in nodeids if (label := case_named(nodeid, cases))]
+            self._run_progress.expected.update({label: self._recorded(*self._suites.of(label)) for label in named})
 
-    def _recorded(self, case: str) -> Expected:
+    def _recorded(self, settings: Settings, case: str) -> Expected:
         try:
-            baseline = self._settings.store.read(case)
+            baseline = settings.store.read(case)
         except RobustnessError:  # the case will say so
             return Expected()
         return Expected(baseline.seconds, baseline.images.count) if baseline else Expected()

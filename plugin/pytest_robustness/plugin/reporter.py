@@ -35,8 +35,7 @@ class Reporter:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        settings = self.gathered.settings
-        if settings.suite_path is None or self.config.option.collectonly or exitstatus in NOTHING_JUDGED:
+        if self.config.option.collectonly or exitstatus in NOTHING_JUDGED:
             return
         anything = bool(self.gathered.results or self.gathered.troubles)
         summary = os.environ.get(STEP_SUMMARY) if anything else None
@@ -104,8 +103,7 @@ class Reporter:
         modules = dict.fromkeys(test.partition("::")[0] for test in self.gathered.tests.values())
         paths = [Path(os.path.relpath(settings.rootdir / module, settings.invocation)).as_posix() for module in modules]
         words = ["pytest", *(paths or self.config.option.file_or_dir)]
-        if settings.chosen:
-            words += ["--robustness-suite", settings.chosen]
+        words += settings.suite_words
         if settings.candidate:
             words += ["--candidate", settings.candidate]
         return shlex.join(words)

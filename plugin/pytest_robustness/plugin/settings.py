@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.files import is_file
+from pytest_robustness.files import is_file, real
 
 if TYPE_CHECKING:
     from pytest_robustness.gate.anchor import Anchor
@@ -34,7 +35,10 @@ MOST_SHARDS = 10_000
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("robustness", "adversarial robustness of image classifiers")
     group.addoption(
-        "--robustness-suite", metavar="SUITE", action="append", help="suite: a TOML file, or the name of one"
+        "--robustness-suite",
+        metavar="SUITE",
+        action="append",
+        help="suite: a TOML file, or the name of one; repeatable: cases of several run together",
     )
     group.addoption(
         "--candidate",
@@ -92,7 +96,8 @@ def add_options(parser: pytest.Parser) -> None:
         help="measure the I-th of N shards of this run and judge nothing; --robustness-json names its file, for "
         "python -m pytest_robustness merge",
     )
-    parser.addini("robustness_suite", f"suite: a TOML file; default: {DEFAULT_SUITE} beside this file", default="")
+    about = f"suite: a TOML file, or several, one a line; default: {DEFAULT_SUITE} beside this file"
+    parser.addini("robustness_suite", about, default="")
     parser.addini("robustness_baselines", "folder of the baselines, relative to rootdir", default="baselines")
     parser.addini("robustness_anchor", "folder of anchors, relative to rootdir, or git:REVISION", default="")
 
@@ -137,9 +142,17 @@ UNSHARDED = {
 }
 
 
+#: Options that a run of several suites does not take: what they write, deal out or replace is of one.
+OF_ONE_SUITE = ("--candidate", SHARD, "--robustness-engine", "--robustness-log")
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Holds the options of one run. Paths are absolute; ``suite_path`` is None for a run without a suite."""
+    """Holds the options of one run for one of its suites. Paths are absolute.
+
+    ``suite_path`` is None for a run without a suite. ``prefix`` begins the labels of the suite's cases: it is empty
+    where there is one suite.
+    """
 
     suite_path: Path | None
     baselines: Path
@@ -153,20 +166,30 @@ class Settings:
     accept_suspicious: bool
     limit: int | None
     images: str | None
-    chosen: str | None
+    chosen: tuple[str, ...]
     rootdir: Path
     invocation: Path
     inipath: Path | None
     named: bool
     shard: Shard | None = None
+    prefix: str = ""
 
     @classmethod
-    def of(cls, config: pytest.Config) -> Settings:
-        """Return the settings of a run. Raise UsageError for options that contradict each other or name nothing."""
+    def all_of(cls, config: pytest.Config) -> list[Settings]:
+        """Return the settings of each suite of a run, or the one of a run without a suite.
+
+        Raise UsageError for options that contradict each other or name nothing.
+        """
         everything, missing = config.getoption("update_baselines"), config.getoption("update_baselines_missing")
         if everything and missing:
             raise pytest.UsageError("--update-baselines and --update-baselines-missing: give one of them")
-        chosen, candidate = once(config, "--robustness-suite"), once(config, "--candidate")
+        chosen: list[str] = config.getoption("--robustness-suite") or []
+        configured = _configured(config)
+        paths = _find_suites(config, chosen, configured)
+        candidate = once(config, "--candidate")
+        alone = next((option for option in OF_ONE_SUITE if config.getoption(option)), None)
+        if alone is not None and len(paths) > 1:
+            raise pytest.UsageError(f"{alone}: is of one suite: name one by --robustness-suite, not {len(paths)}")
         prune = config.getoption("prune_baselines")
         if candidate is not None and (everything or missing or prune):
             others = "--update-baselines, --update-baselines-missing or --prune-baselines"
@@ -178,8 +201,8 @@ class Settings:
             raise pytest.UsageError("--robustness-limit and --robustness-changed: give one of them")
         if limit is not None and (everything or missing or prune):
             raise pytest.UsageError("--robustness-limit records nothing: leave out --update-baselines and its like")
-        return cls(
-            suite_path=_find_suite(config, chosen),
+        one = cls(
+            suite_path=paths[0] if paths else None,
             baselines=config.rootpath / config.getini("robustness_baselines"),
             **_find_anchors(config),
             recording="all" if everything else "missing" if missing else "none",
@@ -190,13 +213,25 @@ class Settings:
             accept_suspicious=config.getoption("accept_suspicious"),
             limit=limit,
             images=config.getoption("robustness_images"),
-            chosen=chosen,
+            chosen=tuple(chosen),
             rootdir=config.rootpath,
             invocation=config.invocation_params.dir,
             inipath=config.inipath,
-            named=bool(chosen or config.getini("robustness_suite")),
+            named=bool(chosen or configured),
             shard=Shard.of(config),
         )
+        if len(paths) < 2:
+            return [one]
+        return [replace(one, suite_path=path, prefix=_label(path)) for path in paths]
+
+    def label(self, case: str) -> str:
+        """Return what a case of this suite is called in this run."""
+        return self.prefix + case
+
+    def own(self, label: str) -> str | None:
+        """Return the case of a label. Returns None for the label of another suite's case."""
+        suite, separator, case = label.rpartition(":")
+        return case if suite + separator == self.prefix else None
 
     @cached_property
     def suite(self) -> Suite:
@@ -243,6 +278,11 @@ class Settings:
         return f"no suite: {where}; name one there, or by {option}"
 
     @property
+    def suite_words(self) -> list[str]:
+        """Return the words of a command line that name the suites as this run's did."""
+        return [word for name in self.chosen for word in ("--robustness-suite", name)]
+
+    @property
     def title(self) -> str:
         """Return the title of the run: its suite, its candidate, and whether it is a trial."""
         suite = self.suite_path.stem if self.suite_path else "no suite"
@@ -279,8 +319,7 @@ class Settings:
         path, _, test = nodeid.partition("::")
         path = Path(os.path.relpath(self.rootdir / path, self.invocation)).as_posix()
         words = ["pytest", f"{path}::{test}", "--update-baselines", *options]
-        if self.chosen:
-            words += ["--robustness-suite", self.chosen]
+        words += self.suite_words
         if self.images:
             words += ["--robustness-images", self.images]
         return shlex.join(words)
@@ -321,20 +360,46 @@ def _unnamed_suite(config: pytest.Config) -> Path | None:
     return next((path for path in found if is_file(path)), None)
 
 
-def _find_suite(config: pytest.Config, chosen: str | None) -> Path | None:
-    """Return the path of the suite. Returns None when none is named or found.
+def _configured(config: pytest.Config) -> list[str]:
+    """Return the suites that the ini file names, one a line."""
+    named: object = config.getini("robustness_suite")
+    if not isinstance(named, str):  # the key was a string first, and pytest takes no lists for such
+        raise pytest.UsageError("robustness_suite: should be a string; several suites are named one a line of it")
+    return [line.strip() for line in named.splitlines() if line.strip()]
+
+
+def _label(path: Path) -> str:
+    """Return the beginning of a suite's labels, with what pytest escapes in the id of a test escaped."""
+    return f"{path.stem.encode('unicode_escape').decode('ascii')}:"
+
+
+def _find_suites(config: pytest.Config, chosen: Sequence[str], configured: Sequence[str]) -> list[Path]:
+    """Return the paths of the suites; the list is empty when none is named or found.
+
+    Raises UsageError for two suites of one name, whose baselines would have one folder.
+    """
+    default = [config.rootpath / name for name in configured]
+    if not configured and (unnamed := _unnamed_suite(config)) is not None:
+        default = [unnamed]
+    found = [_find_suite(config, name, default) for name in chosen] or default
+    for number, path in enumerate(found):
+        twin = next((other for other in found[:number] if other.stem.lower() == path.stem.lower()), None)
+        if twin is not None:
+            which = f"{path}: given twice" if real(twin) == real(path) else f"{twin} and {path}: of one name"
+            raise pytest.UsageError(f"--robustness-suite: {which}: baselines and cases are kept by a suite's name")
+    return found
+
+
+def _find_suite(config: pytest.Config, chosen: str, default: Sequence[Path]) -> Path:
+    """Return the path of a suite that the command line names.
 
     A path is taken as it is. A name is looked for beside the suite of the ini file, beside the ini file, and in the
     current folder. Raises UsageError when no file has the name.
     """
-    configured = config.getini("robustness_suite")
-    default = config.rootpath / configured if configured else _unnamed_suite(config)
-    if chosen is None:
-        return default
     invocation = config.invocation_params.dir
     if chosen.endswith(".toml"):
         return invocation / chosen
-    folders = [folder for folder in (default and default.parent, config.rootpath, invocation) if folder]
+    folders = [*(path.parent for path in default), config.rootpath, invocation]
     candidates = [folder / f"{chosen}.toml" for folder in folders]
     found = next((path for path in candidates if is_file(path)), None)
     if found is None:

@@ -19,7 +19,8 @@ from pytest_robustness.plugin.controller import Controller, said
 from pytest_robustness.plugin.git import commit_of
 from pytest_robustness.plugin.run_output import IN_ORDER, case_record
 from pytest_robustness.plugin.settings import Settings, Shard
-from pytest_robustness.plugin.stash import OUTPUTS, PLAN, SETTINGS
+from pytest_robustness.plugin.stash import OUTPUTS, PLAN
+from pytest_robustness.plugin.suites import SUITES
 from pytest_robustness.records import shard as records
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.shard import Measured, Plan, PlannedTask
@@ -39,7 +40,7 @@ def own_task(config: pytest.Config, case: str) -> PlannedTask:
 
 
 def _shard(config: pytest.Config) -> Shard:
-    shard = config.stash[SETTINGS].shard
+    shard = config.stash[SUITES].each[0].shard  # a sharded run has one suite
     assert shard is not None
     return shard
 

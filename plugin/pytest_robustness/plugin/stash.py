@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.plugin.outputs import OutputOptions
-from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.records.shard import Plan
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 #: Set in the environment of workers that share their GPU with another.
 SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
 
-SETTINGS = pytest.StashKey[Settings]()
 OUTPUTS = pytest.StashKey[OutputOptions]()
 #: Of a sharded run.
 PLAN = pytest.StashKey[Plan]()

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_robustness.plugin.collection import case_of
 from pytest_robustness.plugin.settings import Settings
+from pytest_robustness.plugin.suites import Suites
 
 
 class TimeLimit:
@@ -21,14 +22,15 @@ class TimeLimit:
     on; without workers the run ends.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, suites: Suites) -> None:
+        self._suites = suites
         self._stderr = _duplicate(2)  # duplicated now, as it is captured while tests run
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Limit the time from the first fixture of a case to its last."""
-        limit = self._settings.suite.timeout if case_of(item) is not None else None
+        label = case_of(item)
+        limit = None if label is None else self._suites.of(label)[0].suite.timeout
         if limit is None:
             return (yield)
         faulthandler.dump_traceback_later(limit, exit=True, file=self._stderr or 2)

@@ -13,6 +13,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.plugin.lost_device import ATTRIBUTE
 from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.stash import SHARED_DEVICE
+from pytest_robustness.plugin.suites import Suites
 from pytest_robustness.plugin.xdist.scheduling import ModelScheduling
 
 
@@ -31,8 +32,8 @@ def visible_devices() -> list[str]:
 class Distribution:
     """Distributes GPUs and cases to workers. It works on the controller."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, suites: Suites) -> None:
+        self.suites = suites
         self.lost: set[Any] = set()  # workers that end because their GPU failed; what they ran last is reported
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -59,14 +60,15 @@ class Distribution:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ModelScheduling | None:
         """Return the scheduler for ``--dist load``, which ``-n`` means, or None to leave another distribution alone."""
-        if self.settings.suite_path is None or config.getoption("dist") != "load":
+        if config.getoption("dist") != "load":
             return None
-        seconds = {case.id: self._seconds(case.id) for case in self.settings.suite.cases()}
+        seconds = {label: _seconds(settings, case.id) for label, (settings, case) in self.suites.cases().items()}
         return ModelScheduling(config, log, seconds, self.lost)
 
-    def _seconds(self, case: str) -> float | None:
-        try:
-            baseline = self.settings.store.read(case)
-        except RobustnessError:  # the case will say so
-            return None
-        return baseline.seconds if baseline else None
+
+def _seconds(settings: Settings, case: str) -> float | None:
+    try:
+        baseline = settings.store.read(case)
+    except RobustnessError:  # the case will say so
+        return None
+    return baseline.seconds if baseline else None
