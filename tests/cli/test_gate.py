@@ -157,7 +157,8 @@ def test_another_protocol_is_not_comparable(recorded):
     assert result.ret == FAILED
     result.assert_outcomes(passed=1, failed=1, deselected=2)
     result.stdout.fnmatch_lines(
-        "small/fgsm: not comparable, re-record: *parameters.eps: 0.01 is now 0.02; record it: *"
+        "small/fgsm: not comparable, re-record: *parameters.eps: 0.01 is now 0.02; "
+        "to judge the change, record on the base commit first, with this suite; record it: *"
     )
     assert recorded.table(result)[0].endswith("not comparable")
     assert recorded.run_command(recorded.advice(result)).ret == OK

@@ -159,7 +159,9 @@ class Robustness:
         if verdict.status not in (Status.NO_BASELINE, Status.NOT_COMPARABLE):
             return ""
         options = ["--accept-removed-images"] if verdict.images.removed else []
-        return f"; record it: {self._settings.recording_command(self._item.nodeid, *options)}"
+        changed = verdict.status == Status.NOT_COMPARABLE and not verdict.images.removed
+        first = "; to judge the change, record on the base commit first, with this suite" if changed else ""
+        return f"{first}; record it: {self._settings.recording_command(self._item.nodeid, *options)}"
 
     @property
     def _command(self) -> str:
