@@ -66,7 +66,7 @@ def test_without_the_options_nothing_is_written_and_nothing_kept(recorded, monke
     def none(*_, **__):
         raise AssertionError("nobody asked for it")
 
-    monkeypatch.setattr("pytest_robustness.execute.case.attack_again", none)
+    monkeypatch.setattr("pytest_robustness.execute.measuring.attack_again", none)
     monkeypatch.setattr("pytest_robustness.report.build.build", none)
     before = {path.name for path in recorded.path.iterdir()}
     recorded.behave(small_fgsm="weak")

@@ -15,7 +15,6 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
 from pytest_robustness.plugin.settings import SHARD, Settings, once
 from pytest_robustness.plugin.suites import Suites
-from pytest_robustness.records.shard import Shard
 from pytest_robustness.report.formats import Format, formats
 
 if TYPE_CHECKING:
@@ -197,6 +196,8 @@ def _part_of(files: dict[str, Path]) -> Path:
 def _is_replaceable_part(path: Path) -> bool:
     """Return whether a path is free, or has an earlier part of a run."""
     try:
+        from pytest_robustness.records.shard import Shard
+
         Shard.from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return True

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_robustness.plugin.outputs import OutputOptions
-from pytest_robustness.records.shard import Plan
 
 if TYPE_CHECKING:
     from pytest_robustness.execute.measuring import Measuring
+    from pytest_robustness.records.shard import Plan
 
 #: Set in the environment of workers that share their GPU with another.
 SHARED_DEVICE = "PYTEST_ROBUSTNESS_SHARED_DEVICE"
 
 OUTPUTS = pytest.StashKey[OutputOptions]()
 #: Of a sharded run.
-PLAN = pytest.StashKey[Plan]()
+PLAN: pytest.StashKey[Plan] = pytest.StashKey()
 #: For a test: what is sent to the controller, as JSON.
 RESULT = pytest.StashKey[str]()
 #: For a test: digests of the image lists that its result brings. For a session: digests of those that were sent.

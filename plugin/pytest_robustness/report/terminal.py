@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Protocol
 
 from pytest_robustness.gate.variants import Contrast
@@ -17,6 +18,9 @@ from pytest_robustness.report.model_table import trial_table
 from pytest_robustness.report.table import LEGEND, Row, table, variants_table
 from pytest_robustness.report.text import printable
 from pytest_robustness.suite.suite import Suite
+
+#: Columns of a line of prose.
+WIDTH = 120
 
 
 class Terminal(Protocol):
@@ -61,7 +65,8 @@ class Summary:
         for text in self.notes:
             terminal.write_line(printable(text))
         for text in short(self.diagnoses):
-            terminal.write_line(f"diagnosis: {printable(text)}")
+            for line in wrap(f"diagnosis: {printable(text)}", WIDTH, subsequent_indent="  "):
+                terminal.write_line(line)
         for text in self.failures:
             terminal.write_line(f"FAILED: {printable(text)}", red=True)
 
