@@ -59,6 +59,7 @@ def test_a_change_of_code_is_found_and_a_dirty_checkout_stays_as_it_is(repositor
     assert said[3].startswith(f"    before it, at {commits['m01'][:10]}: same: m02/fgsm: success rate 40.0%")
 
 
+@pytest.mark.nightly
 def test_a_good_commit_that_fails_is_told_before_anything_is_tried(repository):
     folder, commits = repository
     done = bisect(folder, commits["m01"], commits["m02"], "--case", "m01/fgsm")
