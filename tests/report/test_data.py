@@ -140,7 +140,7 @@ def test_rendering_later_needs_no_torch(regressed, tmp_path):
     [
         (["report", "none.json"], "none.json: No such file or directory"),
         (["report", "bad.json"], "bad.json: schema: None is not 2"),
-        (["report", "bad.json", "-o", "page.pdf"], "page.pdf: should end in .html or .md"),
+        (["report", "bad.json", "-o", "page.pdf"], "page.pdf: should end in .html, .md or .json"),
         (["report", "."], ".: is a folder: name a run's JSON data"),
         (["report", "page.html"], "page.html: is the file that is read: give another by -o"),
         (["nonesuch"], "invalid choice: 'nonesuch' (choose from"),
