@@ -10,7 +10,7 @@ import re
 import time
 import warnings
 import zipfile
-from argparse import Namespace
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,7 +152,9 @@ def read_weights(path: Path) -> None:
 
 def read_report(path: Path) -> None:
     for suffix in (".md", ".html"):
-        report.run(Namespace(file=path, output=path.with_suffix(suffix)))
+        parser = ArgumentParser()
+        report.add(parser)
+        report.run(parser.parse_args([str(path), "-o", str(path.with_suffix(suffix))]))
 
 
 def read_rules(path: Path) -> None:
