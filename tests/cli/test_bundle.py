@@ -24,26 +24,9 @@ from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.run_record import CaseRecord, RunRecord
 from pytest_robustness.report.data import Report
 
-from tests.gate.examples import images, measurement
+from tests.gate.examples import SUITE, images, measurement
 
 FOLLOWS, FOLLOWS_NOT, REFUSED, USAGE = 0, 1, 2, 4
-SUITE = """\
-[images]
-file = "nowhere/images.npz"
-
-[models.a]
-source = "m:a"
-
-[attacks.fgsm]
-attack = "FGSM"
-eps = 0.01
-
-[attacks.pgd]
-attack = "PGD"
-eps = 0.01
-alpha = 0.0025
-steps = 10
-"""
 LOOSE = "\n".join(f"{one} = 10.0" for one in ("success_rate", "robust_accuracy", "effort", "noise_rate", "time"))
 CASES = ("a/fgsm", "a/pgd")
 COUNT = 60

@@ -16,6 +16,25 @@ from pytest_robustness.records.measurement import Measurement, Timing
 from pytest_robustness.records.protocol import Protocol
 from pytest_robustness.records.provenance import Provenance
 
+#: A suite of one model and two attacks; its images are not there.
+SUITE = """\
+[images]
+file = "nowhere/images.npz"
+
+[models.a]
+source = "m:a"
+
+[attacks.fgsm]
+attack = "FGSM"
+eps = 0.01
+
+[attacks.pgd]
+attack = "PGD"
+eps = 0.01
+alpha = 0.0025
+steps = 10
+"""
+
 BUDGET = 10
 WRONG, WITHSTOOD, FOOLED = "-.!"
 

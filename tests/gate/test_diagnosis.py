@@ -19,31 +19,19 @@ from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
 
+from tests.gate.examples import SUITE as TWO_ATTACKS
 from tests.gate.examples import images, measurement
 from tests.gate.strategies import modest
 
-SUITE = """\
-[images]
-file = "nowhere/images.npz"
-
-[models.a]
-source = "m:a"
-
-[attacks.fgsm]
-attack = "FGSM"
-eps = 0.01
-
-[attacks.pgd]
-attack = "PGD"
-eps = 0.01
-alpha = 0.0025
-steps = 10
-
+SUITE = (
+    TWO_ATTACKS
+    + """
 [attacks.fmn]
 attack = "FMN"
 norm = "inf"
 steps = 10
 """
+)
 COUNT = 200
 FMN = {"attack": "FMN", "parameters": {"steps": 10}, "distance": "inf"}
 #: Ten images of each class are fooled and ten withstand, of which three more are fooled in ``WORSE``.

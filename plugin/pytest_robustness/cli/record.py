@@ -7,7 +7,6 @@ needed. Exit status: 0 recorded; 1 a case was not recorded, and is named; 4 usag
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,17 +42,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the baselines, print what became of each case, and return the exit status."""
     from pytest_robustness.gate.owner import check_owner
-    from pytest_robustness.gate.record import BaselineWriter
+    from pytest_robustness.gate.record import BaselineWriter, check_ci
     from pytest_robustness.gate.run_files import read_run
     from pytest_robustness.gate.store import BaselineStore
     from pytest_robustness.gate.stored_run import judge_cases
     from pytest_robustness.report.text import printable
     from pytest_robustness.suite.load import load_suite
 
-    if os.environ.get("CI") and not options.update_baselines_in_ci:
-        raise RobustnessError(
-            "baselines are not updated where the environment variable CI is set; add --update-baselines-in-ci to do it"
-        )
+    check_ci(allowed=options.update_baselines_in_ci)
     suite, root = load_suite(options.suite, files=False), Path.cwd()
     check_owner(options.baselines / suite.name, suite.path, root)
     if not options.run_path.exists():

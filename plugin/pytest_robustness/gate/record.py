@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from pytest_robustness.gate.update import Update, line, to_write
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.result import Result
 from pytest_robustness.records.verdict import Status
+
+
+def check_ci(*, allowed: bool) -> None:
+    """Raise RobustnessError in CI unless updating is allowed there: a baseline that updates itself judges nothing."""
+    if os.environ.get("CI") and not allowed:
+        raise RobustnessError(
+            "baselines are not updated where the environment variable CI is set; add --update-baselines-in-ci to do it"
+        )
 
 
 class BaselineWriter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.files import is_file, real
+from pytest_robustness.plugin.suite_paths import DEFAULT_SUITE, configured_suites, find_suites, label_of
 
 if TYPE_CHECKING:
     from pytest_robustness.gate.anchor import Anchor
@@ -25,8 +24,6 @@ Recording = Literal["none", "missing", "all"]
 
 #: An anchor that is a revision of the repository: ``git:v1.2``.
 GIT = "git:"
-#: The suite that is found without being named, beside pytest's configuration file.
-DEFAULT_SUITE = "robustness.toml"
 SHARD = "--robustness-shard"
 #: The most shards. Each part has the whole plan.
 MOST_SHARDS = 10_000
@@ -184,8 +181,8 @@ class Settings:
         if everything and missing:
             raise pytest.UsageError("--update-baselines and --update-baselines-missing: give one of them")
         chosen: list[str] = config.getoption("--robustness-suite") or []
-        configured = _configured(config)
-        paths = _find_suites(config, chosen, configured)
+        configured = configured_suites(config)
+        paths = find_suites(config, chosen, configured)
         candidate = once(config, "--candidate")
         alone = next((option for option in OF_ONE_SUITE if config.getoption(option)), None)
         if alone is not None and len(paths) > 1:
@@ -222,7 +219,7 @@ class Settings:
         )
         if len(paths) < 2:
             return [one]
-        return [replace(one, suite_path=path, prefix=_label(path)) for path in paths]
+        return [replace(one, suite_path=path, prefix=label_of(path)) for path in paths]
 
     def label(self, case: str) -> str:
         """Return what a case of this suite is called in this run."""
@@ -327,11 +324,14 @@ class Settings:
 
 def check_ci(config: pytest.Config, settings: Settings) -> None:
     """Raise UsageError for an update in CI, unless it is allowed: a baseline that updates itself judges nothing."""
-    writes = settings.recording != "none" or settings.prune
-    if writes and os.environ.get("CI") and not config.getoption("update_baselines_in_ci"):
-        raise pytest.UsageError(
-            "baselines are not updated where the environment variable CI is set; add --update-baselines-in-ci to do it"
-        )
+    if settings.recording == "none" and not settings.prune:
+        return
+    from pytest_robustness.gate.record import check_ci as check
+
+    try:
+        check(allowed=config.getoption("update_baselines_in_ci"))
+    except RobustnessError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def once(config: pytest.Config, option: str) -> str | None:
@@ -352,57 +352,3 @@ def _find_anchors(config: pytest.Config) -> dict[str, Any]:
     if chosen is not None:
         return {"anchors": config.invocation_params.dir / chosen, "anchor_revision": None}
     return {"anchors": config.rootpath / configured if configured else None, "anchor_revision": None}
-
-
-def _unnamed_suite(config: pytest.Config) -> Path | None:
-    folders = [config.inipath.parent] if config.inipath else []
-    found = [folder / DEFAULT_SUITE for folder in (*folders, config.rootpath)]
-    return next((path for path in found if is_file(path)), None)
-
-
-def _configured(config: pytest.Config) -> list[str]:
-    """Return the suites that the ini file names, one a line."""
-    named: object = config.getini("robustness_suite")
-    if not isinstance(named, str):  # the key was a string first, and pytest takes no lists for such
-        raise pytest.UsageError("robustness_suite: should be a string; several suites are named one a line of it")
-    return [line.strip() for line in named.splitlines() if line.strip()]
-
-
-def _label(path: Path) -> str:
-    """Return the beginning of a suite's labels, with what pytest escapes in the id of a test escaped."""
-    return f"{path.stem.encode('unicode_escape').decode('ascii')}:"
-
-
-def _find_suites(config: pytest.Config, chosen: Sequence[str], configured: Sequence[str]) -> list[Path]:
-    """Return the paths of the suites; the list is empty when none is named or found.
-
-    Raises UsageError for two suites of one name, whose baselines would have one folder.
-    """
-    default = [config.rootpath / name for name in configured]
-    if not configured and (unnamed := _unnamed_suite(config)) is not None:
-        default = [unnamed]
-    found = [_find_suite(config, name, default) for name in chosen] or default
-    for number, path in enumerate(found):
-        twin = next((other for other in found[:number] if other.stem.lower() == path.stem.lower()), None)
-        if twin is not None:
-            which = f"{path}: given twice" if real(twin) == real(path) else f"{twin} and {path}: of one name"
-            raise pytest.UsageError(f"--robustness-suite: {which}: baselines and cases are kept by a suite's name")
-    return found
-
-
-def _find_suite(config: pytest.Config, chosen: str, default: Sequence[Path]) -> Path:
-    """Return the path of a suite that the command line names.
-
-    A path is taken as it is. A name is looked for beside the suite of the ini file, beside the ini file, and in the
-    current folder. Raises UsageError when no file has the name.
-    """
-    invocation = config.invocation_params.dir
-    if chosen.endswith(".toml"):
-        return invocation / chosen
-    folders = [*(path.parent for path in default), config.rootpath, invocation]
-    candidates = [folder / f"{chosen}.toml" for folder in folders]
-    found = next((path for path in candidates if is_file(path)), None)
-    if found is None:
-        places = ", ".join(dict.fromkeys(str(path.parent) for path in candidates))
-        raise pytest.UsageError(f"--robustness-suite: no {chosen}.toml in {places}")
-    return found
