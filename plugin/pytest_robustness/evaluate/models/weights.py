@@ -16,8 +16,6 @@ from pytest_robustness.mistaken import mistaken, no_weights
 
 #: Names of the entries in which trainers put the weights among other things.
 ENTRIES = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema")
-#: Prefixes that wrappers add to the names: DataParallel, torch.compile, and trainers that hold the model.
-PREFIXES = ("module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -46,12 +44,14 @@ def _state_dict(read: object) -> dict[str, Tensor]:
         return read
     if not isinstance(read, dict):
         raise RobustnessError(f"not a state dict, but a {type(read).__name__}")
-    known = [name for name in ENTRIES if _are_weights(read.get(name)) and read[name]]
-    if len(known) == 1:
-        warnings.warn(f"weights are taken from the file's entry {known[0]!r}", stacklevel=2)
-        return read[known[0]]  # type: ignore[no-any-return]
+    found = [name for name, value in read.items() if _are_weights(value) and value]
+    usual = [name for name in found if name in ENTRIES]
+    chosen = usual or found
+    if len(chosen) == 1:
+        warnings.warn(f"weights are taken from the file's entry {chosen[0]!r}", stacklevel=2)
+        return read[chosen[0]]  # type: ignore[no-any-return]
     has = f"it has the entries {', '.join(map(str, list(read)[:5]))}"
-    several = f": of {' and '.join(known)} one is meant, save that one alone" if known else ""
+    several = f": of {' and '.join(map(str, chosen))} one is meant, save that one alone" if chosen else ""
     raise RobustnessError(f"not a state dict: {has}{several}")
 
 
@@ -62,12 +62,29 @@ def _are_weights(read: object) -> TypeGuard[dict[str, Tensor]]:
 
 
 def _without_prefix(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
-    """Return the weights under the model's own names: without the prefix that a wrapper put before all of them."""
-    for prefix in PREFIXES:
-        if state.keys() == {f"{prefix}{name}" for name in wanted} != wanted:
-            warnings.warn(f"{prefix!r} is left out of the names of all weights", stacklevel=3)
-            return {name.removeprefix(prefix): value for name, value in state.items()}
+    """Return the weights under the model's own names: without the prefix that a wrapper or a trainer put before them.
+
+    Weights beside the prefix, a loss's say, are no part of the model and are left out. Raises RobustnessError when
+    there are several such prefixes.
+    """
+    if not wanted or wanted <= state.keys():
+        return state
+    one = f".{next(iter(wanted))}"
+    ends = (name.removesuffix(one) + "." for name in state if name.endswith(one))
+    prefixes = [end for end in ends if _under(state, end) == wanted]
+    if len(prefixes) > 1:
+        raise RobustnessError(f"has this model's weights {len(prefixes)} times, under {', '.join(prefixes)}: save one")
+    for prefix in prefixes:
+        rest = [name for name in state if not name.startswith(prefix)]
+        named = ", ".join(rest[:5]) + (" and others" if rest[5:] else "")
+        beside = f"; not of the model, and left out too: {named}" if rest else ""
+        warnings.warn(f"{prefix!r} is left out of the names of all weights{beside}", stacklevel=3)
+        return {name: state[f"{prefix}{name}"] for name in wanted}
     return state
+
+
+def _under(state: Collection[str], prefix: str) -> set[str]:
+    return {name.removeprefix(prefix) for name in state if name.startswith(prefix)}
 
 
 def check_finite(state: dict[str, Tensor]) -> None:
