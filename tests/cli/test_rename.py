@@ -1,4 +1,6 @@
-"""`rename`: a model or an attack that got another name keeps what it is held against."""
+"""`rename`: a model, an attack or a suite that got another name keeps what it is held against."""
+
+import shutil
 
 import pytest
 from pytest_robustness.cli.main import main
@@ -77,3 +79,68 @@ def test_somebody_elses_file_is_left_where_it_is(renamed):
     assert main(["rename", "tiny.toml", "small", "compact"]) == 0
     assert mine.read_text() == '{"mine": 1}'
     assert renamed.baseline("compact/fgsm").exists()
+
+
+@pytest.fixture
+def moved(recorded):
+    (recorded.path / "tiny.toml").rename(recorded.path / "robust.toml")
+    recorded.edit("pyproject.toml", '"tiny.toml"', '"robust.toml"')
+    return recorded
+
+
+def test_a_renamed_suite_is_recognised_by_its_models_and_keeps_its_baselines(moved, capsys):
+    before = moved.files()
+    result = moved.run()
+    assert result.ret == FAILED
+    (line,) = (line for line in result.outlines if "if the suite was renamed" in line)
+    assert "robust has no baselines, and there are some of 4 of its cases, with the same weights, in" in line
+    command = line.partition("`")[2].partition("`")[0].split()
+    assert command[:3] == ["python", "-m", "pytest_robustness"]
+    assert main([*command[3:-3], "robust.toml", *command[-2:]]) == 0
+    assert "4 baselines of tiny are now those of robust" in capsys.readouterr().out
+    after = moved.files()
+    owner = {"tiny/suite.txt", "robust/suite.txt"}
+    assert {name.replace("tiny/", "robust/"): one for name, one in before.items() if name not in owner} == {
+        name: one for name, one in after.items() if name not in owner
+    }
+    assert moved.run().ret == OK
+    assert (moved.baselines / "robust/suite.txt").read_text() == "robust.toml\n"
+
+
+def test_a_copied_suite_is_not_taken_for_a_renamed_one(moved, capsys):
+    shutil.copy(moved.path / "robust.toml", moved.path / "tiny.toml")
+    before = moved.files()
+    said = moved.run().stdout.str()
+    print(said[-3000:])
+    assert "was renamed" not in said
+    assert main(["rename", "robust.toml", "tiny", "robust"]) == USAGE
+    assert "tiny: these baselines are of another suite, whose file is still there" in capsys.readouterr().err
+    assert moved.files() == before
+
+
+def test_another_suites_models_are_not_recognised(moved):
+    moved.edit("robust.toml", 'source = "tinyzoo:small"', 'source = "tinyzoo:large"')
+    moved.edit("robust.toml", '[models.large]\nsource = "tinyzoo:large"\n', "")
+    said = moved.run().stdout.str()
+    assert "no baseline" in said
+    assert "was renamed" not in said
+
+
+@pytest.mark.parametrize(
+    ("old", "there", "said"),
+    [
+        ("nothing", False, "nothing: no baselines of a suite 'nothing'"),
+        ("tiny", True, "robust: is there already: delete it, if it is not to be kept"),
+        ("../tiny", False, "no baselines of a suite"),
+    ],
+)
+def test_a_suite_that_cannot_be_renamed_is_one_line(moved, old, there, said, capsys):
+    if there:
+        (moved.baselines / "robust").mkdir()
+        (moved.baselines / "robust" / "mine.json").write_text("mine")
+    before = moved.files()
+    assert main(["rename", "robust.toml", old, "robust"]) == USAGE
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert moved.files() == before

@@ -1,4 +1,4 @@
-"""Give a model's or an attack's baselines its new name, after it was renamed in the suite.
+"""Give the baselines of a model, an attack or a whole suite its new name, after it was renamed.
 
 Without this a renamed model has no baseline, and what it is held against is lost.
 """
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("suite", type=Path, help="TOML file, with the new name in it")
-    parser.add_argument("old", help="name that the baselines have, of a model or of an attack")
-    parser.add_argument("new", help="name that the suite has now")
+    parser.add_argument("suite", type=Path, help="TOML file, with the new name in it, or of it")
+    parser.add_argument("old", help="name that the baselines have: of a model, an attack or the suite")
+    parser.add_argument("new", help="name that it has now; a suite's is its file's, without .toml")
     parser.add_argument("--baselines", type=Path, default=Path("baselines"), help="(default: %(default)s)")
 
 
@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
 
     suite = load_suite(options.suite, files=False)
     store = BaselineStore(options.baselines, suite.name)
+    if options.new == suite.name and options.new not in {**suite.models, **suite.all_attacks}:
+        return _rename_suite(suite, BaselineStore(options.baselines, options.old), store)
     renamed = _renamed(suite, store, options.old, options.new)
     found = {old: store.read(old) for old in renamed}
     for new in renamed.values():
@@ -40,6 +42,25 @@ def run(options: argparse.Namespace) -> int:
     store.write(one.model_copy(update={"case": renamed[old]}) for old, one in found.items() if one is not None)
     store.remove(renamed)  # last: after an interruption every baseline is still there, under one name or both
     print(f"{len(renamed)} baselines of {options.old} are now those of {options.new}, in {store.folder}")
+    return 0
+
+
+def _rename_suite(suite: Suite, old: BaselineStore, new: BaselineStore) -> int:
+    """Move all baselines of a suite whose file has another name now.
+
+    Raises RobustnessError when another suite still has them, there are none, or some have the new name already.
+    """
+    from pytest_robustness.gate.owner import claim, is_taken
+
+    root = Path.cwd()
+    if is_taken(old.folder, suite.path, root):
+        raise RobustnessError(f"{old.folder}: these baselines are of another suite, whose file is still there")
+    count = sum(map(old.is_ours, old.cases()))
+    if not count:
+        raise RobustnessError(f"{old.folder}: no baselines of a suite {old.folder.name!r}")
+    old.move(new.folder)
+    claim(new.folder, suite.path, root)
+    print(f"{count} baselines of {old.folder.name} are now those of {suite.name}, in {new.folder}")
     return 0
 
 

@@ -1,10 +1,12 @@
-"""What a whole run says of stored baselines that are of none of its suite's cases."""
+"""What a whole run says of stored baselines that are of none of its suite's cases, or of a suite of another name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.gate.owner import is_taken
 from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.measurement import Measurement
@@ -24,6 +26,32 @@ def of_no_case(gone: Sequence[str], suite: Suite, store: BaselineStore, unknown:
     """
     text = f"baselines of cases that are not in the suite: {', '.join(gone)}; --prune-baselines deletes them"
     return text + "".join(f"; {hint}" for hint in _renamed(gone, suite, store, unknown))
+
+
+def of_no_suite(suite: Suite, store: BaselineStore, root: Path, unknown: Iterable[Measurement]) -> Iterator[str]:
+    """Yield a line on baselines of a suite that was perhaps renamed to this one, which has none.
+
+    They are of the same cases and the same weights, and their suite is no longer there. ``root`` is the repository's
+    folder; ``unknown`` are the measurements of cases that have no baseline.
+    """
+    found = {one.case: one.provenance.weights_digest for one in unknown}
+    if store.cases() or not found:
+        return
+    for folder in sorted(path for path in store.root.glob("*") if path.is_dir() and path != store.folder):
+        other = BaselineStore(store.root, folder.name)
+        same = [case for case in found.keys() & other.cases() if _weights(other, case) == found[case]]
+        if same and not is_taken(folder, suite.path, root):
+            command = f"python -m pytest_robustness rename {suite.path} {folder.name} {suite.name}"
+            what = f"{len(same)} of its cases, with the same weights, in {folder}: if the suite was renamed"
+            yield f"{suite.name} has no baselines, and there are some of {what}, keep them by `{command}`"
+
+
+def _weights(store: BaselineStore, case: str) -> str | None:
+    try:
+        stored = store.read(case)
+    except RobustnessError:
+        return None
+    return stored.provenance.weights_digest if stored else None
 
 
 def _renamed(gone: Sequence[str], suite: Suite, store: BaselineStore, unknown: Iterable[Measurement]) -> Iterator[str]:

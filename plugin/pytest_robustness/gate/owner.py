@@ -19,15 +19,25 @@ def check_owner(folder: Path, suite: Path, root: Path) -> None:
         suite: the file of the suite that is to use them.
         root: the folder of the repository.
     """
+    other = _other(folder, suite, root)
+    if other is not None:
+        what = f"{suite} has the same name: rename one of the two, or give each a folder by robustness_baselines"
+        raise RobustnessError(f"{folder}: has the baselines of {other}, and {what}")
+
+
+def is_taken(folder: Path, suite: Path, root: Path) -> bool:
+    """Return whether a folder has the baselines of another suite that still exists."""
+    return _other(folder, suite, root) is not None
+
+
+def _other(folder: Path, suite: Path, root: Path) -> Path | None:
+    """Return the file of another suite whose baselines a folder has. Returns None when there is no such file."""
     try:
         named = (folder / NAME).read_text(encoding="utf-8").strip()
         other = root / named
-        taken = bool(named) and other.is_file() and real(other) != real(suite)
+        return other if named and other.is_file() and real(other) != real(suite) else None
     except (OSError, ValueError):  # there is no such file, or it is not a text or not a path
-        return
-    if taken:
-        what = f"{suite} has the same name: rename one of the two, or give each a folder by robustness_baselines"
-        raise RobustnessError(f"{folder}: has the baselines of {other}, and {what}")
+        return None
 
 
 def claim(folder: Path, suite: Path, root: Path) -> None:

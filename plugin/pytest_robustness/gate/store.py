@@ -153,6 +153,20 @@ class BaselineStore:
                     path.parent.rmdir()
             self._remove_unused_lists()
 
+    def move(self, folder: Path) -> None:
+        """Move the folder of all baselines to a place that is free.
+
+        Raises RobustnessError, naming the new folder, when it is there already or cannot be made.
+        """
+        self._check_inside(self.folder)
+        with self._lock():
+            if os.path.lexists(folder):
+                raise RobustnessError(f"{folder}: is there already: delete it, if it is not to be kept")
+            try:
+                self.folder.rename(folder)
+            except OSError as error:
+                raise RobustnessError(f"{folder}: cannot be made: {error.strerror}") from None
+
     def _check_inside(self, path: Path) -> None:
         """Raise RobustnessError when a path leads out of the root.
 

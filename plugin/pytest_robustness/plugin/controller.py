@@ -123,12 +123,13 @@ class Controller:
         whole = self._regular_cases <= {*self.results, *self.troubles}
         if strange and (whole or self.settings.prune):
             self.notes.append(obsolete.strange_files(strange, self._writer.shown_folder))
+        measured = [one.measurement for one in self.results.values() if one.verdict.status == Status.NO_BASELINE]
+        self.notes += obsolete.of_no_suite(suite, store, self.config.rootpath, measured)
         if not gone:
             return
         if self.settings.prune:
             self._writer.prune(gone)
         elif whole:
-            measured = (one.measurement for one in self.results.values() if one.verdict.status == Status.NO_BASELINE)
             text = obsolete.of_no_case(gone, suite, store, measured)
             (self.failures if self.settings.recording == "none" else self.notes).append(text)
 

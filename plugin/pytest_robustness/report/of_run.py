@@ -100,8 +100,9 @@ def _check_obsolete(
     gone, strange = store.others({case.id for case in suite.cases()})
     if strange:
         notes.append(obsolete.strange_files(strange, Path(store.folder)))
+    unknown = [one.measurement for one in judged.results.values() if one.verdict.status == Status.NO_BASELINE]
+    notes += obsolete.of_no_suite(suite, store, Path.cwd(), unknown)
     if gone:
-        unknown = [one.measurement for one in judged.results.values() if one.verdict.status == Status.NO_BASELINE]
         failures.append(obsolete.of_no_case(gone, suite, store, unknown))
 
 
