@@ -534,3 +534,28 @@ def test_images_for_clean_accuracy_have_two_names(key: str, folder: Path) -> Non
     assert loaded(folder, text).images.unselected == folder / "blind.npz"
     said = refusal(lambda: loaded(folder, text.replace("blind", "none")))
     assert f"images.{key}: no such file: " in said
+
+
+LIBRARYS = '[models.small]\nsource = "timm:resnet18"\n'
+LIKE = '[models.alike]\nsource = "package.zoo:alike"\nlike = "timm:resnet18"\n'
+OWN = "preprocessing = { resize = 64, crop = 64 }\n"
+PHOTOGRAPHS = '[images]\nfolder = "weights"\n'
+
+
+@pytest.mark.parametrize("models", [LIBRARYS, LIBRARYS + LIKE, LIBRARYS + MODEL.replace("small", "own") + OWN])
+def test_what_no_model_takes_is_refused_and_not_passed_over(folder: Path, models: str) -> None:
+    problem = refusal(lambda: loaded(folder, OWN + PHOTOGRAPHS + models + ATTACK))
+    assert "preprocessing: no model takes the suite's: small" in problem
+    assert problem.endswith("write models.small.preprocessing instead")
+
+
+@pytest.mark.parametrize("models", [MODEL, MODEL + OWN, LIBRARYS + LIKE + MODEL.replace("small", "own")])
+def test_what_one_model_takes_the_suite_may_say(folder: Path, models: str) -> None:
+    loaded(folder, OWN + PHOTOGRAPHS + models + ATTACK)
+
+
+def test_a_range_makes_the_suite_s_normalisation_the_model_s(folder: Path) -> None:
+    normalisation = "normalisation = { mean = [0.5], std = [0.5] }\n"
+    loaded(folder, normalisation + IMAGES + LIBRARYS + "range = [-1, 1]\n" + ATTACK)
+    problem = refusal(lambda: loaded(folder, normalisation + IMAGES + LIBRARYS + ATTACK))
+    assert "normalisation: no model takes" in problem

@@ -20,6 +20,7 @@ from pydantic import (
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
+from pytest_robustness.suite.agreement import check_effect, check_engine, check_modes
 from pytest_robustness.suite.attack import Attack
 from pytest_robustness.suite.durations import Duration
 from pytest_robustness.suite.engine import EngineTable
@@ -76,7 +77,9 @@ class Suite(Table):
     weights: Annotated[SuitePath, Field(validate_default=True)] = Field(
         default=Path("weights"), description="folder where weights that a library names are looked for first"
     )
-    preprocessing: Preprocessing | None = Field(default=None, description="of a folder's images, for factories")
+    preprocessing: Preprocessing | None = Field(
+        default=None, description="of a folder's images, for models of no library"
+    )
     normalisation: Annotated[Normalisation, AfterValidator(of_pixels)] = Field(
         default=Normalisation(), description="what models expect that have none of their own; in units of [0, 1]"
     )
@@ -127,17 +130,10 @@ class Suite(Table):
     seed: NonNegativeInt = Field(default=0, description="of all that is drawn; part of the protocol")
 
     @model_validator(mode="after")
-    def _engine_is_of_its_models(self) -> Self:
-        for name in self.engine.models:
-            if name not in self.models:
-                raise ValueError(f"engine.models.{name}: no model of this suite ({', '.join(self.models)})")
-        return self
-
-    @model_validator(mode="after")
-    def _modes_are_of_photographs(self) -> Self:
-        for name, model in self.models.items():
-            if model.mode is not None and self.images.folder is None:
-                raise ValueError(f"models.{name}.mode is of photographs in a folder: a file's images are as they are")
+    def _parts_agree(self) -> Self:
+        check_engine(self.engine, self.models)
+        check_modes(self.images, self.models)
+        check_effect(self.model_fields_set, self.models)
         return self
 
     _at_hand: dict[str, Model] = PrivateAttr(default_factory=dict)

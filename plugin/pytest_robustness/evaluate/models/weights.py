@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from pathlib import Path
 from typing import TypeGuard
 
@@ -61,7 +61,7 @@ def _are_weights(read: object) -> TypeGuard[dict[str, Tensor]]:
     )
 
 
-def _without_prefix(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
+def _without_prefix(state: dict[str, Tensor], wanted: Set[str]) -> dict[str, Tensor]:
     """Return the weights under the model's own names: without the prefix that a wrapper or a trainer put before them.
 
     Weights beside the prefix, a loss's say, are no part of the model and are left out. Raises RobustnessError when
