@@ -224,7 +224,12 @@ def test_files_that_cannot_be_read_are_told(repository, capsys):
             "another order than the model's: in the order sea,forest the model is right about 100% and not 0%",
         ),
         ("five", (), ": --classes class 0,sea,class 2,forest"),
-        ("constant", ("--classes", "sea,stone,forest"), "the model is right about none of the images"),
+        ("constant", ("--classes", "sea,stone,forest"), "the labels are in doubt, and there is nobody to ask"),
+        (
+            "constant",
+            ("--classes", "sea,stone,forest", "--labels", "given"),
+            "the model is right about none of the images",
+        ),
         ("nobody", (), "no 'nobody' in scenes_of_a_stranger"),
     ],
 )
@@ -260,6 +265,22 @@ def test_labels_that_are_mostly_wrong_are_a_clear_line(repository, capsys):
     said = capsys.readouterr().out
     assert "WRONG LABELS? the model is right about 0% of the images" in said
     assert "the model has 2 classes, and there are 3" in said
+
+
+def test_labels_in_doubt_are_not_written_unless_somebody_says_that_they_are_right(repository, capsys):
+    forest, sea = (repository / "photographs" / name for name in ("forest", "sea"))
+    for path in sorted(forest.iterdir())[3:]:
+        path.unlink()
+    for path in sorted(sea.iterdir())[1:]:
+        path.rename(forest / f"sea {path.name}")  # of twelve images somebody took the wrong folder
+    wanted = (*MODEL, *PHOTOGRAPHS, "--yes", "--eps", "1/255")
+    before = files(repository)
+    assert init(*wanted) == USAGE
+    said = capsys.readouterr()
+    assert "right about 27% of 15 images" in said.out
+    assert "the labels are in doubt, and there is nobody to ask: if they are right, --labels given" in said.err
+    assert files(repository) == before
+    assert init(*wanted, "--labels", "given") == 0
 
 
 def test_a_fine_tuned_model_of_a_library_is_built_with_as_many_classes_as_its_weights(repository, capsys):

@@ -22,7 +22,7 @@ from pytest_robustness.records.protocol import Preprocessing
 from pytest_robustness.setup.dialogue import Dialogue
 from pytest_robustness.setup.estimate import MIDDLE, Trial, most_telling, room, trial
 from pytest_robustness.setup.flags import Flags, cropped, source_of
-from pytest_robustness.setup.looking import NORMALISATIONS, best_normalisation, better_order, table, told
+from pytest_robustness.setup.looking import DOUBTFUL, NORMALISATIONS, best_normalisation, better_order, table, told
 from pytest_robustness.setup.places import CLEAN, SELECTED, Places
 from pytest_robustness.setup.texts import attack_of, suite_of, suite_text
 from pytest_robustness.setup.wishes import EPSILONS, Wishes, name_of, number
@@ -215,6 +215,10 @@ class Preparation:
                 look = first_look(self._case(wishes), again, LEAST_LOOKED)
         for line in told(look, names):
             self.dialogue.say(line)
+        if look.accuracy < DOUBTFUL and not self.dialogue.asks and self.flags.labels is None:
+            raise RobustnessError(
+                "the labels are in doubt, and there is nobody to ask: if they are right, --labels given"
+            )
         return wishes, look
 
     def _chosen(self, wishes: Wishes, look: FirstLook) -> int:
