@@ -63,7 +63,7 @@ def lowest(session: nox.Session) -> None:
     constraints = Path(session.virtualenv.location) / "lowest.txt"
     constraints.write_text(str(session.run("python", ".ci/lowest.py", silent=True)), encoding="utf-8")
     session.install("-c", str(constraints), "-e", ".[suite,report]")
-    test(session, "tests/cli/test_no_suite.py", "tests/cli/test_gate.py")
+    test(session, "tests/cli/test_no_suite.py", "tests/cli/test_gate.py", "tests/cli/test_init_settings.py")
     session.run("pytest", "-p", "no:cacheprovider", "robustness_tests", "-k", "vgg11 and fgsm", "-n", "2")
 
 
