@@ -114,6 +114,17 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
 
 
+@nox.session(python=["3.12", "3.13", "3.14"])
+def coverage(session: nox.Session) -> None:
+    """Say which lines no test runs. Takes as long as the tests: Python traces lines itself, from 3.12 on."""
+    install(session, "test", "coverage>=7.10")
+    session.env["COVERAGE_CORE"] = "sysmon"
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "tests", "-p", "no:cacheprovider", "-n", "auto", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Prove that the documentation builds as a site, and that no link in it is dead. Needs no torch."""
