@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -281,6 +282,30 @@ def test_labels_in_doubt_are_not_written_unless_somebody_says_that_they_are_righ
     assert "the labels are in doubt, and there is nobody to ask: if they are right, --labels given" in said.err
     assert files(repository) == before
     assert init(*wanted, "--labels", "given") == 0
+
+
+def test_a_package_under_src_is_found_and_pytest_is_told_where(repository, capsys):
+    (repository / "src" / "shop_of_a_stranger").mkdir(parents=True)
+    (repository / "src" / "shop_of_a_stranger" / "nets.py").write_text(MODULE)
+    (repository / "pyproject.toml").write_text(
+        '[project]\nname = "shop"\n\n[tool.pytest.ini_options]\naddopts = "-q"\n'
+    )
+    named = ("--model", "shop_of_a_stranger.nets:scenes", *MODEL[2:], *PHOTOGRAPHS)
+    assert init(*named, "--yes", "--eps", "1/255") == 0
+    assert 'insert pyproject.toml, [tool.pytest.ini_options]: pythonpath = ["src"]' in capsys.readouterr().out
+    settings = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    assert settings == {"addopts": "-q", "pythonpath": ["src"]}
+
+
+def test_arguments_that_a_factory_needs_are_named(repository, capsys):
+    (repository / "needy_of_a_stranger.py").write_text(
+        MODULE + "\n\ndef needy(width, *, depth, seed=0, **more):\n    return scenes()\n"
+    )
+    named = ("--model", "needy_of_a_stranger:needy", *MODEL[2:], *PHOTOGRAPHS, "--eps", "1/255", "--dry-run")
+    assert init(*named, "--arguments", "seed = 1") == USAGE
+    said = capsys.readouterr().err
+    assert said.endswith("models.needy.arguments: needy needs width, depth: should be arguments = { width = ... }\n")
+    assert init(*named, "--arguments", "width = 1, depth = 2") == 0
 
 
 def test_a_fine_tuned_model_of_a_library_is_built_with_as_many_classes_as_its_weights(repository, capsys):

@@ -90,8 +90,8 @@ def _run(options: argparse.Namespace, asks: bool) -> int:
     service = options.ci or service_of(repository)
     if service != "none":
         check_free(service, repository)
-    for folder in reversed(repository.import_folders):
-        sys.path.insert(0, str(folder))
+    sys.path[:0] = [str(folder) for folder in repository.import_folders]
+    sys.path += [str(folder) for folder in repository.sources]  # last: what is installed goes before
     flags = Flags(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Flags)})
     dialogue = Dialogue(asks)
     with tempfile.TemporaryDirectory(prefix="pytest-robustness-") as scratch, _notes():

@@ -86,6 +86,11 @@ class Repository:
         return [self.root / one for one in (self.configuration.words("pythonpath") if self.configuration else [])]
 
     @property
+    def sources(self) -> list[Path]:
+        """Return the folder of a project's packages where it is not the root: ``src``, where there is one."""
+        return [folder for folder in [self.root / "src"] if folder.is_dir() and folder not in self.import_folders]
+
+    @property
     def base(self) -> Path:
         """Return the folder that holds all that is committed: git's, or pytest's where there is no git."""
         return self.top if self.top is not None and self.root.is_relative_to(self.top) else self.root

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from pytest_robustness.files import write_whole
@@ -139,19 +140,19 @@ def _settings(prepared: Prepared, places: Places) -> Iterator[Insertion]:
 
 
 def _only_here(module: str, places: Places) -> Path | None:
-    """Return the current folder when a module is found in it and would not be found by pytest. Returns None if not."""
-    here = Path.cwd()
-    with _path_without(here):
+    """Return the folder that has a module which pytest would not find. Returns None where pytest finds it itself."""
+    folders = [Path.cwd(), *places.repository.sources]
+    with _path_without(folders):
         if any(finder.find_spec(module, None) for finder in sys.meta_path if hasattr(finder, "find_spec")):
             return None
-    return here
+    return next((one for one in folders if PathFinder.find_spec(module, [str(one)])), folders[0])
 
 
 @contextmanager
-def _path_without(folder: Path) -> Iterator[None]:
-    """Take a folder out of the import path inside the block."""
+def _path_without(folders: Sequence[Path]) -> Iterator[None]:
+    """Take folders out of the import path inside the block."""
     before = list(sys.path)
-    sys.path[:] = [one for one in before if one and Path(one).absolute() != folder]
+    sys.path[:] = [one for one in before if one and Path(one).absolute() not in folders]
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -86,8 +87,21 @@ def _named(case: Case) -> Any:
     return found
 
 
+def _required(factory: Any) -> list[str]:
+    """Return the arguments without which a factory cannot be called; none where its signature is not known."""
+    try:
+        parameters = inspect.signature(factory).parameters.values() if callable(factory) else ()
+    except (TypeError, ValueError):
+        return []
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [one.name for one in parameters if one.kind in named and one.default is one.empty]
+
+
 def _manufactured(case: Case, factory: Any) -> nn.Module:
     key, name = f"models.{case.model_name}.source", case.model.source.partition(":")[2]
+    if missing := [one for one in _required(factory) if one not in case.model.arguments]:
+        what = f"{name} needs {', '.join(missing)}: should be arguments = {{ {missing[0]} = ... }}"
+        raise case.error(f"models.{case.model_name}.arguments", what)
     with user_code(f"{case.suite.path}: {key}: {name}"):
         model = factory(**case.model.arguments) if callable(factory) else factory
     if not isinstance(model, nn.Module) or model is factory:
