@@ -55,6 +55,7 @@ def test_by_flags_it_writes_a_suite_that_is_read_and_says_what_to_do(repository,
     assert case.attack.parameters == {"eps": 8 / 255, "alpha": 2 / 255, "steps": 10}
     assert suite.models["scenes"].preprocessing.crop == strangers.SIDE
     assert suite.images.folder == repository / "photographs"
+    assert suite.images.classes == ("forest", "sea"), "a folder that is added later moves no label"
     selected, clean = (read_list(path) for path in (suite.images.selected, suite.images.unselected))
     assert len(selected) == len(clean) == 24
     assert all(one.read(suite.images.folder) for one in selected)

@@ -31,6 +31,8 @@ from pytest_robustness.suite.tables import IMAGENET, Normalisation
 
 #: Images that are attacked, where there are as many and nobody says another number.
 ATTACKED = 300
+#: Classes that are written into the suite; of more, the folders' own names in order are taken anew by each run.
+PINNED = 50
 #: Images that a first look is at: several of each class.
 LEAST_LOOKED, MOST_LOOKED, EACH = 48, 256, 6
 #: What is said of weights that have another number of classes than the library's model.
@@ -219,6 +221,8 @@ class Preparation:
             raise RobustnessError(
                 "the labels are in doubt, and there is nobody to ask: if they are right, --labels given"
             )
+        if wishes.is_folder and wishes.classes is None and len(names) <= PINNED:
+            wishes = replace(wishes, classes=tuple(names))  # a folder that is added later moves no label
         return wishes, look
 
     def _chosen(self, wishes: Wishes, look: FirstLook) -> int:
