@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def record(**more: object) -> RunRecord:
     fields = {
         "suite": "s",
         "complete": True,
-        "plugin": "0.1.0",
+        "plugin": version("pytest-robustness"),
         "torch": ["2.14.1"],
         "cases": {case: CaseRecord(status="measured") for case in CASES},
     }
@@ -97,6 +98,17 @@ def test_it_verifies_elsewhere_whatever_the_verdict_is(here, told, tmp_path_fact
     assert status == REFUSED
     assert "not the expected one" in lines[-1]
     assert told("verify", elsewhere, "--expect", "abc")[0] == USAGE
+
+
+def test_images_that_were_left_out_are_told(here, told):
+    """Whoever makes a bundle chooses whether they may be missing. Its reader has to know."""
+    make(here, BEFORE)
+    writer = RunWriter(here / "run", "s")
+    writer.finish(record(), [measurement(WORSE[40:], case=case) for case in CASES], [images(20)])
+    assert bundle("run", "--accept-removed-images") == 0
+    status, lines = told("verify", "b.zip")
+    assert (status, lines[-2]) == (FOLLOWS, "the verdict follows from the evidence: passed")
+    assert "note: a/fgsm, a/pgd: 40 images of the baseline are missing, which was accepted" in lines
 
 
 def test_an_unfinished_run_is_bundled_as_one_that_could_not_be_judged(here, told):
@@ -199,7 +211,73 @@ def tamed(sound) -> dict[str, bytes]:
     return {f"run/s/{case}.json": sound.files[f"baselines/s/{case}.json"] for case in CASES}
 
 
+def reported(sound, what: str, **changes: object) -> bytes:
+    """A bundle with a forged report: other values in each entry of a list of it, or at its top."""
+    data = json.loads(sound.files["report.json"])
+    for one in data[what] if isinstance(data.get(what), list) else [data[what] if what else data]:
+        one.update(changes)
+    return repacked(sound, files={"report.json": json.dumps(data).encode()})
+
+
+def row_twice(sound) -> bytes:
+    rows = json.loads(sound.files["report.json"])["cases"]
+    return reported(sound, "", cases=[{**rows[0], "word": "same", "failed": False}, *rows])
+
+
+def other_version(sound) -> bytes:
+    """The report as another version might have written it: in other words, and without what it did not know."""
+    data = json.loads(sound.files["report.json"])
+    data["provenance"]["plugin"] = "0.0.1"
+    data["sentence"] = "It got worse."
+    for case in data["cases"]:
+        case["reason"] = "worse"
+        del case["diagnosis"], case["gradients"]
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+#: What a report can say that its evidence does not, whatever case, status and counts it states.
+FORGED = {
+    "rate": (
+        lambda s: reported(s, "cases", success_rate={"value": 0.01, "interval": [0.0, 0.02]}),
+        "a/fgsm: success rate: it says ",
+    ),
+    "failed": (lambda s: reported(s, "cases", failed=False), "a/fgsm: failed: it says False"),
+    "reason": (lambda s: reported(s, "cases", reason="all is well"), "a/pgd: reason: it says 'all is well'"),
+    "metrics": (lambda s: reported(s, "cases", metrics=[]), "a/fgsm: metrics: it says []"),
+    "diagnosis": (lambda s: reported(s, "cases", diagnosis=None), "a/fgsm: diagnosis: it says None"),
+    "sentence": (lambda s: reported(s, "", sentence="Everything passed."), "its sentence is not that of its cases"),
+    "weights": (lambda s: reported(s, "models", weights_digest="f" * 64), "a: weights digest: it says 'fff"),
+    "accuracy": (
+        lambda s: reported(s, "models", clean_accuracy={"value": 1.0, "interval": None}),
+        "a: clean accuracy: it says",
+    ),
+    "parameters": (lambda s: reported(s, "attacks", parameters={"eps": 9.0}), "attacks: it says"),
+    "rules": (lambda s: reported(s, "judging", alpha=1e-9), "judging: it says"),
+    "candidate": (lambda s: reported(s, "", candidate="x=y"), "candidate: it says 'x=y'"),
+    "device": (lambda s: reported(s, "provenance", devices=["another"]), "devices: it says ['another']"),
+    "a row twice": (row_twice, "a/fgsm: it has 2 rows of it"),
+    "a row of nothing": (
+        lambda s: reported(
+            s,
+            "",
+            cases=[
+                *json.loads(s.files["report.json"])["cases"],
+                {"case": "a/cw", "model": "a", "attack": "cw", "word": "same", "failed": False, "reason": "a/cw: same"},
+            ],
+        ),
+        "a/cw: it has a row of it, and the evidence has none",
+    ),
+    "another version": (
+        lambda s: repacked(s, files={"report.json": other_version(s).replace(b'"after":0.6', b'"after":0.1')}),
+        "a/fgsm: metrics: it says",
+    ),
+}
 LIES = {
+    **FORGED,
+    "unused": (
+        lambda s: repacked(s, files={"baselines/s/b/pgd.json": b"x"}),
+        "baselines/s/b/pgd.json: nothing of the suite needs it",
+    ),
     "outcome": (
         lambda s: repacked(s, outcome="passed"),
         "the bundle states that the run passed, and by its evidence it failed",
@@ -249,6 +327,13 @@ def test_a_verdict_that_does_not_follow_is_told(here, told, sound, lie):
     assert any(line.startswith("does not follow: ") and said in line for line in lines), lines
     assert not any("the verdict follows" in line for line in lines)
     assert not any("/tmp" in line for line in lines)
+
+
+def test_another_version_may_have_other_words_and_not_other_numbers(here, told, sound):
+    (here / "x.zip").write_bytes(repacked(sound, files={"report.json": other_version(sound)}))
+    status, lines = told("verify", "x.zip")
+    assert status == FOLLOWS
+    assert "note: report.json is of version 0.0.1: only its numbers are compared, and none of its words" in lines
 
 
 def zipped(members: list[tuple[zipfile.ZipInfo, bytes]], kind: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
@@ -318,6 +403,23 @@ ODD = {
     "folder": (lambda s: with_member(s, member("run/s/d/")), "is a link or a folder"),
     "twice": (twice, "two files of one name: s.toml"),
     "twice but for case": (lambda s: with_member(s, member("S.toml")), "two files of one name: S.toml, s.toml"),
+    "a file and a folder": (
+        lambda s: repacked(s, files={"run/s/run.json/x.json": b"x"}),
+        "a file and a folder of one name: run/s/run.json",
+    ),
+    # which other systems write into one place with another file, cannot write, or write elsewhere
+    "another form of Unicode": (lambda s: with_member(s, member("run/s/a/e\u0301.json")), "of no part of a bundle"),
+    "a full stop": (lambda s: with_member(s, member("run/s/a/pgd.json.")), "of no part of a bundle"),
+    "a device": (lambda s: with_member(s, member("run/s/CON")), "of no part of a bundle"),
+    "a long name": (lambda s: with_member(s, member(f"run/s/a/{'b' * 300}.json")), "of no part of a bundle"),
+    "deep": (lambda s: with_member(s, member(f"run/s/{'b/' * 3000}x.json")), "of no part of a bundle"),
+    **{
+        f"of the suite {suite!r}": (
+            lambda s, suite=suite: packed(s.manifest.model_copy(update={"suite": suite, "files": {}}), {}),
+            "missing: the file of the suite",
+        )
+        for suite in ("/etc/passwd", "../s", "\0", "", "x" * 5000)
+    },
     "an edited manifest": (other_comment, "changed: manifest.json, or the digest of it"),
     "before": (lambda s: b"#!/bin/sh\n" + packed(s.manifest, s.files), "bytes that are of no file"),
     "behind": (lambda s: packed(s.manifest, s.files) + b"more", "of no file, behind"),
@@ -446,3 +548,23 @@ def test_a_measurement_of_an_older_schema_keeps_its_bytes(here):
     assert Measurement.from_json(path.read_text(encoding="utf-8"))
     assert bundle() == 0
     assert read_bundle(here / "b.zip").files["baselines/s/a/pgd.json"] == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "options"),
+    [
+        ({"small_pgd": "weak"}, ()),
+        ({"small_pgd": "weak"}, ("--candidate", "small=large")),
+        ({"small_pgd": "broken"}, ("-k", "pgd")),
+        ({"small_fgsm": "drifted"}, ("-x",)),
+    ],
+)
+def test_the_report_of_a_run_says_what_is_made_of_its_evidence(recorded, told, monkeypatch, behaviour, options):
+    """So whatever follows from the evidence can be demanded of a report, to the word."""
+    monkeypatch.chdir(recorded.path)
+    recorded.behave(**behaviour)
+    recorded.run("-p", "no:benchmark", "--robustness-json", "r.json", "--robustness-run", "run", *options)
+    where = ["--suite", "tiny.toml", "--baselines", "baselines", "--report", "r.json"]
+    assert told("bundle", "run", *where, "-o", "b.zip")[0] == 0
+    assert read_bundle(recorded.path / "b.zip").files["report.json"] == (recorded.path / "r.json").read_bytes()
+    assert told("verify", "b.zip")[0] == FOLLOWS

@@ -58,8 +58,9 @@ def _report(options: argparse.Namespace, judged: JudgedRun) -> bytes:
     from pytest_robustness.report.data import Report
 
     given: Path | None = options.report
+    made = _made(options, judged)
     if given is None:
-        return _made(options, judged).to_json().encode()
+        return made.to_json().encode()
     try:
         data = given.read_bytes()
         report = Report.from_json(data.decode())
@@ -67,7 +68,7 @@ def _report(options: argparse.Namespace, judged: JudgedRun) -> bytes:
         raise RobustnessError(f"{given}: {error.strerror}") from None
     except (RobustnessError, UnicodeDecodeError) as error:
         raise RobustnessError(f"{given}: {error}") from None
-    for problem in disagreements(report, judged):
+    for problem in disagreements(report, judged, made):
         raise RobustnessError(f"{given}: {problem}: is it the report of this very run?")
     return data
 

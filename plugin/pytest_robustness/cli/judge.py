@@ -102,4 +102,15 @@ def _lines(verdict: RunVerdict) -> list[str]:
     lines += [f"failed: {failure}" for failure in verdict.failures]
     lines += [f"not judged: {gap}" for gap in verdict.gaps]
     lines += [f"diagnosis: {told}" for told in short(verdict.diagnoses)]
-    return lines + [f"note: {note}" for note in verdict.notes]
+    return lines + [f"note: {note}" for note in [*_removed(verdict), *verdict.notes]]
+
+
+def _removed(verdict: RunVerdict) -> list[str]:
+    """Return a note on each number of images that are missing, and that were accepted as missing."""
+    from pytest_robustness.records.verdict import ACCEPTED, count_images
+
+    cases: dict[int, list[str]] = {}
+    for case, one in verdict.verdicts.items():
+        if one.images.removed and one.metrics:
+            cases.setdefault(one.images.removed, []).append(case)
+    return [f"{', '.join(found)}: {count_images(count, '', ACCEPTED)}" for count, found in cases.items()]

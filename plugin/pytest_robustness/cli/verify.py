@@ -21,6 +21,7 @@ from pytest_robustness.cli import judge
 if TYPE_CHECKING:
     from pytest_robustness.gate.bundle import Bundle
     from pytest_robustness.gate.judged_run import JudgedRun
+    from pytest_robustness.report.data import Report
 
 DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 FOLLOWS, FOLLOWS_NOT, REFUSED = 0, 1, 2
@@ -86,16 +87,14 @@ def _judged_again(bundle: Bundle) -> tuple[list[str], list[str]]:
                 folder / BASELINES,
                 accept_removed_images=bundle.manifest.accept_removed_images,
             )
-            return list(map(inside, judge.lines(judged))), list(map(inside, _problems(bundle, judged)))
+            problems = list(map(inside, _problems(bundle, judged, folder)))
+            return list(map(inside, [*judge.lines(judged), *_of_another_version(bundle)])), problems
         except RobustnessError as error:
             return [], [inside(str(error))]
 
 
-def _problems(bundle: Bundle, judged: JudgedRun) -> Iterator[str]:
-    from pytest_robustness.errors import RobustnessError
-    from pytest_robustness.gate.bundle import REPORT, manifest_of
-    from pytest_robustness.report.agreement import disagreements
-    from pytest_robustness.report.data import Report
+def _problems(bundle: Bundle, judged: JudgedRun, folder: Path) -> Iterator[str]:
+    from pytest_robustness.gate.bundle import BASELINES, REPORT, evidence_files, manifest_of
 
     stated, found = bundle.manifest, manifest_of(judged, bundle.files, accept_removed_images=False)
     for case in sorted(stated.cases.keys() | found.cases.keys()):
@@ -108,12 +107,50 @@ def _problems(bundle: Bundle, judged: JudgedRun) -> Iterator[str]:
     if stated.versions != found.versions:
         yield "the versions that the bundle states are not those of its evidence"
     yield from (f"the run: {problem}" for problem in judged.measured.problems.values())
+    if not judged.measured.problems:
+        unused = bundle.files.keys() - evidence_files(judged, folder / BASELINES).keys() - {REPORT}
+        yield from (f"{name}: nothing of the suite needs it" for name in sorted(unused))
     if REPORT not in bundle.files:
         yield f"{REPORT}: missing"
         return
+    yield from (f"{REPORT}: {problem}" for problem in _of_report(bundle, judged, folder))
+
+
+def _report(bundle: Bundle) -> Report:
+    from pytest_robustness.gate.bundle import REPORT
+    from pytest_robustness.report.data import Report
+
+    return Report.from_json(bundle.files[REPORT].decode())
+
+
+def _of_another_version(bundle: Bundle) -> Iterator[str]:
+    from pytest_robustness.errors import RobustnessError
+    from pytest_robustness.report.agreement import same_version
+
     try:
-        report = Report.from_json(bundle.files[REPORT].decode())
+        report = _report(bundle)
+    except (KeyError, RobustnessError, UnicodeDecodeError):
+        return  # which is said
+    if not same_version(report):
+        yield (
+            f"note: report.json is of version {report.provenance.plugin}: only its numbers are compared, and none of "
+            "its words"
+        )
+
+
+def _of_report(bundle: Bundle, judged: JudgedRun, folder: Path) -> Iterator[str]:
+    from pytest_robustness.errors import RobustnessError
+    from pytest_robustness.gate.bundle import BASELINES
+    from pytest_robustness.gate.store import BaselineStore
+    from pytest_robustness.report.agreement import disagreements
+    from pytest_robustness.report.of_run import undated_report
+
+    try:
+        report = _report(bundle)
     except (RobustnessError, UnicodeDecodeError) as error:
-        yield f"{REPORT}: {error}"
+        yield str(error)
         return
-    yield from (f"{REPORT}: {problem}" for problem in disagreements(report, judged))
+    accepted = bundle.manifest.accept_removed_images
+    store = BaselineStore(folder / BASELINES, judged.suite.name)
+    made = undated_report(judged, store, accept_removed_images=accepted)
+    yield from disagreements(report, judged, made)

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.gate import list_files
@@ -35,6 +35,12 @@ COMMENT = "sha256 of manifest.json: "
 FILES, NAMED = 50_000, 5
 #: Bytes of a zip file's own records: before each file, of each in the directory, and at the end.
 LOCAL, CENTRAL, END = 30, 46, 22
+#: What the names of the files of a run and of baselines are, behind the suite's. Any other could be two files on one
+#: system and one on another: other forms of Unicode, full stops at the end, names of devices.
+OF_SUITE = re.compile(
+    rf"{re.escape(RECORD)}|images-[0-9a-f]+\.json|[A-Za-z0-9_][\w.+-]{{0,99}}/[A-Za-z0-9_][\w.+-]{{0,99}}\.json",
+    re.ASCII,
+)
 #: Characters that no name of a file in a bundle has: they would mean something to some file system.
 FORBIDDEN = re.compile(r'[\0-\x1f\x7f\\:*?"<>|]')
 
@@ -173,11 +179,18 @@ def _checked(data: bytes) -> Bundle:
             raise BundleRefused(f"{what}: {_some(sorted(names))}")
     if not data.endswith(f"{COMMENT}{manifest.digest}".encode()):
         raise BundleRefused(f"changed: {MANIFEST}, or the digest of it at the end of the file")
-    own = (f"{RUN}/{manifest.suite}/", f"{BASELINES}/{manifest.suite}/")
-    strange = [name for name in found if name not in (f"{manifest.suite}.toml", REPORT) and not name.startswith(own)]
-    if strange:
+    own = {f"{manifest.suite}.toml", REPORT}
+    if "/" in manifest.suite or f"{manifest.suite}.toml" not in found:
+        raise BundleRefused(f"missing: the file of the suite {manifest.suite}")
+    if strange := [name for name in found if name not in own and not _is_of_suite(name, manifest.suite)]:
         raise BundleRefused(f"extra, of no part of a bundle: {_some(sorted(strange))}")
     return Bundle(manifest, found)
+
+
+def _is_of_suite(name: str, suite: str) -> bool:
+    """Return whether a name is one that a file of the suite's run or baselines can have."""
+    found = (name.removeprefix(f"{part}/{suite}/") for part in (RUN, BASELINES))
+    return any(rest != name and OF_SUITE.fullmatch(rest) for rest in found)
 
 
 def _some(names: list[str]) -> str:
@@ -199,6 +212,9 @@ def _members(data: bytes) -> dict[str, bytes]:
             counts = Counter(name.casefold() for name in names)
             if twice := sorted({name for name in names if counts[name.casefold()] > 1}):
                 raise BundleRefused(f"has two files of one name: {_some(twice)}")
+            folders = {folder.as_posix().casefold() for name in names for folder in PurePosixPath(name).parents}
+            if both := sorted(name for name in names if name.casefold() in folders):
+                raise BundleRefused(f"has a file and a folder of one name: {_some(both)}")
             _check_no_other_bytes(archive, members, len(data))
             return {member.filename: _read(archive, member) for member in members}
     except (zipfile.BadZipFile, struct.error, RuntimeError, ValueError, NotImplementedError, EOFError) as error:
