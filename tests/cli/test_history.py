@@ -1,9 +1,11 @@
 """`python -m pytest_robustness history`: baselines over time, against what was planted in a made repository."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pytest_robustness.cli.main import main
@@ -12,6 +14,8 @@ from pytest_robustness.report.history.data import History
 from tests.cli.history_repository import IMAGES, Repository, fooled, planted
 
 USAGE = 4
+#: Of 100 images that were fooled, how many are then: clear for a suite of one attack, and not for one of ten.
+LOST = 110
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +232,63 @@ def test_the_data_has_a_version(told):
     data = json.loads(history.to_json())
     assert (data["schema"], data["kind"]) == (1, "history")
     assert History.from_json(history.to_json()) == history
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("log.showRoot", "false"), ("log.diffMerges", "off"), ("log.diffMerges", "combined"), ("log.follow", "true")],
+)
+def test_a_users_configuration_of_git_changes_nothing(run, told, monkeypatch, key, value):
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", key)
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", value)
+    _, history, _ = run()
+    assert history == told[0]
+
+
+def test_names_that_are_no_text_and_dates_of_no_calendar_are_told(run, tmp_path):
+    made = Repository(tmp_path / "odd")
+    made.put(fooled(10, "m/pgd"))
+    made.commit("one")
+    folder = os.fsencode(made.path / made.folder) + b"/\xff"
+    try:
+        Path(os.fsdecode(folder)).mkdir()
+        Path(os.fsdecode(folder + b"/\xfe.json")).write_text("{}")
+    except OSError:
+        pytest.skip("this file system takes only text for names")
+    made.git("add", "-A")
+    commit = f"tree {made.git('write-tree')}\nparent {made.commits[-1]}\n"
+    commit += "".join(f"{who} Ada <ada@example.org> 99999999999999 +0000\n" for who in ("author", "committer"))
+    (tmp_path / "commit").write_text(f"{commit}\ntwo\n")
+    made.git("reset", "-q", "--hard", made.git("hash-object", "-t", "commit", "-w", str(tmp_path / "commit")))
+    status, history, _ = run("--baselines", made.folder, "-o", str(tmp_path / "h.html"), where=made.path)
+    assert status == 0
+    assert [one.path for one in history.unreadable] == [f"{made.folder}/\\udcff/\\udcfe.json"]
+    assert history.steps[-1].when.startswith("1970-01-01")
+
+
+def test_a_suite_that_is_named_has_the_baselines_of_the_configuration(run, told, repository):
+    for where, suite in ((repository.path, "tiny.toml"), (repository.path / "robust", "../tiny.toml")):
+        status, history, _ = run("--suite", suite, where=where)
+        assert (status, history) == (0, told[0])
+
+
+def test_page_and_data_are_two_files(run, tmp_path):
+    status, _, err = run("-o", str(tmp_path / "history.json"))
+    assert status == USAGE
+    assert "is to be both page and data" in err
+
+
+def test_without_a_suite_a_step_is_judged_alike_whatever_the_last_commit_touched(run, tmp_path):
+    """The level is of all attacks that there are baselines of, and not of those that were recorded last."""
+    made = Repository(tmp_path / "ten")
+    attacks = "abcdefghij"
+    for digest, count in (("a", 100), ("b", LOST)):
+        for attack in attacks:
+            made.put(fooled(count if attack == "a" else 100, f"m/{attack}", digest * 64))
+        made.commit(digest)
+    _, before, _ = run("--baselines", made.folder, where=made.path)
+    made.put(fooled(100, "m/j", "c" * 64))
+    made.commit("c")
+    _, after, _ = run("--baselines", made.folder, where=made.path)
+    assert series(after, "m/a").versions == series(before, "m/a").versions

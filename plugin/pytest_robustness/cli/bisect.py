@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_robustness.cli.find_suite import configured
+from pytest_robustness.cli.find_suite import configured, configured_baselines
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
 
@@ -77,7 +77,8 @@ def _judge(options: argparse.Namespace, top: Path, good: str, scratch: Path) -> 
     from pytest_robustness.gate.store import BaselineStore
     from pytest_robustness.suite.load import load_suite
 
-    suite, baselines = (options.suite, Path("baselines")) if options.suite else configured(Path.cwd())
+    here = Path.cwd()
+    suite, baselines = (options.suite, configured_baselines(here)) if options.suite else configured(here)
     paths = []
     for path in (real(suite), real(options.baselines or baselines)):
         if not path.is_relative_to(top):

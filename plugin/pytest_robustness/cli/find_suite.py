@@ -20,4 +20,14 @@ def configured(folder: Path) -> tuple[Path, Path]:
     suite = project.root / str(keys.get("robustness_suite") or SUITE)
     if not is_file(suite):
         raise RobustnessError(f"{suite}: no such suite: name one by --suite FILE.toml, or go to the project's folder")
-    return suite, project.root / str(keys.get("robustness_baselines") or "baselines")
+    return suite, _baselines(project)
+
+
+def configured_baselines(folder: Path) -> Path:
+    """Return the folder of all baselines of the project in a folder, whichever of its suites is meant."""
+    return _baselines(Repository.of(folder))
+
+
+def _baselines(project: Repository) -> Path:
+    keys = project.configuration.values if project.configuration else {}
+    return project.root / str(keys.get("robustness_baselines") or "baselines")

@@ -10,9 +10,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_robustness.cli.find_suite import configured
+from pytest_robustness.cli.find_suite import configured, configured_baselines
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.files import write_whole
+from pytest_robustness.files import real, write_whole
 
 if TYPE_CHECKING:
     from pytest_robustness.report.history.data import History
@@ -38,27 +38,27 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write what was asked for and print the history in a few lines."""
-    from pytest_robustness.gate.git_history import read_log
-    from pytest_robustness.gate.history import History, rules_of
+    from pytest_robustness.gate.git_history import read_log, utf8
+    from pytest_robustness.gate.history import History, attacks_at_end, rules_of
     from pytest_robustness.report.history.build import build
 
-    for path in (options.output, options.json):
-        if path is not None:
-            _check_ours(path)
+    written = [path for path in (options.output, options.json) if path is not None]
+    if len(set(map(real, written))) < len(written):
+        options.parser.error(f"{options.json}: is to be both page and data: name two files")
+    for path in written:
+        _check_ours(path)
     suite, folder = _chosen(options)
     log = read_log(folder, options.since)
-    attacks = {one.case.partition("/")[2] for step in log.steps[-1:] for one in step.changes if one.case}
-    past = History(log, rules_of(suite, len(attacks)))
-    history = build(past, suite.name if suite else folder.name, since=options.since, authors=options.authors)
+    past = History(log, rules_of(suite, len(attacks_at_end(log))))
+    history = build(past, utf8(suite.name if suite else folder.name), since=options.since, authors=options.authors)
     if options.json is not None:
         write_whole(options.json, history.to_json())
     if options.output is not None:
         write_whole(options.output, _page(history, options.output))
     for line in _lines(history):
         print(line)
-    for path in (options.output, options.json):
-        if path is not None:
-            print(f"written: {path}")
+    for path in written:
+        print(f"written: {path}")
     return 0
 
 
@@ -69,7 +69,7 @@ def _chosen(options: argparse.Namespace) -> tuple[Suite | None, Path]:
     if options.suite is None and options.baselines is not None:
         return None, options.baselines
     if options.suite is not None:
-        suite, baselines = options.suite, options.baselines or Path("baselines")
+        suite, baselines = options.suite, options.baselines or configured_baselines(Path.cwd())
     else:
         suite, baselines = configured(Path.cwd())
     loaded = load_suite(suite, files=False)

@@ -15,8 +15,19 @@ from pytest_robustness.gate.list_files import NAME
 
 #: Of a commit in the log: marks its beginning, then hash, parents, time, author and subject.
 FORMAT = "--format=%x01%H%x00%P%x00%ct%x00%an%x00%s"
-#: Configuration of a user that would change what a log prints is overruled.
-LOG = ("--literal-pathspecs", "log", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-relative", "--no-ext-diff")
+#: Configuration of a user that would change what a log prints, or leave out commits, is overruled.
+CONFIGURED = ("-c", "log.showRoot=true", "-c", "log.diffMerges=separate", "-c", "log.follow=false")
+LOG = (
+    *CONFIGURED,
+    "--literal-pathspecs",
+    "log",
+    "-z",
+    "--raw",
+    "--no-abbrev",
+    "--no-renames",
+    "--no-relative",
+    "--no-ext-diff",
+)
 PLAIN = ("--no-show-signature", "--encoding=UTF-8", FORMAT)
 #: The most tags of other branches whose place is looked for, the newest first: each takes a process.
 OTHER_TAGS = 50
@@ -127,7 +138,7 @@ def read_log(folder: Path, since: str | None = None) -> Log:
         raise RobustnessError(f"{folder}: no commit has baselines there; {why}")
     tags, left = _tags(top, head, place)
     lists = {one.path: one.blob for step in steps for one in step.changes if one.is_list and one.blob is not None}
-    return Log(top, head, folders, steps, tags, shallow, start, left, lists)
+    return Log(top, head, [utf8(one) for one in folders], steps, tags, shallow, start, left, lists)
 
 
 def _existing(folder: Path) -> Path:
@@ -173,7 +184,7 @@ def _steps(top: Path, end: str, folder: str, place: dict[str, int]) -> Iterator[
             merged = (*LOG, *PLAIN, "--no-merges", "--reverse", f"{parents[0]}..{commit.name}", "--", folder)
             came = [one for one, _, _ in _parsed(git(top, *merged), folder)]
         if changes:
-            yield Step(commit, changes, came, place.get(commit.name, 0), folder)
+            yield Step(commit, changes, came, place.get(commit.name, 0), utf8(folder))
 
 
 def _parsed(log: bytes, folder: str) -> Iterator[tuple[Commit, list[str], list[Change]]]:
@@ -186,18 +197,30 @@ def _parsed(log: bytes, folder: str) -> Iterator[tuple[Commit, list[str], list[C
             if current:
                 yield current
             parents, when, author, subject = (next(fields) for _ in range(4))
-            time = datetime.fromtimestamp(int(when), UTC)
             name = token[1:].decode()
-            commit = Commit(name, time, author.decode(errors="replace"), subject.decode(errors="replace"))
+            commit = Commit(name, _time(when), author.decode(errors="replace"), subject.decode(errors="replace"))
             current = commit, parents.decode().split(), []
         elif token.startswith(b":") and current:
             _, mode, _, blob, status = token.decode().split()
             path = PurePosixPath(os.fsdecode(next(fields)))
             file = mode.startswith("100") and status != "D"  # no links
             if path.is_relative_to(folder):
-                current[2].append(Change(path.relative_to(folder).as_posix(), blob if file else None))
+                current[2].append(Change(utf8(path.relative_to(folder).as_posix()), blob if file else None))
     if current:
         yield current
+
+
+def utf8(path: str) -> str:
+    """Return a path of any bytes, as Python decodes it, as a text that can be written down."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def _time(seconds: bytes) -> datetime:
+    """Return a commit's time. Git takes numbers that no calendar has; they stand as the first second of 1970."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _moved_from(top: Path, steps: Sequence[Step], folder: str) -> tuple[Step, str] | None:

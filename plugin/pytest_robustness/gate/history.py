@@ -86,6 +86,12 @@ def rules_of(suite: Suite | None, attacks: int) -> Callable[[str], Rules]:
     return lambda case: replace(pooled, level=suite.case(case).level)
 
 
+def attacks_at_end(log: Log) -> set[str]:
+    """Return the attacks under which the last of the commits has baselines of any model."""
+    last = {one.case: one.blob for step in log.steps for one in step.changes if one.case}
+    return {CaseId(case).attack for case, blob in last.items() if blob is not None}
+
+
 class History:
     """Walks through the versions of all cases. At any time it holds two measurements of each case.
 
