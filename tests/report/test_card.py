@@ -110,9 +110,10 @@ def test_the_command_writes_and_never_over_what_is_not_its_own(found, tmp_path, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.json").write_text(found.to_json())
     assert main(["card", "r.json", "--model", "vgg11", "-o", "CARD.md"]) == 0
-    assert (tmp_path / "CARD.md").read_text() == card(found, "vgg11")
+    assert (tmp_path / "CARD.md").read_text().startswith(card(found, "vgg11") + "<!-- pytest-robustness card ")
+    assert parsed((tmp_path / "CARD.md").read_text()).data.model_name == "vgg11"
     assert main(["card", "r.json", "--model", "vgg11_bn", "-o", "CARD.md"]) == 0
-    assert (tmp_path / "CARD.md").read_text() == card(found, "vgg11_bn")
+    assert (tmp_path / "CARD.md").read_text().startswith(card(found, "vgg11_bn"))
     (tmp_path / "README.md").write_text("# Mine\n")
     for arguments in (
         ["r.json", "--model", "vgg11", "-o", "README.md"],
@@ -127,3 +128,32 @@ def test_the_command_writes_and_never_over_what_is_not_its_own(found, tmp_path, 
     assert (tmp_path / "README.md").read_text() == "# Mine\n"
     assert main(["card", "r.json", "--model", "vgg11"]) == 0
     assert capsys.readouterr().out == card(found, "vgg11")
+
+
+@pytest.mark.parametrize("edit", ["a line more", "in the middle", "no mark", "line ends"])
+def test_what_somebody_added_to_a_card_is_never_lost(found, tmp_path, monkeypatch, edit):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.json").write_text(found.to_json())
+    arguments = ["card", "r.json", "--model", "vgg11", "-o", "CARD.md"]
+    assert main(arguments) == 0
+    text = (tmp_path / "CARD.md").read_text()
+    edited = {
+        "a line more": text + "\n## Training data\n",
+        "in the middle": text.replace("\n## ", "\nMine.\n\n## "),
+        "no mark": text.rpartition("<!--")[0],
+        "line ends": text.replace("\n", "\r\n"),
+    }[edit]
+    (tmp_path / "CARD.md").write_bytes(edited.encode())
+    assert main(arguments) == (0 if edit == "line ends" else USAGE)
+    assert (tmp_path / "CARD.md").read_bytes() == (text if edit == "line ends" else edited).encode()
+
+
+def test_what_a_reader_would_take_for_granted_is_told(small, found):
+    """A candidate in the model's place, a run that was cut short, and attacks that were left out."""
+    part = report(small, only=["vgg11/pgd"])
+    section = card(part.model_copy(update={"candidate": "vgg11=mine:<b>", "complete": False}))
+    assert "--candidate vgg11=mine:&#60;b&#62;." in section
+    assert "cut short" in section
+    assert "not measured by in this run: fgsm, cw." in section
+    whole = card(found, "vgg11").partition("\n## ")[2]
+    assert not any(word in whole for word in ("candidate", "cut short", "not measured"))

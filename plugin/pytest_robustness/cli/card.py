@@ -1,19 +1,21 @@
 """Write what a model card says of robustness: a section in Markdown, and Hugging Face's model-index in YAML.
 
 FILE.json is the data of --robustness-json. The YAML block belongs at the top of a model card, the section anywhere
-below. Each rate has its attack, its parameters, its protocol's digest and its interval.
+below. Each rate has its attack, its parameters, its protocol's digest and its interval. A file that somebody edited is
+not written over.
 """
 
 from __future__ import annotations
 
 import argparse
+from hashlib import sha256
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real, write_whole
 
-#: What every card has in it. A file that has not is somebody else's.
-MARKS = ("model-index:", "## Adversarial robustness")
+#: The last line of a file that this command wrote: the SHA-256 of what is above it. Markdown does not show it.
+MARK = "<!-- pytest-robustness card {} -->\n"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,9 @@ def run(options: argparse.Namespace) -> int:
         if real(output) == real(options.file):
             options.parser.error(f"{output}: is the file that is read: give another by -o")
         if output.exists() and not _is_card(output):
-            raise RobustnessError(f"{output}: is there already and is no card of this command: copy it in by hand")
+            raise RobustnessError(
+                f"{output}: is there already and is no card as it was written: give another name by -o"
+            )
     try:
         text = card(Report.from_json(options.file.read_text(encoding="utf-8")), options.model)
     except (RobustnessError, UnicodeDecodeError) as error:
@@ -45,12 +49,16 @@ def run(options: argparse.Namespace) -> int:
     if output is None:
         print(text, end="")
     else:
-        write_whole(output, text)
+        write_whole(output, text + _mark(text))
         print(f"written: {output}")
     return 0
 
 
+def _mark(text: str) -> str:
+    return MARK.format(sha256(text.encode()).hexdigest())
+
+
 def _is_card(path: Path) -> bool:
-    """Return whether a file is a card that nobody added anything to: the whole of one, or empty."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return not text or (text.startswith(f"---\n{MARKS[0]}\n") and all(mark in text for mark in MARKS))
+    """Return whether a file is a card as it was written, that nobody added anything to, or empty."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    return not lines or lines[-1] == _mark("".join(lines[:-1]))

@@ -161,6 +161,7 @@ def _section(found: Card) -> Iterator[str]:
     measured = f"Measured by pytest-robustness {escaped(report.provenance.plugin)}, suite {escaped(report.suite)}"
     commit = f", commit {_digest(report.provenance.commit)}" if report.provenance.commit else ""
     yield f"{measured}{commit}. Weights: {_digest(model.weights_digest)}."
+    yield from _left_out(found)
     if model.worst_case is not None:
         worst = FORMATS["clean accuracy"].words(model.worst_case.robust_accuracy)
         yield ""
@@ -175,6 +176,17 @@ def _section(found: Card) -> Iterator[str]:
         yield ""
     yield from _doubts(found)
     yield from (f"- {text}" for text in LIMITS)
+
+
+def _left_out(found: Card) -> Iterator[str]:
+    """Yield what a reader would take for granted, and is not so."""
+    if found.report.candidate is not None:
+        yield f"What was measured stood in the suite's place of it: {escaped(f'--candidate {found.report.candidate}')}."
+    if not found.report.complete:
+        yield "The run was cut short."
+    known = {case.attack for case in found.cases}
+    if others := [attack.name for attack in found.report.attacks if attack.name not in known]:
+        yield f"The suite has attacks that it was not measured by in this run: {escaped(', '.join(others))}."
 
 
 def _digest(text: str | None) -> str:
