@@ -92,6 +92,7 @@ def test_an_interrupted_search_leaves_nothing(repository, tmp_path):
         (["v9", "HEAD", "--case", "m01/fgsm"], "ERROR: GOOD v9: no tag, branch or commit of this name here"),
         (["v1", "v9", "--case", "m01/fgsm"], "ERROR: BAD v9: no tag, branch or commit of this name here"),
         (["v1", "v1", "--case", "m01/fgsm"], "ERROR: GOOD and BAD are the same commit"),
+        (["HEAD", "v1", "--case", "m01/fgsm"], "ERROR: BAD v1 comes before GOOD HEAD: the good commit is named first"),
         (["v1", "HEAD", "--case", "m01/pgd"], "ERROR: --case m01/pgd: tiny.toml of GOOD has no such case"),
         (["v1", "HEAD", "--case", "m01"], "ERROR: --case m01: tiny.toml of GOOD has no such case"),
         (["v1", "HEAD", "--case", "m01/fgsm", "--suite", "none.toml"], "ERROR: GOOD v1: none.toml is not in this"),

@@ -100,3 +100,22 @@ def test_a_commit_that_does_not_exist_is_an_error_in_one_line(repository):
     with pytest.raises(RobustnessError), Worktree.of(folder, "0" * 40):
         pass
     assert git(folder, "worktree", "list").count("\n") == 0
+
+
+def test_nothing_is_changed_behind_a_link_that_leads_out(tmp_path):
+    """A commit may have a link where another has the folder of baselines."""
+    folder, outside = tmp_path / "repository", tmp_path / "outside"
+    for place in (folder / "robust" / "tiny", outside / "tiny"):
+        place.mkdir(parents=True)
+        (place / "kept.json").write_text("kept")
+    git(folder, "init", "-q", "-b", "main")
+    first = commit(folder, "a folder")
+    git(folder, "rm", "-rq", "robust")
+    (folder / "robust").symlink_to(outside)
+    second = commit(folder, "a link")
+    with Worktree.of(folder, second) as tree:
+        with pytest.raises(RobustnessError, match="robust/tiny: a link of the commit leads out"):
+            tree.take(first, ["robust/tiny"])
+        tree.take(first, ["robust"])
+        assert (tree.path / "robust" / "tiny" / "kept.json").read_text() == "kept"
+    assert (outside / "tiny" / "kept.json").read_text() == "kept"

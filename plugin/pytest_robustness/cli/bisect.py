@@ -44,13 +44,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Bisect, and print what became of each commit, and the one that was found with its numbers."""
-    from pytest_robustness.gate.git import toplevel
+    from pytest_robustness.gate.git import git, toplevel
     from pytest_robustness.gate.worktree import Worktree
 
     top = real(toplevel(Path.cwd()))
     good, bad = (_commit(top, name, getattr(options, name)) for name in ("good", "bad"))
     if good == bad:
         raise RobustnessError(f"GOOD and BAD are the same commit, {good[:10]}: nothing lies between them")
+    if not int(git(top, "rev-list", "--count", bad, f"^{good}")):
+        raise RobustnessError(f"BAD {options.bad} comes before GOOD {options.good}: the good commit is named first")
     try:
         with _terminable(), tempfile.TemporaryDirectory(prefix="robustness-bisect-") as scratch:
             judge = _judge(options, top, good, Path(scratch))

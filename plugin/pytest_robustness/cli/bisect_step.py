@@ -106,8 +106,9 @@ class Judge:
                 merged[kind] = merged[kind] | {self.case.attack_name: table | {"on_request": False}}
         for path in (*self._images(merged, here), *_weights(merged, here)):
             _link(tree, path)
-        file = tree.path / self.suite
+        file = tree.inside(self.suite)
         file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)  # it may be a link to a file of the user's
         file.write_text(to_toml(merged), encoding="utf-8")
 
     @staticmethod
@@ -210,6 +211,7 @@ def _link(tree: Worktree, path: Path) -> None:
     """Let a file that the repository does not keep be found where the user's checkout has it."""
     ours, theirs = tree.path / path, tree.top / path
     if not os.path.lexists(ours) and theirs.exists():
+        tree.inside(path)
         ours.parent.mkdir(parents=True, exist_ok=True)
         ours.symlink_to(real(theirs))
 

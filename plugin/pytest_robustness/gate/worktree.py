@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_robustness.errors import RobustnessError
+from pytest_robustness.files import real
 from pytest_robustness.gate.git import git
 
 #: Hooks, watchers and cleaning of the user's repository are left out.
@@ -72,9 +73,19 @@ class Worktree:
         self.clean()
         self.git("checkout", "--quiet", "--detach", commit)
 
+    def inside(self, path: Path | str) -> Path:
+        """Return where a path of the repository lies in the checkout.
+
+        Raises RobustnessError when a link of the commit leads out of the checkout: what is there is not ours to change.
+        """
+        if not real((self.path / path).parent).is_relative_to(real(self.path)):
+            raise RobustnessError(f"{path}: a link of the commit leads out of the repository")
+        return self.path / path
+
     def take(self, commit: str, paths: Iterable[str]) -> None:
         """Replace files and folders by those of another commit. What that commit does not have is left as it is."""
         for path in paths:
+            self.inside(path)
             if self.git("--literal-pathspecs", "ls-tree", commit, "--", path).strip():
                 shutil.rmtree(self.path / path, ignore_errors=True)
                 self.git("--literal-pathspecs", "checkout", "--quiet", commit, "--", path)
