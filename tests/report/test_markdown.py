@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_robustness.records.diagnosis import Diagnosis
 from pytest_robustness.report.data import Report
-from pytest_robustness.report.markdown import ROOM, escaped, markdown
+from pytest_robustness.report.markdown import ROOM, escaped, item, markdown
 from pytest_robustness.report.text import columns, printable
 
 from tests.gate.strategies import modest
@@ -69,6 +69,27 @@ def test_a_thousand_failures_are_counted(zoo):
 def test_what_markdown_acts_upon_is_text(mark):
     text = re.sub(r"&#\d+;|\\[^\w\s]", "", escaped(mark))
     assert not re.search(r"[<>&|`*\[\]!]|@\w|#\d", text)
+
+
+#: What begins a block in CommonMark 0.31, sections 4.1 to 4.4 and 5.2, of what is left of an escaped text.
+BLOCK = re.compile(r"\s|#{1,6}(\s|$)|[-+](\s|$)|-{3,}|\d{1,9}[.)](\s|$)")
+
+
+@pytest.mark.parametrize("mark", ["# h", "###### h", "---", "- a", "+ a", "* a", "1. a", "12) a", "    code", "#", "-"])
+def test_no_item_of_a_list_begins_another_block(small, mark):
+    assert BLOCK.match(mark) or mark[0] == "*"
+    made = report(small, {"vgg11/fgsm": 0.4})
+    text = markdown(made.model_copy(update={"failures": [mark], "notes": [mark]}))
+    shown = [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")]
+    assert len(shown) >= 2
+    assert not any(BLOCK.match(one) for one in shown)
+    plain = mark.strip()
+    assert sum(re.sub(r"\\(\W)", r"\1", one) == plain for one in shown) == 2
+
+
+@pytest.mark.parametrize("said", ["C# is no heading", "3 of 4", "1.5 pp", "a - b", "2024"])
+def test_other_beginnings_are_left_alone(said):
+    assert item(said) == f"- {said}"
 
 
 #: GitHub's autolinked references: mentions, issues, commits and addresses, as its pages describe them.

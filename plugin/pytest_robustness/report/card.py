@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.image_list import UNWRITABLE
 from pytest_robustness.report.data import Attack, Case, Model, Report, Value
-from pytest_robustness.report.markdown import escaped
+from pytest_robustness.report.markdown import escaped, item
 from pytest_robustness.report.metric_format import FORMATS
 
 #: What a line of YAML can be: a mapping, a list or a plain value.
@@ -216,5 +216,5 @@ def _doubts(found: Card) -> Iterator[str]:
     if doubts:
         yield "The model fails masking checks, so that it may be weaker than these rates say:"
         yield ""
-        yield from (f"- {escaped(doubt)}" for doubt in doubts)
+        yield from map(item, doubts)
         yield ""

@@ -28,6 +28,8 @@ LINKS = re.compile(
 #: Text that GitHub may take for a commit, and the pieces it is split into, which are too short for one.
 COMMIT, PIECE = re.compile(r"\b[0-9a-f]{7,40}\b", re.IGNORECASE), re.compile(r".{1,6}")
 JOINER = "\u200d"
+#: What would begin a heading, a list, a rule or code where a text is the first of its line; and the digits of a list.
+BLOCK = re.compile(r"\s*(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[#+-]))")
 #: The most rows of a table, lines of a list, and characters of a text. Rows and lines beyond these are counted.
 ROWS, LINES, LENGTH = 60, 30, 600
 
@@ -115,6 +117,17 @@ def escaped(text: str) -> str:
     )
 
 
+def item(text: str) -> str:
+    """Return a text as an item of a list, in which it is shown as it is."""
+    return f"- {_first(escaped(text))}"
+
+
+def _first(text: str) -> str:
+    """Return an escaped text so that Markdown takes it for a paragraph, where it is the first of its line or item."""
+    found = BLOCK.match(text)
+    return text.lstrip() if found is None else f"{found[1] or ''}\\{text[found.end() :]}"
+
+
 def _anything(report: Report) -> bool:
     """Return whether a case got as far as a measurement: a run whose cases were all skipped has shown nothing."""
     return any(case.measured for case in report.cases)
@@ -150,13 +163,13 @@ def _sections(report: Report) -> Iterator[Section]:
     if moved and report.recording == "none":
         yield _table(moved, ["", "Moved without failing:", ""])
     if report.notes:
-        yield _folded(f"{len(report.notes)} notes", _items(report.notes, _item))
+        yield _folded(f"{len(report.notes)} notes", _items(report.notes, item))
     if measured:
         yield _folded(f"All {len(measured)} cases that were measured", _table(measured, []))
     means = [one for one in report.contrasts if one.attack == "mean"]
     if means:
         told = [f"{one.models}: success rate {amount(one.metrics.get('success rate'))}" for one in means]
-        yield _folded("Variants, averaged over attacks", _items(told, _item))
+        yield _folded("Variants, averaged over attacks", _items(told, item))
 
 
 def _paragraph(found: Sequence[Diagnosis]) -> str:
@@ -169,7 +182,7 @@ def _paragraph(found: Sequence[Diagnosis]) -> str:
     said = " ".join(map(escaped, [f"{first.pattern}.", *first.of_model]))
     causes = "; ".join(map(escaped, first.causes))
     head = f"- **{escaped(f'{CaseId(first.case).model} under {attacks}')}**: {said} Usually: {causes}."
-    each = [f"  - {escaped(CaseId(one.case).attack)}: {' '.join(map(escaped, one.facts))}" for one in found]
+    each = [f"  {item(CaseId(one.case).attack)}: {' '.join(map(escaped, one.facts))}" for one in found]
     more = [f"  - and {len(each) - LINES} more"] if len(each) > LINES else []
     return "\n".join([head, *each[:LINES], *more])
 
@@ -227,15 +240,11 @@ def _changes(case: Case) -> str:
 
 def _list(heading: str, texts: Sequence[str]) -> Iterator[Section]:
     if texts:
-        yield replace(_items(texts, _item), head=["", heading, ""])
+        yield replace(_items(texts, item), head=["", heading, ""])
 
 
-def _items(things: Sequence[Thing], item: Callable[[Thing], str]) -> Section:
-    return Section([], [item(one) for one in things[:LINES]], total=len(things))
-
-
-def _item(text: str) -> str:
-    return f"- {escaped(text)}"
+def _items(things: Sequence[Thing], shown: Callable[[Thing], str]) -> Section:
+    return Section([], [shown(one) for one in things[:LINES]], total=len(things))
 
 
 def _folded(summary: str, section: Section) -> Section:
