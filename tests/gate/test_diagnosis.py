@@ -237,3 +237,13 @@ def test_every_rule_is_documented_with_its_causes() -> None:
     told = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text(encoding="utf-8")
     for rule in RULES:
         assert f"| {rule.name} |" in told, rule.name
+
+
+def test_the_same_model_is_of_its_environment_also_where_only_cases_together_are_sure(suite: Suite) -> None:
+    """A model with the digests of its baseline did not become weaker, however its cases add up."""
+    few = "".join("!" if i // 10 % 2 or i in (0, 21, 42, 63, 84, 105) else "." for i in range(COUNT))
+    now = {**everywhere(few, digest="before"), "a/fmn": case("fmn", digest="before")}
+    found = judged(suite, now)
+    assert "regressed" in {one.outcome for name, one in found.together.items() if name.startswith("a/")}
+    assert {found.verdicts[one.case].status for one in found.diagnoses} == {"drifted"}
+    assert {one.rule for one in found.diagnoses} == {"environment"}

@@ -50,13 +50,17 @@ def diagnose(
 
 
 def _together(case: str, verdict: Verdict, together: Mapping[str, MetricVerdict]) -> Verdict:
-    """Return a case's verdict, as regressed when it could not be sure of that alone and is, together with others."""
+    """Return a case's verdict, as regressed when it could not be sure of that alone and is, together with others.
+
+    A case whose model is the same by its digests stays drifted.
+    """
     named = [together.get(f"{case}: {one.metric}") for one in verdict.metrics]
     late = [one for one in named if one is not None and one.outcome == "regressed"]
     if not late:
         return verdict
     kept = [next((new for new in late if new.metric == one.metric), one) for one in verdict.metrics]
-    return verdict.model_copy(update={"status": Status.REGRESSED, "metrics": kept})
+    status = verdict.status if verdict.status == Status.DRIFTED else Status.REGRESSED
+    return verdict.model_copy(update={"status": status, "metrics": kept})
 
 
 def _diagnosis(facts: Facts) -> Diagnosis:
