@@ -20,6 +20,8 @@ MARK = "<!-- pytest-robustness -->"
 LENGTH = 65_000
 #: What the rendering needs of the plugin's dependencies: no torch.
 NEEDS = ("filelock", "numpy", "pydantic")
+#: Python, without the modules of the folder it is started in: there may be a checkout of the pull request.
+PYTHON = (sys.executable, "-P", "-m")
 
 
 def main() -> int:
@@ -57,7 +59,7 @@ def rendered(folder: Path) -> str:
     install()
     file.unlink(missing_ok=True)
     told = subprocess.run(
-        [sys.executable, "-m", "pytest_robustness", "report", data, "-o", file],
+        [*PYTHON, "pytest_robustness", "report", data, "-o", file],
         capture_output=True,
         text=True,
         check=False,
@@ -74,7 +76,7 @@ def rendered(folder: Path) -> str:
 def install() -> None:
     """Install this action's version of the plugin, without torch, where there is none."""
     if find_spec("pytest_robustness") is None:
-        pip = [sys.executable, "-m", "pip", "install", "-q"]
+        pip = [*PYTHON, "pip", "install", "-q"]
         subprocess.run([*pip, *NEEDS], check=True)
         subprocess.run([*pip, "--no-deps", Path(__file__).resolve().parents[2]], check=True)
 

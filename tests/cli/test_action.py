@@ -16,6 +16,7 @@ from pytest_robustness.gate.run_files import why_no_run
 from pytest_robustness.report.data import Report
 
 from tests.cli.conftest import Project
+from tests.report import examples
 
 ACTION = Path(__file__).parents[2] / "action"
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the steps are of bash")
@@ -177,3 +178,14 @@ def test_a_report_that_is_none_is_never_shown(data: str, github: Path) -> None:
     (body,) = asked[-1][1]
     assert "the report cannot be read" in body
     assert "everybody" not in body
+
+
+def test_no_code_of_a_checkout_runs_in_the_comments_job(github: Path) -> None:
+    """Somebody's job may check the pull request out before it."""
+    (github.parent / "pytest_robustness.py").write_text("raise SystemExit('it ran')\n")
+    folder = github.parent / "temp" / "pytest-robustness"
+    folder.mkdir(parents=True)
+    (folder / "robustness.json").write_text(examples.report(examples.suite(github.parent)).to_json())
+    ended, asked = comment(github, PULLS, [])
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "### ✅ Robustness of zoo" in asked[-1][1][0]
