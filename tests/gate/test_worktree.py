@@ -119,3 +119,25 @@ def test_nothing_is_changed_behind_a_link_that_leads_out(tmp_path):
         tree.take(first, ["robust"])
         assert (tree.path / "robust" / "tiny" / "kept.json").read_text() == "kept"
     assert (outside / "tiny" / "kept.json").read_text() == "kept"
+
+
+def test_a_fault_that_was_mended_on_the_way_to_the_good_commit_is_told(tmp_path):
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    fork = commit_of_text(folder, "bad")
+    bad = commit_of_text(folder, "bad still")
+    git(folder, "checkout", "-q", "-b", "mended", fork)
+    good = commit_of_text(folder, "good")
+    with Worktree.of(folder, good) as tree:
+        tree.start(good, bad, first_parent=False)
+        assert tree.commit == fork
+        with pytest.raises(
+            RobustnessError, match=f"come from {fork[:10]}, which is bad already.* name a GOOD that BAD"
+        ):
+            tree.mark("bad")
+
+
+def commit_of_text(folder, text):
+    (folder / "state.txt").write_text(text)
+    return commit(folder, text)

@@ -22,6 +22,8 @@ from pytest_robustness.gate.git import git
 #: Hooks, watchers and cleaning of the user's repository are left out.
 QUIET = (f"core.hooksPath={os.devnull}", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false")
 Mark = Literal["good", "bad", "skip"]
+#: What git says when the commit that the good and the bad one come from is bad.
+MENDED = "has been fixed between"
 FIRST_BAD = re.compile(r"^# first bad commit: \[([0-9a-f]+)\]", re.MULTILINE)
 POSSIBLE = re.compile(r"^# possible first bad commit: \[([0-9a-f]+)\]", re.MULTILINE)
 
@@ -100,7 +102,10 @@ class Worktree:
         self.clean()
         try:
             self.git("bisect", mark)
-        except RobustnessError:
+        except RobustnessError as error:
+            if MENDED in str(error):
+                what = f"GOOD and BAD come from {self.commit[:10]}, which is bad already, and on the way to GOOD it was"
+                raise RobustnessError(f"{what} mended: name a GOOD that BAD comes from") from None
             if not self.found:
                 raise
 
