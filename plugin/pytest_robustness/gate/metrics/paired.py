@@ -37,7 +37,8 @@ def rate(name: str, pairs: Pairs, tolerance: float, rules: Rules, *, higher_is_w
     lost, won = differences.count(1), differences.count(-1)
     interval = paired_rates(both, up, down, neither)
     verdict = tested(name, differences, tolerance, rules, worsening=(lost - won) / len(pairs))
-    numbers = f"{points(after - before, interval)}, {lost} images lost, {won} won, {verdict.text}"
+    flips = f"{lost} image{'' if lost == 1 else 's'} lost, {won} won"
+    numbers = f"{points(after - before, interval)}, {flips}, {verdict.text}"
     return verdict.model_copy(
         update={
             "text": f"{name} {before:.1%} -> {after:.1%} ({numbers})"
