@@ -315,6 +315,49 @@ def test_nothing_else_is_overwritten(sharded, command):
     assert (sharded.path / "one.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"suite": "tiny"', '"suite": "../tiny"', "plan: '../tiny' is no name of a suite, a model or an attack"),
+        ('"small/fgsm"', '"../fgsm"', "plan: '..' is no name of a suite, a model or an attack"),
+        (', "model_too": true', "", "plan: large is measured without an attack 0 times, not once"),
+    ],
+    ids=["suite", "case", "model"],
+)
+def test_a_plan_that_no_run_has_is_refused(sharded, merge, old, new, told):
+    for name in PARTS:
+        text = (sharded.path / name).read_text()
+        assert old in text
+        (sharded.path / name).write_text(text.replace(old, new))
+    assert merge(*PARTS) == (USAGE, [f"ERROR: part1.json: {told}"])
+
+
+def test_answers_that_no_measurement_has_are_an_error_of_the_cases_of_their_model(sharded, merge):
+    number = next(n for n in (1, 2, 3) if "small" in shard(sharded, n).models)
+    models = shard(sharded, number).models
+    clean = models["small"].clean
+    fewer = clean.model_copy(update={"correct": clean.correct[1:]})
+    edit(sharded, number, models=models | {"small": models["small"].model_copy(update={"clean": fewer})})
+    status, lines = merge(*PARTS)
+    assert status == UNMEASURED
+    told = "cannot be merged: evidence and protocol disagree about the unselected images"
+    assert lines[:3] == [f"not measured: small/{attack}: {told}" for attack in ("fgsm", "long", "pgd")]
+
+
+def test_images_without_a_list_are_refused(sharded, merge):
+    for number in (1, 2, 3):
+        edit(sharded, number, lists=[])
+    status, lines = merge(*PARTS)
+    assert (status, len(lines)) == (USAGE, 1)
+    assert lines[0].startswith("ERROR: no part has the list of the images ")
+
+
+@pytest.mark.parametrize("output", ["new/all.json", "new/all.zip", "new/all"])
+def test_a_folder_that_is_missing_is_made(sharded, command, output):
+    assert command("merge", *PARTS, "-o", output)[0] == 0
+    assert read_run(sharded.path / output, "tiny", ["small/fgsm"]).measurements
+
+
 def on_device(part, device):
     return part.model_copy(update={"provenance": part.provenance.model_copy(update={"device": device})})
 

@@ -22,7 +22,8 @@ def merge_shards(named: Mapping[str, Shard]) -> Run:
         named: the shards, by the names of their files.
 
     Raises RobustnessError, which names the file or the shard, for shards of different plans, for one that is there
-    twice, that is missing or did not end, and for one whose parts are not those of the plan.
+    twice, that is missing or did not end, for one whose parts are not those of the plan, and for a list of images that
+    is in none.
     """
     if not named:
         raise RobustnessError("there are no parts to be merged")
@@ -41,7 +42,10 @@ def merge_shards(named: Mapping[str, Shard]) -> Run:
             cases[case] = one.record
         else:
             cases[case] = CaseRecord(status="measured", test=merging.test_of(case))
-    used = [lists[digest] for digest in sorted(digests(measurements.values()) & lists.keys())]
+    needed = sorted(digests(measurements.values()))
+    if lost := [digest for digest in needed if digest not in lists]:
+        raise RobustnessError(f"no part has the list of the images {lost[0][:12]}: was one edited by hand?")
+    used = [lists[digest] for digest in needed]
     return Run(_record(plan, cases, measurements), measurements, used)
 
 
@@ -81,7 +85,7 @@ def _check_parts(name: str, shard: Shard) -> None:
             raise RobustnessError(f"{name}: {part.case}: is not planned for shard {shard.shard}")
         if found[part.case] > 1:
             raise RobustnessError(f"{name}: {part.case}: is there twice")
-        if part.places != list(task.rows):
+        if len(part.places) != task.stop - task.start or part.places != list(task.rows):
             planned = f"images {task.start} to {task.stop - 1}"
             raise RobustnessError(f"{name}: {part.case}: has other images than the planned, {planned}")
     for case in tasks:

@@ -14,15 +14,13 @@ that it judges by. Nothing is unpacked, nothing behind a link out of the folder 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.files import real, write_whole
+from pytest_robustness.files import real, write_whole, written_whole
 from pytest_robustness.gate import list_files
 from pytest_robustness.gate.run_containers import (
     JSON,
@@ -150,20 +148,11 @@ class RunWriter:
         write_whole(self.path, whole)
 
     def _write_zip(self, texts: Iterable[tuple[str, str]]) -> None:
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                    for name, text in texts:  # all have one date, so equal runs are equal files
-                        member = zipfile.ZipInfo(name)
-                        member.external_attr = 0o644 << 16
-                        archive.writestr(member, text, zipfile.ZIP_DEFLATED)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(self.path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with written_whole(self.path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in texts:  # all have one date, so equal runs are equal files
+                member = zipfile.ZipInfo(name)
+                member.external_attr = 0o644 << 16
+                archive.writestr(member, text, zipfile.ZIP_DEFLATED)
 
 
 @dataclass

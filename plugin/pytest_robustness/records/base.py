@@ -47,9 +47,10 @@ def versioned(text: str, what: str, schema: int, *, oldest: int | None = None) -
 
 
 def first_problem(error: ValidationError) -> str:
-    """Return the first problem of a validation error in one line: the key and what is wrong."""
+    """Return the first problem of a validation error in one line: the key, where it is of one, and what is wrong."""
     first = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    what = first["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(map(str, first['loc']))}: {what}" if first["loc"] else what
 
 
 def pretty_json(value: Any, indent: int) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, ValidationError
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.records.base import Record, is_none
+from pytest_robustness.records.base import Record, first_problem, is_none
 from pytest_robustness.records.evidence import ATTACKED, Bit, Evidence
 from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.image_list import ImageSetId
@@ -51,7 +51,7 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
     Parts may come from several devices of one kind, whose results are equal bit by bit; the provenance lists them.
 
     Raises RobustnessError, naming the case, for parts of different cases, sets, protocols, models, versions of a
-    library or kinds of device, and for images that occur twice or not at all.
+    library or kinds of device, for images that occur twice or not at all, and for answers that no measurement has.
     """
     if not parts:
         raise RobustnessError("there are no parts to be merged")
@@ -70,7 +70,7 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
             raise RobustnessError(f"{first.case}: not comparable: its parts were measured {reason}")
     whole = first.images.count
     places = [place for part in parts for place in part.places]
-    if any(len(part.evidence.correct) != len(part.places) for part in parts) or not set(places) <= {*range(whole)}:
+    if any(len(part.evidence.correct) != len(part.places) for part in parts) or any(place >= whole for place in places):
         raise RobustnessError(f"{first.case}: cannot be merged: a part's places are not those of its images")
     if len(set(places)) < len(places):
         raise RobustnessError(f"{first.case}: cannot be merged: an image is there twice")
@@ -82,7 +82,15 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
         given = [getattr(part.evidence, name) for part in parts]
         joined = None if None in given else list(chain.from_iterable(given))
         arrays[name] = None if joined is None else [joined[i] for i in order]
-    devices = sorted({part.provenance.device for part in parts})
+    try:
+        return _measurement(parts, clean, arrays)
+    except ValidationError as error:
+        raise RobustnessError(f"{first.case}: cannot be merged: {first_problem(error)}") from None
+
+
+def _measurement(parts: Sequence[Part], clean: CleanPart | None, arrays: dict[str, Any]) -> Measurement:
+    """Return the measurement of parts that fit together; ``arrays`` are of all their images, in the set's order."""
+    first, devices = parts[0], sorted({part.provenance.device for part in parts})
     return Measurement(
         schema=2,
         case=first.case,
@@ -92,7 +100,7 @@ def merge(parts: Sequence[Part], clean: CleanPart | None = None) -> Measurement:
         timing=merged_timing(
             [part.timing for part in parts],
             attempts=sum(arrays["correct"] or ()),
-            images=len(places),
+            images=first.images.count,
             devices=len(devices),
         ),
         protocol=first.protocol,

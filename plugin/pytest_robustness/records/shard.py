@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.base import Record, first_problem, is_none, versioned
+from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.finding import Finding
 from pytest_robustness.records.image_list import ImageList
 from pytest_robustness.records.part import CleanPart, Part
@@ -18,6 +21,8 @@ from pytest_robustness.records.provenance import Provenance
 from pytest_robustness.records.run_record import CaseRecord
 
 SCHEMA: Literal[1] = 1
+#: The name of a file in a folder of its own: suites, models and attacks become such names when parts are merged.
+PLAIN = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f]+")
 
 
 class PlannedTask(Record):
@@ -56,6 +61,17 @@ class Plan(Record):
     candidate: str | None = Field(default=None, exclude_if=is_none)
     plugin: str
     shards: list[list[PlannedTask]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in [self.suite, *(name for case in self.cases for name in (CaseId(case).model, CaseId(case).attack))]:
+            if not PLAIN.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a suite, a model or an attack")
+        found = Counter(CaseId(task.case).model for tasks in self.shards for task in tasks if task.model_too)
+        for model in sorted({CaseId(case).model for case in self.cases}):
+            if found[model] != 1:
+                raise ValueError(f"{model} is measured without an attack {found[model]} times, not once")
+        return self
 
     @property
     def digest(self) -> str:
