@@ -8,8 +8,9 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+from pytest_robustness.records.shard import Shard
 
-from tests.cli.conftest import HEADER
+from tests.cli.conftest import COUNTED, HEADER
 
 FAILED = pytest.ExitCode.TESTS_FAILED
 #: Plugins by the name that `-p no:` takes: their module, and options that set them to work.
@@ -84,3 +85,35 @@ def test_baselines_are_recorded_whatever_the_order_and_however_often(project, na
     done = run(project, {name}, "--update-baselines", "-n2")
     assert done.returncode == 0, done.stdout
     assert sorted(project.evidence()) == sorted(project.cases)
+
+
+#: An attack that fails when it is called for the first time.
+ONCE = """\
+from pathlib import Path
+
+from tinyzoo import Counted
+
+CALLED = Path("called.txt")
+
+
+class Once(Counted):
+    def __call__(self, images, labels):
+        if not CALLED.exists():
+            CALLED.touch()
+            raise ValueError("not yet")
+        return super().__call__(images, labels)
+"""
+
+
+def test_the_last_attempt_of_a_shards_case_counts(project):
+    if "rerunfailures" in MISSING:
+        pytest.skip("rerunfailures: not installed; .ci/run has an environment with it")
+    (project.path / "once.py").write_text(ONCE)
+    with (project.path / "tiny.toml").open("a") as suite:
+        suite.write(COUNTED.replace("counted", "once").replace("tinyzoo:Counted", "once:Once"))
+    chosen = ("-k", "small and once", "--robustness-shard", "1/1", "--robustness-json", "part.json")
+    done = run(project, {"rerunfailures"}, *chosen)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed, 5 deselected, 1 rerun" in done.stdout
+    part = Shard.from_json((project.path / "part.json").read_text())
+    assert (part.unmeasured, [one.case for one in part.parts]) == ([], ["small/once"])

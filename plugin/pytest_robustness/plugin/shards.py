@@ -17,6 +17,7 @@ from pytest_robustness.gate.store import BaselineStore
 from pytest_robustness.plugin.collection import case_of
 from pytest_robustness.plugin.controller import Controller, said
 from pytest_robustness.plugin.git import commit_of
+from pytest_robustness.plugin.reruns import RERUN
 from pytest_robustness.plugin.run_output import IN_ORDER, case_record
 from pytest_robustness.plugin.settings import Settings, Shard
 from pytest_robustness.plugin.stash import OUTPUTS, PLAN
@@ -138,7 +139,7 @@ class ShardController(Controller):
     def _take(self, case: str, text: str, report: pytest.TestReport) -> None:
         found = self.measured[case] = Measured.model_validate_json(text)
         self.image_lists |= {one.digest: one for one in found.lists}
-        if found.part is None:
+        if found.part is None and report.outcome != RERUN:
             self.troubles[case] = Status.ERROR
             self.problems[case] = said(report)
 
