@@ -42,14 +42,32 @@ def extension(group: str, name: str) -> Any:
 
     Raises RobustnessError, naming their package, where that fails.
     """
+    return _imported(group, name, instance=True)
+
+
+@cache
+def maker(group: str, name: str) -> Any:
+    """Import the function or the class that others declare under a name, which is called with arguments.
+
+    Raises RobustnessError, naming their package, where that fails.
+    """
+    return _imported(group, name, instance=False)
+
+
+def _imported(group: str, name: str, *, instance: bool) -> Any:
     point = declared(group)[name]
     try:
         found = point.load()
-        return found() if isinstance(found, type) else found
+        return found() if instance and isinstance(found, type) else found
     except Exception as error:  # of their code
-        said = str(error).splitlines()[:1] or [""]
-        what = f"{point.value} of {_package(point)} cannot be imported: {type(error).__name__}: {said[0]}"
+        what = f"{point.value} of {_package(point)} cannot be imported: {short(error)}"
         raise RobustnessError(f"{PREFIX}.{group}: {what}") from error
+
+
+def short(error: BaseException) -> str:
+    """Return an exception of somebody's code in one line: its type, and the first line that it says."""
+    said = str(error).splitlines()[:1] or [""]
+    return f"{type(error).__name__}: {said[0]}"
 
 
 def extensions(group: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -149,7 +150,7 @@ def outside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     (info / "entry_points.txt").write_text(POINTS)
     with (project.path / "tiny.toml").open("a") as file:
         file.write(SUITE)
-    monkeypatch.setenv("PYTHONPATH", str(project.path))
+    monkeypatch.setenv("PYTHONPATH", str(project.path), prepend=os.pathsep)
     return project
 
 
@@ -211,3 +212,39 @@ def test_a_part_that_cannot_be_used_is_told_in_one_line(what: str, outside: Proj
     assert said in text
     assert "Traceback" not in text
     assert "INTERNALERROR" not in text
+
+
+ENGINES = """
+class Counting(InProcess):
+    def note(self):
+        return "measured by Counting"
+
+
+def fails(wanted):
+    raise ConnectionError("no scheduler\\nat all")
+
+
+def nothing(wanted):
+    return None
+"""
+GROUP = "ERROR: --robustness-engine"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mine", "Counting", "measured by Counting"),
+        ("mine", "fails", f"{GROUP} mine: theirs:fails raised ConnectionError: no scheduler"),
+        ("mine", "nothing", f"{GROUP} mine: theirs:nothing returned None, which is no engine"),
+        ("local", "engine", f"{GROUP}: pytest_robustness.engines: local is taken: give another name"),
+    ],
+)
+def test_an_engine_is_what_a_function_or_a_class_makes(outside: Project, name: str, value: str, said: str) -> None:
+    theirs = outside.path / "theirs.py"
+    theirs.write_text(theirs.read_text() + ENGINES)
+    outside.edit("theirs-1.0.dist-info/entry_points.txt", "mine = theirs:engine", f"{name} = theirs:{value}")
+    result = run(outside, "--update-baselines", "-p", "no:benchmark", "-k", "small/fgsm", "--robustness-engine", name)
+    lines = [line.strip() for line in result.outlines + result.errlines]
+    assert said in lines
+    assert "INTERNALERROR" not in "".join(lines)
+    assert result.ret == (pytest.ExitCode.USAGE_ERROR if said.startswith("ERROR") else pytest.ExitCode.OK)
