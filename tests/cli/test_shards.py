@@ -319,10 +319,11 @@ def test_nothing_else_is_overwritten(sharded, command):
     ("old", "new", "told"),
     [
         ('"suite": "tiny"', '"suite": "../tiny"', "plan: '../tiny' is no name of a suite, a model or an attack"),
+        ('"suite": "tiny"', '"suite": "\\ud800"', "plan: '\\ud800' is no name of a suite, a model or an attack"),
         ('"small/fgsm"', '"../fgsm"', "plan: '..' is no name of a suite, a model or an attack"),
         (', "model_too": true', "", "plan: large is measured without an attack 0 times, not once"),
     ],
-    ids=["suite", "case", "model"],
+    ids=["suite", "text", "case", "model"],
 )
 def test_a_plan_that_no_run_has_is_refused(sharded, merge, old, new, told):
     for name in PARTS:

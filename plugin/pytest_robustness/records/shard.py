@@ -22,7 +22,7 @@ from pytest_robustness.records.run_record import CaseRecord
 
 SCHEMA: Literal[1] = 1
 #: The name of a file in a folder of its own: suites, models and attacks become such names when parts are merged.
-PLAIN = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f]+")
+PLAIN = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\ud800-\udfff]+")
 
 
 class PlannedTask(Record):
