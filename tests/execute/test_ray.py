@@ -159,6 +159,16 @@ def test_a_task_that_takes_too_long_is_ended(engine, folder):
         future.result(timeout=100)
 
 
+def test_an_address_where_nothing_answers_is_said(monkeypatch):
+    from pytest_robustness.execute.ray import cluster
+
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr(cluster, "PATIENCE", 0.0)
+    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: False)  # a cluster of another test
+    with pytest.raises(RobustnessError, match=r"^ray: no Ray cluster at RAY_ADDRESS=127\.0\.0\.1:1: .*refused"):
+        open_engine(Wanted("ray", EngineTable()))
+
+
 def test_what_no_node_has_is_said(engine, sound):
     cases, _ = sound
     future = engine(table=EngineTable(num_gpus=3.0)).submit(Attack(cases[0], None, 1.0))

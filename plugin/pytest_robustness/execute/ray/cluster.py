@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -15,12 +16,15 @@ import ray
 from ray.exceptions import RayError
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.execute.engine import ADDRESS, LOCAL, EngineLost
+from pytest_robustness.execute.engine import ADDRESS, LOCAL, RAY, EngineLost
 from pytest_robustness.suite.engine import Resources
 
 #: Seconds between two looks at the head, those it has to answer, and how many may fail in a row. Ray would end this
 #: process 60 seconds after its head is gone.
 LOOK, ANSWER, FAILURES = 2.0, 2.0, 4
+#: Seconds in which the head that ``RAY_ADDRESS`` names has to answer, as long as Ray's client waits. Ray itself tries
+#: for a quarter of an hour.
+PATIENCE = 30.0
 #: Seconds between two looks at the nodes.
 NODES = 5.0
 
@@ -53,7 +57,12 @@ class Cluster:
 
     def __init__(self, name: str, runtime_env: Mapping[str, Any]) -> None:
         self._own = not ray.is_initialized()
+        given = os.environ.get("RAY_ADDRESS", "") if name == RAY else ""
+        if given.startswith(ADDRESS):
+            name = given
         if self._own:
+            if "://" not in given:
+                _await_head(given)
             self._join(name, dict(runtime_env))
         self._address = name.removeprefix(ADDRESS) if name.startswith(ADDRESS) else _head()
         self._nodes: list[dict[str, Any]] = []
@@ -107,9 +116,8 @@ class Cluster:
         """Raise EngineLost when the cluster's head has not answered several times in a row."""
         if self._address is None:
             return
-        host, _, port = self._address.rpartition(":")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+            _call(self._address)
             self._failures = 0
         except (OSError, ValueError) as error:
             self._failures += 1
@@ -122,6 +130,28 @@ class Cluster:
         """Leave the cluster, and end it when it was started here."""
         if self._own and ray.is_initialized():
             ray.shutdown()
+
+
+def _call(address: str) -> None:
+    """Raise OSError when nothing answers at an address, and ValueError when it has no port."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+
+
+def _await_head(address: str) -> None:
+    """Wait until a head answers, where an address with a port is given: whether another is one, Ray says.
+
+    Raises RobustnessError when none does.
+    """
+    start = time.monotonic()
+    while address.rpartition(":")[2].isdigit():
+        try:
+            _call(address)
+            return
+        except OSError as error:
+            if time.monotonic() - start > PATIENCE:
+                raise RobustnessError(f"{RAY}: no Ray cluster at RAY_ADDRESS={address}: {error}") from None
+            time.sleep(1)
 
 
 def _head() -> str | None:
