@@ -353,6 +353,21 @@ def test_images_without_a_list_are_refused(sharded, merge):
     assert lines[0].startswith("ERROR: no part has the list of the images ")
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\x05\x06" + bytes(18), "it is a zip archive: unpack the part that is in it"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "it is a Git LFS pointer"),
+        (b"", "it is empty"),
+    ],
+)
+def test_a_file_that_was_fetched_in_another_form_is_told(sharded, merge, content, told):
+    (sharded.path / "part2.json").write_bytes(content)
+    status, (line,) = merge("part1.json", "part2.json")
+    assert status == USAGE
+    assert line.startswith(f"ERROR: part2.json: {told}")
+
+
 @pytest.mark.parametrize("output", ["new/all.json", "new/all.zip", "new/all"])
 def test_a_folder_that_is_missing_is_made(sharded, command, output):
     assert command("merge", *PARTS, "-o", output)[0] == 0

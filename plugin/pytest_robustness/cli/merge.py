@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import is_zipfile
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
+from pytest_robustness.mistaken import mistaken
 
 if TYPE_CHECKING:
     from pytest_robustness.records.shard import Shard
@@ -66,5 +68,6 @@ def _read(paths: list[Path]) -> dict[str, Shard]:
         except OSError as error:
             raise RobustnessError(f"{path}: cannot be read: {error.strerror}") from None
         except (RobustnessError, UnicodeDecodeError) as error:
-            raise RobustnessError(f"{path}: {error}") from None
+            packed = "it is a zip archive: unpack the part that is in it" if is_zipfile(path) else None
+            raise RobustnessError(f"{path}: {packed or mistaken(path) or error}") from None
     return found
