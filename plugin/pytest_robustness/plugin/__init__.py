@@ -10,7 +10,8 @@ import pytest
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.extensions import extensions
 from pytest_robustness.plugin import engine_options, hooks, loggers, outputs
-from pytest_robustness.plugin.settings import Settings, add_options, check_ci
+from pytest_robustness.plugin.options import add_options
+from pytest_robustness.plugin.settings import Settings, check_ci
 from pytest_robustness.plugin.stash import OUTPUTS
 from pytest_robustness.plugin.suites import SUITES, Suites
 

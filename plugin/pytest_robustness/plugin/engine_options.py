@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.plugin.settings import once
+from pytest_robustness.plugin.options import once
 
 OPTION = "--robustness-engine"
 

@@ -13,7 +13,8 @@ import pytest
 
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.files import real
-from pytest_robustness.plugin.settings import SHARD, Settings, once
+from pytest_robustness.plugin.options import SHARD, once
+from pytest_robustness.plugin.settings import Settings
 from pytest_robustness.plugin.suites import Suites
 from pytest_robustness.report.formats import Format, formats
 
