@@ -62,6 +62,8 @@ class Repository:
 def gate(repository: Repository) -> None:
     """Record, pass, fail by what is worse by construction, accept it, pass; then natural changes of the first model."""
     repository.run("python make.py && python use.py first", 0)
+    if repository.problems:
+        return
     repository.run("cat robustness.toml", 0)
     repository.commit("model, images, suite")
     repository.run("pytest -q --update-baselines", 0)

@@ -14,7 +14,7 @@ x_train, y_train, x_test, y_test = cifar10()
 np.savez("images.npz", images=x_test[:120], labels=y_test[:120], ids=np.arange(120))
 images, labels = tensors(x_test[120:220]), torch.tensor(y_test[120:220])
 published = resnet18()
-published.load_state_dict(torch.load(examples() / "model_test.pt", weights_only=True))
+published.load_state_dict(torch.load(examples() / "model_test.pt", weights_only=True, map_location="cpu"))
 
 
 def version(name: str, model: torch.nn.Module, program: str = "model.py") -> None:
