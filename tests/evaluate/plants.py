@@ -6,6 +6,7 @@ grey, so t is 0 on them, and a ball of radius EPS reaches t = 1. The margin of c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,6 +54,12 @@ def bent(*points: tuple[float, float]) -> Callable[[Tensor], Tensor]:
 def gap(*ends: float) -> Callable[[Tensor], Tensor]:
     """Above 1 only in between; from there on it falls, and rises again far beyond the ball."""
     return bent((0, 0), *zip(ends, (0.9, 1.2, 1.2, 0.9), strict=True), (2.2, -1), (3, 0), (5, 3))
+
+
+def wavy(length: float) -> Callable[[Tensor], Tensor]:
+    """Rises as a sound model does, in waves 3.5 times as steep: with a gradient of its own that soon changes."""
+    steepness = 2 * math.pi / length
+    return lambda t: 2 * t + 5 / steepness * torch.sin(steepness * t)
 
 
 class Before(Bright):

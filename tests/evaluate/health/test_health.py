@@ -14,6 +14,7 @@ from pytest_robustness.evaluate.attacks.base import AttackSpec
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
 from pytest_robustness.evaluate.health import CHECKS, Subject, cheap, examine, heavy, masking
 from pytest_robustness.evaluate.health.finding import Check
+from torch import Tensor
 from torch.nn import functional
 
 from tests.evaluate.plants import (
@@ -30,6 +31,7 @@ from tests.evaluate.plants import (
     ours,
     subject,
     theirs,
+    wavy,
 )
 from tests.evaluate.suites import CPU, case_of, labels_of, pictures
 
@@ -186,6 +188,44 @@ def test_a_sound_model_passes_every_check(check: Check) -> None:
     assert finding is not None
     assert finding.passed, str(finding)
     assert finding.meaning not in str(finding)
+
+
+SECANT = Subject.secant
+#: A check, and the length of waves of which its secant has more than one.
+ROUGH = {"gradient_agreement": 0.02, "random_directions": 0.002}
+
+
+@pytest.mark.parametrize("check", ROUGH)
+def test_a_rough_model_with_a_gradient_of_its_own_is_not_accused(check: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rough = subject(Bright(wavy(ROUGH[check])))
+    finding = getattr(masking, check)(rough)
+    assert finding.passed, str(finding)
+    monkeypatch.setattr(Subject, "secant", lambda self, signs, finely=False: SECANT(self, signs))
+    assert not getattr(masking, check)(rough).passed, "a single gradient would accuse it"
+
+
+@pytest.mark.parametrize(
+    ("check", "lost"),
+    [
+        ("gradient_agreement", lambda images: images + ((images * 32).round() / 32 - images).detach()),
+        ("random_directions", lambda images: torch.cat([images[..., :4].detach(), images[..., 4:]], 3)),
+    ],
+)
+def test_a_rough_model_that_loses_its_gradient_is_noticed(check: str, lost: Callable[[Tensor], Tensor]) -> None:
+    rough = Before(lost)
+    rough.g = wavy(ROUGH[check])
+    assert not getattr(masking, check)(subject(rough)).passed
+
+
+@pytest.mark.parametrize(
+    ("classes", "scale", "passes"), [(10, 1, True), (1000, 1, True), (10, 0.1, False), (1000, 0.1, False)]
+)
+def test_among_more_classes_the_nearest_is_expected_to_have_less(classes: int, scale: float, passes: bool) -> None:
+    logits = scale * torch.cat(
+        [torch.full((40, 1), 9.0), torch.randn((40, classes - 1), generator=torch.Generator().manual_seed(0)) * 2], 1
+    )
+    found = dataclasses.replace(subject(Bright()), classifier=lambda images: logits)
+    assert masking.flat_logits(found).passed == passes
 
 
 def test_what_is_not_known_of_an_attack_is_said_to_be_unchecked() -> None:

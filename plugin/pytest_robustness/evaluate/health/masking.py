@@ -6,10 +6,12 @@ and Athalye, Carlini and Wagner, "Obfuscated Gradients Give a False Sense of Sec
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from pytest_robustness.evaluate.health.finding import Checks, Subject
+from pytest_robustness.evaluate.health.finding import HALF_SECANT, Checks, Subject
 from pytest_robustness.evaluate.health.pgd import even_gradient, gradient, margin, negative_margin, reference_pgd
 from pytest_robustness.records.finding import Finding
 
@@ -34,8 +36,9 @@ WEAKEST, NEGLIGIBLE = 0.10, 0.003
 ROUNDED, CLEARLY = 4, 100
 #: Share of images that may be fooled only by an attack for which the sizes of the logits make no difference.
 ONLY_EVEN = 0.075
-#: The least share that the nearest other class should have of the weight that cross-entropy gives to other classes.
-NEAREST = 0.25
+#: The least share that the nearest other class should have of the weight that cross-entropy gives to other classes, of
+#: which there are nine.
+NEAREST, NINE = 0.25, 9
 #: Share of the fooled images that may get the very same logits although their clean images do not, and the fewest
 #: fooled images for which this is checked.
 SAME_ANSWERS, FEWEST_FOOLED = 0.5, 4
@@ -67,10 +70,10 @@ def gradient_agreement(subject: Subject) -> Finding:
     inside the model, or the gradient is that of another function, the margin does not change at all or changes
     differently.
     """
-    observed, predicted = subject.secant(subject.margin_gradient.sign())
-    ratio = observed / predicted.clamp_min(1e-12)
-    ratio = torch.where(predicted > 0, ratio, 0.0)
-    outside = ~((ratio >= AGREES[0]) & (ratio <= AGREES[1]))  # also of NaN
+    ratio = _agreement(subject)
+    if subject.fraction(_disagrees(ratio)) > DISAGREE:
+        ratio = _agreement(subject, finely=True)
+    outside = _disagrees(ratio)
     return Finding(
         check="gradient agreement",
         passed=subject.fraction(outside) <= DISAGREE,
@@ -79,6 +82,16 @@ def gradient_agreement(subject: Subject) -> Finding:
         meaning="gradient masking: rounding, JPEG, a detector or another function's gradient between image and logits",
         advice="Attack through a differentiable stand-in (BPDA), or with Square, before believing any success rate",
     )
+
+
+def _agreement(subject: Subject, *, finely: bool = False) -> Tensor:
+    """Return the change of the margin along its gradient as a share of the predicted, (N,); 0 where none is."""
+    observed, predicted = subject.secant(subject.margin_gradient.sign(), finely=finely)
+    return torch.where(predicted > 0, observed / predicted.clamp_min(1e-12), 0.0)
+
+
+def _disagrees(ratio: Tensor) -> Tensor:
+    return ~((ratio >= AGREES[0]) & (ratio <= AGREES[1]))  # also of NaN
 
 
 def random_directions(subject: Subject) -> Finding:
@@ -95,10 +108,7 @@ def random_directions(subject: Subject) -> Finding:
     weakest = torch.zeros_like(size).flatten()
     weakest[size.flatten().topk(max(1, int(WEAKEST * size.numel())), largest=False).indices] = 1
     everywhere, seen = _unexplained(subject, torch.ones_like(size))
-    there, little = _unexplained(subject, weakest.view_as(size))
-    rounding = ROUNDED * torch.finfo(subject.logits.dtype).eps * float(subject.logits.abs().max())
-    least = max(NEGLIGIBLE * seen, CLEARLY * rounding**2 * DIRECTIONS * len(subject))
-    there = there if little >= least else 0.0  # where the model hardly looks, the change is rounding only
+    there = _where_it_is_least(subject, weakest.view_as(size), seen)
     share = min(1.0, max(everywhere, there))
     where = "in random directions" if everywhere >= there else f"in the {WEAKEST:.0%} of pixels where it is smallest"
     return Finding(
@@ -110,16 +120,35 @@ def random_directions(subject: Subject) -> Finding:
     )
 
 
-def _unexplained(subject: Subject, where: Tensor) -> tuple[float, float]:
+def _where_it_is_least(subject: Subject, where: Tensor, seen: float) -> float:
+    """Return the unexplained share in some pixels; 0 where the model hardly looks, and the change is rounding only."""
+    rounding = ROUNDED * torch.finfo(subject.logits.dtype).eps * float(subject.logits.abs().max())
+    least = max(NEGLIGIBLE * seen, CLEARLY * rounding**2 * DIRECTIONS * len(subject))
+    share, little = _unexplained(subject, where, least)
+    return share if little >= least else 0.0
+
+
+def _unexplained(subject: Subject, where: Tensor, least: float = 0.0) -> tuple[float, float]:
     """Return the share of the margin's change that its gradient misses, and the sum of squares of that change.
 
-    The change is along random signs, of the pixels where ``where`` is 1.
+    The change is along random signs, of the pixels where ``where`` is 1. A share that is too large is looked at finely,
+    and what is then found counts unless the change over shorter secants is below ``least``, which is rounding.
     """
+    share, seen = _missed(subject, where)
+    if share > UNEXPLAINED and seen >= least:
+        fine, change = _missed(subject, where, finely=True)
+        length = subject.half_secant / HALF_SECANT
+        if change >= least * length**2:
+            share = fine
+    return share, seen
+
+
+def _missed(subject: Subject, where: Tensor, *, finely: bool = False) -> tuple[float, float]:
     generator = torch.Generator().manual_seed(subject.seed)
     wrong = seen = 0.0
     for _ in range(DIRECTIONS):
         drawn = torch.rand(subject.images.shape, generator=generator).to(subject.images)
-        observed, predicted = subject.secant(((drawn < 0.5).to(drawn) * 2 - 1) * where)
+        observed, predicted = subject.secant(((drawn < 0.5).to(drawn) * 2 - 1) * where, finely=finely)
         wrong += float((observed - predicted).square().sum())
         seen += float(observed.square().sum())
     return wrong / max(seen, 1e-30) if wrong or seen else 0.0, seen
@@ -213,13 +242,14 @@ def even_logits(subject: Subject) -> Finding:
     """Check that PGD on the loss fools the images that PGD along ``even_gradient`` fools.
 
     No stretching of single logits can turn that direction. On fourteen zoo models and an adversarially trained one at
-    most 1 of 40 images is fooled by that direction only.
+    most 1 of 40 images is fooled by that direction only. Where both fool images that the other does not, as on
+    EfficientNet-Lite0, only what is left of the difference counts.
     """
     found = subject.ascended(subject.classifier, subject.eps, direction=even_gradient)
     missed = found & ~subject.pgd
     return Finding(
         check="even logits",
-        passed=subject.fraction(missed) <= ONLY_EVEN,
+        passed=subject.fraction(found) - subject.fraction(subject.pgd) <= ONLY_EVEN,
         numbers=f"PGD on the loss fools {int(subject.pgd.sum())} of {len(subject)} images, along gradients of the "
         f"logits made equally long {int(found.sum())}; only these {int(missed.sum())}",
         meaning="logits behind a tanh, a sigmoid, a square or another function that flattens the largest",
@@ -234,14 +264,19 @@ def flat_logits(subject: Subject) -> Finding:
     logits divided by ten, its gradient leads away from the label but not towards the nearest boundary. An attack then
     looks weaker than it is. The nearest class's measured share is 0.72 for a zoo model and 0.61 for an adversarially
     trained one. It is 0.35, 0.17 and 0.11 with logits divided by 3, 10 and 1,000.
+
+    Among more classes less is expected. The share's logarithm is compared with that of equal shares: a quarter among
+    nine is as much as 1.3 % among the 999 of ImageNet, of which EfficientNet-Lite0's nearest has 22 %.
     """
     others = subject.logits.scatter(1, subject.labels.unsqueeze(1), -torch.inf)
     share = float(others.softmax(1).amax(1).mean())
+    count = max(NINE, subject.logits.shape[1] - 1)
+    least = NEAREST ** (math.log(count) / math.log(NINE))
     return Finding(
         check="flat logits",
-        passed=share >= NEAREST,
+        passed=share >= least,
         numbers=f"the nearest other class has {share:.0%} of the others' weight in the cross-entropy, at least "
-        f"{NEAREST:.0%} expected",
+        f"{least:.0%} expected",
         meaning="logits so flat that cross-entropy looks at all classes alike: a temperature, label smoothing",
         advice='Attack the margin (loss = "margin", or C&W), or scale the logits to a usual range',
     )
