@@ -102,7 +102,7 @@ def plugins(session: nox.Session) -> None:
     names = [line.removeprefix("pytest-") for line in lines if line.startswith("pytest-")]
     # they are for the runs inside; in the run that starts those they would only be in the way
     off = [f"-pno:{f'pytest_{name}' if name in ('cov', 'order') else name}" for name in names]
-    session.run("pytest", "-p", "no:cacheprovider", *off, "tests/cli/test_other_plugins.py", "-n", "2")
+    session.run("pytest", "-p", "no:cacheprovider", *off, "tests/cli/test_other_plugins.py", "-m", "", "-n", "2")
 
 
 @nox.session

@@ -25,7 +25,7 @@ def stress():
     del sys.modules[spec.name]
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(None, marks=pytest.mark.nightly)], ids=["four", "each"])
+@pytest.mark.parametrize("count", [2, pytest.param(None, marks=pytest.mark.nightly)], ids=["two", "each"])
 def test_a_trial_of_a_kind_loses_nothing(stress, count):
     count = count or len(stress.KINDS)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

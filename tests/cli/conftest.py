@@ -81,6 +81,10 @@ LIST = re.compile(r"^[^/]+/images-[0-9a-f]{16}\.json$")
 OURS = re.compile(r"^[^/]+/(images-[0-9a-f]{16}\.json|suite\.txt)$")
 #: Set by CI, and by the run these tests are part of.
 ENVIRONMENT = ("CI", "BUILD_NUMBER", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "COLUMNS", "FORCE_COLOR", "PY_COLORS")
+#: A test that is made once in this process, and nightly once more by workers, which take seconds to start.
+ALONE_AND_BY_WORKERS = pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n2",), marks=pytest.mark.nightly)], ids=["alone", "workers"]
+)
 
 
 class Project:

@@ -2,10 +2,12 @@
 
 import pytest
 
+from tests.cli.conftest import ALONE_AND_BY_WORKERS
+
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 @pytest.mark.parametrize("body", ["robustness.check", "pass", "assert robustness"])
 def test_a_case_that_was_never_checked_fails(recorded, body, workers):
     recorded.edit("test_robustness.py", "robustness.check()", body)
@@ -98,7 +100,7 @@ def test_robustness(robustness):
 """
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 @pytest.mark.parametrize(("test", "ended"), [(SWALLOWED, "passed"), (EXPECTED, "skipped")])
 def test_a_verdict_that_its_test_swallows_fails_the_run(recorded, test, ended, workers):
     (recorded.path / "test_robustness.py").write_text(test)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.cli.conftest import COUNTED, IMAGES, SUITE, Project
+from tests.cli.conftest import ALONE_AND_BY_WORKERS, COUNTED, IMAGES, SUITE, Project
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 ACCEPT = "--accept-removed-images"
@@ -58,7 +58,7 @@ def test_a_list_that_got_lost_is_written_again_by_an_update_that_changes_nothing
 # --- sets that grow ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_new_images_are_attacked_said_and_not_compared(recorded: Project, workers: tuple[str, ...]) -> None:
     before = recorded.files() | recorded.lists()
     recorded.grow(12)
@@ -164,7 +164,7 @@ def test_what_may_have_new_images_is_measured_also_where_only_changes_are(record
 # --- sets that shrink --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_missing_images_fail_named_and_counted_with_the_command_that_accepts_it(
     recorded: Project, workers: tuple[str, ...]
 ) -> None:

@@ -12,6 +12,8 @@ from pytest_robustness.cli.main import main
 from pytest_robustness.records.measurement import Measurement
 from pytest_robustness.records.run_record import RunRecord
 
+from tests.cli.conftest import ALONE_AND_BY_WORKERS
+
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 PASSED, REGRESSED, UNJUDGED = 0, 1, 2
 RUN = ("--robustness-run", "run")
@@ -71,7 +73,7 @@ def measure(project, *arguments, run="run"):
     return project.run("--robustness-run", run, *arguments)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_a_run_has_its_measurements_whole(based, workers):
     result = measure(based, *workers)
     assert result.ret == OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.conftest import Project
+from tests.cli.conftest import ALONE_AND_BY_WORKERS, Project
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 EXTRA = """
@@ -22,7 +22,7 @@ def extended(recorded: Project) -> Project:
     return recorded
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_they_are_left_out_of_a_run_that_does_not_ask_for_them(extended: Project, workers: tuple[str]) -> None:
     result = extended.run(*workers)
     assert result.ret == OK

@@ -55,8 +55,14 @@ def verdicts(project):
     }
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-@pytest.mark.parametrize("name", [*PLUGINS, "all of them"])
+@pytest.mark.parametrize(
+    ("name", "workers"),
+    [
+        *((name, "-n0") for name in [*PLUGINS, "all of them"]),
+        *(pytest.param(name, "-n2", marks=pytest.mark.nightly) for name in PLUGINS),
+        ("all of them", "-n2"),
+    ],
+)
 def test_verdicts_and_what_is_written_are_the_same(recorded, name, workers):
     chosen = set(PLUGINS) if name == "all of them" else {name}
     if chosen & MISSING:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import Project
+from tests.cli.conftest import ALONE_AND_BY_WORKERS, Project
 from tests.cli.photographs import use_folder
 
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
@@ -74,7 +74,7 @@ def test_a_suite_with_a_file_has_no_use_for_a_folder(project: Project, monkeypat
     project.record("-k", "small and fgsm")
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_without_images_chosen_the_command_that_chooses_them_is_said(project: Project, workers: tuple[str]) -> None:
     use_folder(project)
     (project.path / "selected.csv").unlink()

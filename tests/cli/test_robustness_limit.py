@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from tests.cli.conftest import Project
+from tests.cli.conftest import ALONE_AND_BY_WORKERS, Project
 
 OK, USAGE = pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR
 DURATION = r"(\d+ h \d\d min|\d+ min \d\d s|\d+\.\d s)"
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_each_case_has_its_durations_and_nothing_is_judged(recorded: Project, workers: tuple[str]) -> None:
     recorded.behave(small_pgd="weak")  # would fail
     before = recorded.files()

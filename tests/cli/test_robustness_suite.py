@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.cli.conftest import ALONE_AND_BY_WORKERS
+
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 
 #: What is wrong with a suite: a replacement in it, and what the error's line must say.
@@ -76,14 +78,14 @@ def test_a_suite_by_name_is_looked_for_beside_the_configured_one(other):
     ]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_an_unknown_name_is_a_usage_error_that_says_where_it_looked(project, workers):
     line = one_line(project.run("--robustness-suite", "nonesuch", *workers))
     assert line.startswith("--robustness-suite: no nonesuch.toml in ")
     assert str(project.path) in line
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_a_path_that_is_not_there_is_a_usage_error(project, workers):
     line = one_line(project.run("--robustness-suite", "nowhere/nonesuch.toml", *workers))
     assert line.startswith(str(project.path / "nowhere" / "nonesuch.toml"))

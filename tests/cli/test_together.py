@@ -71,7 +71,7 @@ def test_a_variant_regresses_nothing(grouped):
     assert len(contrasts(result)) == 3
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", ["-n0", pytest.param("-n2", marks=pytest.mark.nightly)])
 def test_what_fails_a_run_is_a_test_case_of_junit(grouped, workers):
     """Also where a case has failed already: there the terminal counts the tests that there are."""
     grouped.behave(small_fgsm="weak", small_pgd="weak")

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.cli.conftest import ALONE_AND_BY_WORKERS
+
 OK, FAILED, USAGE = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 ALL = "every case has a baseline"
 
@@ -57,7 +59,7 @@ def test_the_next_run_finds_them(project):
     assert project.run().ret == OK
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_both_ways_to_update_contradict_each_other(project, workers):
     result = project.run("--update-baselines", "--update-baselines-missing", *workers)
     assert result.ret == USAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytest_robustness.evaluate.models.libraries import hub, timm, torchvision
 
-from tests.cli.conftest import Project
+from tests.cli.conftest import ALONE_AND_BY_WORKERS, Project
 
 #: A run in this process forgets what it imported, but torch's operators can be registered once only: these stay.
 IMPORTED = (timm, torchvision)
@@ -31,7 +31,7 @@ def offline(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "workers"])
+@ALONE_AND_BY_WORKERS
 def test_missing_weights_are_a_usage_error_that_names_files_and_places(offline: Project, workers: tuple[str]) -> None:
     result = offline.run(*workers)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
