@@ -56,6 +56,17 @@ def test_a_file_is_attacked_as_the_model_it_was_exported_from(attack: str, tmp_p
     assert now.provenance.code_digest is not None
 
 
+def test_operators_need_no_name_of_their_own(tmp_path: Path) -> None:
+    export(tmp_path / "a.onnx")
+    program = onnx.load(tmp_path / "a.onnx")
+    for node in program.graph.node:
+        node.name = ""
+    program.graph.node[0].name = "Relu_1"  # which onnx2torch calls the second of two without a name
+    onnx.save(program, tmp_path / "a.onnx")
+    usual = measure(case_of(tmp_path, ATTACKS["pgd"]))
+    assert measure(case_of(tmp_path, ATTACKS["pgd"], source="a.onnx")).evidence.success == usual.evidence.success
+
+
 class Reshaped(nets.Tiny):
     """One whose program has the size of its batch in it."""
 

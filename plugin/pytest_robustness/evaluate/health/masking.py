@@ -72,7 +72,8 @@ def gradient_agreement(subject: Subject) -> Finding:
     """
     ratio = _agreement(subject)
     if subject.fraction(_disagrees(ratio)) > DISAGREE:
-        ratio = _agreement(subject, finely=True)
+        blind = ratio > AGREES[1]  # a gradient that tells nothing of what is beside the image, as where logits saturate
+        ratio = torch.where(blind, ratio, _agreement(subject, finely=True))
     outside = _disagrees(ratio)
     return Finding(
         check="gradient agreement",

@@ -112,7 +112,7 @@ def _session(path: Path) -> Any:
 
 
 def _converted(path: Path) -> nn.Module:
-    """Return the file as a module. When it cannot be converted as it is, its constants are folded first."""
+    """Return the file as a module. When it cannot be converted as it is, it is simplified first."""
     convert = _needed("onnx2torch").convert
     try:
         return _frozen(convert(str(path)))
@@ -134,12 +134,20 @@ def _frozen(model: nn.Module) -> nn.Module:
 
 
 def _fold(path: Path, folded: Path) -> None:
-    """Write a copy of the file in which everything that follows from constants alone has been computed."""
+    """Write a copy of the file in which what follows from constants alone is computed, and operators have names.
+
+    Names are optional in a file; onnx2torch takes operators without one, or of one name, for the same.
+    """
     runtime = _needed("onnxruntime")
     options = runtime.SessionOptions()
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(folded)
     runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    onnx = _needed("onnx")
+    model = onnx.load(str(folded))
+    for number, node in enumerate(model.graph.node):
+        node.name = f"operator_{number}"
+    onnx.save(model, str(folded))
 
 
 def _batch_size(session: Any) -> int | None:
