@@ -228,6 +228,19 @@ def test_among_more_classes_the_nearest_is_expected_to_have_less(classes: int, s
     assert masking.flat_logits(found).passed == passes
 
 
+@pytest.mark.parametrize("check", [masking.margin_loss, masking.even_logits])
+@pytest.mark.parametrize(("more", "fewer", "passes"), [(6, 4, True), (6, 0, False), (3, 0, True), (0, 6, True)])
+def test_images_that_only_one_of_two_attacks_fools_count_against_each_other(
+    check: Check, more: int, fewer: int, passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = torch.arange(40) < 20
+    own = both | ((torch.arange(40) >= 20) & (torch.arange(40) < 20 + fewer))
+    other = both | (torch.arange(40) >= 40 - more)
+    monkeypatch.setattr(Subject, "pgd", own)
+    monkeypatch.setattr(Subject, "ascended", lambda *_, **__: other)
+    assert check(subject(Bright())).passed == passes
+
+
 def test_what_is_not_known_of_an_attack_is_said_to_be_unchecked() -> None:
     unknown = ResolvedAttack(AttackSpec("tests.evaluate.nets:Noise"), "full", {"eps": 0.01})
     finding = heavy.kept(subject(Bright(), attacks=[attack(steps=1), unknown]))
