@@ -13,6 +13,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from pytest_robustness.evaluate.health import examine
 from pytest_robustness.evaluate.measure import evaluate
 from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Suite
@@ -60,6 +61,16 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     save_file({name: value.contiguous() for name, value in state.items()}, folder / "lite0.safetensors")
     (folder / "suite.toml").write_text(SUITE)
     return load_suite(folder / "suite.toml")
+
+
+@pytest.mark.nightly
+def test_no_masking_check_accuses_a_published_model(suite: Suite) -> None:
+    text = suite.path.read_text().replace("eps = 0.01", "eps = 0.001")  # which fools about as many as withstand it
+    (suite.path.parent / "small.toml").write_text(text)
+    small = load_suite(suite.path.parent / "small.toml")
+    findings = examine(small, "lite0", device=torch.device("cpu"), level="masking")
+    assert len(findings) > 8
+    assert [str(one) for one in findings if not one.passed] == []
 
 
 def test_clean_and_attacked_as_timm_and_torchattacks_do_it(suite: Suite) -> None:
