@@ -109,7 +109,7 @@ def under_way(recorded, *arguments):
     with subprocess.Popen(
         command, cwd=recorded.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (recorded.path / "started.txt").exists():
             assert process.poll() is None
             assert time.monotonic() < deadline
