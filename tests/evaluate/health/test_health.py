@@ -229,7 +229,9 @@ def test_among_more_classes_the_nearest_is_expected_to_have_less(classes: int, s
 
 
 @pytest.mark.parametrize("check", [masking.margin_loss, masking.even_logits])
-@pytest.mark.parametrize(("more", "fewer", "passes"), [(6, 4, True), (6, 0, False), (3, 0, True), (0, 6, True)])
+@pytest.mark.parametrize(
+    ("more", "fewer", "passes"), [(6, 4, True), (6, 2, True), (6, 0, False), (3, 0, True), (0, 6, True), (12, 4, False)]
+)
 def test_images_that_only_one_of_two_attacks_fools_count_against_each_other(
     check: Check, more: int, fewer: int, passes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

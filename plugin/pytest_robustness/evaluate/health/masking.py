@@ -19,6 +19,8 @@ from pytest_robustness.records.finding import Finding
 ZERO_GRADIENTS = 0.05
 #: Share of images that an attack may miss although a weaker one, or one in a smaller ball, fooled them.
 MISSED = 0.10
+#: The largest chance at which one attack's gain over another is said to be more than chance.
+CHANCE = 0.05
 #: The largest margin is scaled down to this one, at which cross-entropy does not saturate.
 MARGIN = 5.0
 #: Steps of the unbounded attack, each of an eighth of the range of a pixel.
@@ -224,14 +226,20 @@ def scaled(subject: Subject) -> Finding:
 
 
 def _gain(subject: Subject, found: Tensor) -> float:
-    """Return how many more images another attack fools than PGD on the loss, as a share of all."""
-    return subject.fraction(found) - subject.fraction(subject.pgd)
+    """Return how many more images another attack fools than PGD on the loss, as a share of all; 0 where that is chance.
+
+    Each fools a few that the other does not. The test is the exact one-sided sign test of those (Dixon and Mood 1946).
+    """
+    more, fewer = int((found & ~subject.pgd).sum()), int((subject.pgd & ~found).sum())
+    decided = more + fewer
+    chance = sum(math.comb(decided, one) for one in range(more, decided + 1)) / 2**decided
+    return (more - fewer) / len(subject) if chance <= CHANCE else 0.0
 
 
 def margin_loss(subject: Subject) -> Finding:
     """Check that PGD on the loss fools about as many images as PGD on the margin. The margin is what decides.
 
-    Each fools a few that the other does not, by chance, so what counts is how many more the margin's are.
+    What counts is how many more the margin's are, and that they are more than chance.
     """
     found = subject.ascended(subject.classifier, subject.eps, negative_margin)
     missed = found & ~subject.pgd
