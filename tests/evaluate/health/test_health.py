@@ -13,6 +13,7 @@ from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.attacks.base import AttackSpec
 from pytest_robustness.evaluate.attacks.registry import ResolvedAttack
 from pytest_robustness.evaluate.health import CHECKS, Subject, cheap, examine, heavy, masking
+from pytest_robustness.evaluate.health.comparison import compare
 from pytest_robustness.evaluate.health.finding import Check
 from torch import Tensor
 from torch.nn import functional
@@ -241,6 +242,42 @@ def test_images_that_only_one_of_two_attacks_fools_count_against_each_other(
     monkeypatch.setattr(Subject, "pgd", own)
     monkeypatch.setattr(Subject, "ascended", lambda *_, **__: other)
     assert check(subject(Bright())).passed == passes
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "attacked", "gain"),
+    [
+        ((6, 2), [(3, 0)], 80, 7 / 80),  # in doubt, then sure
+        ((6, 2), [(6, 6), (9, 0)], 80, 0.0),  # in doubt, then within the limit: no further look
+        ((10, 6), [(8, 5), (9, 5)], 120, 0.0),  # in doubt to the last
+        ((6, 0), [(0, 6)], 40, 6 / 40),
+        ((2, 0), [(9, 0)], 40, 0.0),
+    ],
+)
+def test_where_a_gain_may_be_chance_more_images_are_looked_at(
+    first: tuple[int, int], others: list[tuple[int, int]], attacked: int, gain: float
+) -> None:
+    def of(more: int, fewer: int, draw: Callable[[], list[Subject]] = list) -> Subject:
+        one = dataclasses.replace(subject(Bright()), draw_more=draw)
+        one.__dict__["pgd"] = torch.arange(40) < 20 + fewer
+        one.__dict__["other"] = (torch.arange(40) < 20) | (torch.arange(40) >= 40 - more)
+        return one
+
+    found = compare(of(*first, lambda: [of(*one) for one in others]), lambda one: one.__dict__["other"], 0.075)
+    assert (found.images, found.gain) == (attacked, pytest.approx(gain))
+
+
+def test_another_look_is_at_other_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Subject] = []
+    monkeypatch.setitem(CHECKS, "masking", (lambda first: seen.extend([first, *first.others]),))
+    case = case_of(tmp_path)
+    assert examine(case.suite, case.model_name, device=CPU, level="masking") == []
+    first, *others = seen
+    drawn = torch.cat([one.images.flatten(1) for one in seen])
+    assert len(first) == 40
+    assert len(drawn) == 53  # all that are classified correctly, each once
+    assert len(drawn.unique(dim=0)) == 53
+    assert not any(one.others for one in others)
 
 
 def test_what_is_not_known_of_an_attack_is_said_to_be_unchecked() -> None:

@@ -38,6 +38,8 @@ WITHOUT_GRADIENTS: Checks = (*OWN, shifted, kept)
 
 #: How many images are checked, and how many are looked at to find them, at even distances in the image set.
 IMAGES, TRIED = 40, 80
+#: How many times as many more are looked at where these leave it in doubt whether one attack fools more than another.
+MORE = 3
 #: The radius when the suite has no attack in an L-infinity ball: the paper's.
 EPSILON = 0.01
 #: The fewest images from which the checks can say anything.
@@ -85,29 +87,9 @@ def _cases(suite: Suite, model_name: str) -> Iterator[Case]:
 
 
 def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Level) -> list[Finding]:
-    attacks = {case.attack_name: resolve(case) for case in _cases(suite, model_name)}
-    case, device = next(_cases(suite, model_name)), classifier.device
+    case = next(_cases(suite, model_name))
     images = attacked_images(case)
-    rows = _spread(len(images), TRIED)
-    inputs, _ = images.batch(rows.tolist(), device, Classifier.dtype)
-    with torch.no_grad():
-        said = classifier(inputs).argmax(1)
-    labels = said if suite.images.labels == "predicted" else images.labels[rows].to(device)
-    right = (said == labels).nonzero().squeeze(1)
-    chosen = right[_spread(len(right), IMAGES).to(device)]
-    subject = Subject(
-        classifier,
-        inputs[chosen],
-        labels[chosen],
-        right=len(right),
-        tried=len(rows),
-        eps=_epsilon(attacks.values()),
-        attacks=attacks,
-        seed=suite.seed,
-        row_floor=row_floor(case, device),
-        loss=_loss(attacks.values()),
-        head=classifier.contract.head,
-    )
+    subject = _subject(case, classifier, images)
     if len(subject) < FEWEST:
         return [] if level == "masking" else [accuracy(subject)]
     if level != "heavy" and not case.model.black_box:
@@ -115,6 +97,40 @@ def _examined(suite: Suite, model_name: str, classifier: Classifier, level: Leve
     checks = [check for check in CHECKS[level] if check in WITHOUT_GRADIENTS or not case.model.black_box]
     more = extensions("health").values() if level == "cheap" else ()
     return [finding for check in (*checks, *more) if (finding := check(subject)) is not None]
+
+
+def _subject(case: Case, classifier: Classifier, images: ImageSet, rows: Tensor | None = None) -> Subject:
+    """Return the model with a spread of the images that it classifies correctly, or of those at some ``rows``."""
+    tried = _spread(len(images), TRIED) if rows is None else rows
+    attacks = {one.attack_name: resolve(one) for one in _cases(case.suite, case.model_name)}
+    inputs, _ = images.batch(tried.tolist(), classifier.device, Classifier.dtype)
+    with torch.no_grad():
+        said = classifier(inputs).argmax(1)
+    labels = said if case.suite.images.labels == "predicted" else images.labels[tried].to(classifier.device)
+    right = (said == labels).nonzero().squeeze(1)
+    chosen = right[_spread(len(right), IMAGES).to(classifier.device)]
+    return Subject(
+        classifier,
+        inputs[chosen],
+        labels[chosen],
+        right=len(right),
+        tried=len(tried),
+        eps=_epsilon(attacks.values()),
+        attacks=attacks,
+        seed=case.suite.seed,
+        row_floor=row_floor(case, classifier.device),
+        loss=_loss(attacks.values()),
+        head=classifier.contract.head,
+        draw_more=lambda: [] if rows is not None else _others(case, classifier, images, tried[chosen.cpu()]),
+    )
+
+
+def _others(case: Case, classifier: Classifier, images: ImageSet, seen: Tensor) -> list[Subject]:
+    """Return the model with other images of the suite than those at ``seen``, in parts that are about as large."""
+    rows = _spread(len(images), (1 + MORE) * TRIED)
+    rows = rows[~torch.isin(rows, seen)]
+    parts = (rows[first::MORE] for first in range(min(MORE, len(rows))))
+    return [_subject(case, classifier, images, part) for part in parts]
 
 
 def _transferred(case: Case, subject: Subject, images: ImageSet) -> Tensor | None:

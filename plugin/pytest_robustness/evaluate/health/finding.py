@@ -26,6 +26,8 @@ from pytest_robustness.records.finding import Finding
 
 #: How far from 1 the sum of probabilities may be.
 NORMALISED = 1e-3
+#: The largest margin is scaled down to this one, at which cross-entropy does not saturate.
+MARGIN = 5.0
 #: Half the length of the secant along which a gradient's prediction is checked, as a share of a pixel's range.
 HALF_SECANT = 1 / 1024
 #: Points of a secant at which its gradient is looked at finely, and the share of the median margin that it may move the
@@ -55,6 +57,7 @@ class Subject:
         head: what the suite says the model answers with: logits, softmax or sigmoid.
         transferred: (N,) bool, which adversarial images made on another model fool this one; None when there was no
             other model to use.
+        draw_more: returns the same with other images of the suite, as many each.
     """
 
     classifier: Logits
@@ -69,6 +72,7 @@ class Subject:
     loss: Loss = cross_entropy
     head: str = "logits"
     transferred: Tensor | None = None
+    draw_more: Callable[[], Sequence[Subject]] = tuple
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,6 +82,20 @@ class Subject:
         """Return the (N, K) logits of the clean images."""
         with torch.no_grad():
             return self.classifier(self.images)
+
+    @cached_property
+    def others(self) -> Sequence[Subject]:
+        """Return the subject with other images, for checks that these leave in doubt."""
+        return self.draw_more()
+
+    @cached_property
+    def scale(self) -> float:
+        """Return the factor, 1 at most, at which the largest margin is one where cross-entropy does not saturate."""
+        return min(1.0, MARGIN / float(margin(self.logits, self.labels).max().clamp_min(1e-12)))
+
+    def scaled_down(self, images: Tensor) -> Tensor:
+        """Return the logits of images, (n, K), times ``scale``."""
+        return self.classifier(images) * self.scale
 
     @cached_property
     def inner(self) -> Tensor:
