@@ -1,11 +1,18 @@
-"""The errors a user sees."""
+"""The errors a user sees, and how they name things."""
 
+from collections.abc import Iterable
 from typing import Any
 
 
 def encodable(text: str) -> str:
     """Write what UTF-8 cannot encode as escapes: names of files may have bytes that are valid in no encoding."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def some(names: Iterable[object], limit: int = 5) -> str:
+    """Write the first ``limit`` of some names, and how many more there are: ``a, b and 7 more``."""
+    first, rest = (every := list(names))[:limit], len(every) - limit
+    return ", ".join(map(str, first)) + (f" and {rest} more" if rest > 0 else "")
 
 
 class RobustnessError(Exception):

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 
 if TYPE_CHECKING:
     from pytest_robustness.evaluate.images.drawing import Drawn
@@ -187,8 +187,7 @@ def _report(options: argparse.Namespace, source: Source, drawn: Drawn) -> Iterat
     }
     for what, names in named.items():
         if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            yield f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}"
+            yield f"{len(names)} {what}: {some(names, SHOWN)}"
     yield "for the suite:"
     yield ""
     yield from _toml(options.output, source)

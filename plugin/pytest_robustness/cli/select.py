@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 
 if TYPE_CHECKING:
     from pytest_robustness.evaluate.images.folders import Scan
@@ -102,6 +102,5 @@ def _report(suite: Suite, models: Sequence[str], scan: Scan, selection: Selectio
     }
     for what, (names, total) in named.items():
         if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            lines.append(f"{len(names)} {what.format(total)}: {', '.join(names[:SHOWN])}{more}")
+            lines.append(f"{len(names)} {what.format(total)}: {some(names, SHOWN)}")
     return lines

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.gate import list_files
 from pytest_robustness.gate.judged_run import JudgedRun
 from pytest_robustness.gate.pairing import digests
@@ -31,8 +31,8 @@ from pytest_robustness.records.manifest import FileEntry, Manifest
 
 MANIFEST, REPORT, RUN, BASELINES = "manifest.json", "report.json", "run", "baselines"
 COMMENT = "sha256 of manifest.json: "
-#: The most files of a bundle, and the most of them that a message names.
-FILES, NAMED = 50_000, 5
+#: The most files of a bundle.
+FILES = 50_000
 #: Bytes of a zip file's own records: before each file, of each in the directory, and at the end.
 LOCAL, CENTRAL, END = 30, 46, 22
 #: What the names of the files of a run and of baselines are, behind the suite's. Any other could be two files on one
@@ -176,14 +176,14 @@ def _checked(data: bytes) -> Bundle:
         ("changed", [name for name in found if FileEntry.of(found[name]) != manifest.files.get(name)]),
     ):
         if names:
-            raise BundleRefused(f"{what}: {_some(sorted(names))}")
+            raise BundleRefused(f"{what}: {some(sorted(names))}")
     if not data.endswith(f"{COMMENT}{manifest.digest}".encode()):
         raise BundleRefused(f"changed: {MANIFEST}, or the digest of it at the end of the file")
     own = {f"{manifest.suite}.toml", REPORT}
     if "/" in manifest.suite or f"{manifest.suite}.toml" not in found:
         raise BundleRefused(f"missing: the file of the suite {manifest.suite}")
     if strange := [name for name in found if name not in own and not _is_of_suite(name, manifest.suite)]:
-        raise BundleRefused(f"extra, of no part of a bundle: {_some(sorted(strange))}")
+        raise BundleRefused(f"extra, of no part of a bundle: {some(sorted(strange))}")
     return Bundle(manifest, found)
 
 
@@ -191,11 +191,6 @@ def _is_of_suite(name: str, suite: str) -> bool:
     """Return whether a name is one that a file of the suite's run or baselines can have."""
     found = (name.removeprefix(f"{part}/{suite}/") for part in (RUN, BASELINES))
     return any(rest != name and OF_SUITE.fullmatch(rest) for rest in found)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def _members(data: bytes) -> dict[str, bytes]:
@@ -211,10 +206,10 @@ def _members(data: bytes) -> dict[str, bytes]:
             names = [member.filename for member in members]
             counts = Counter(name.casefold() for name in names)
             if twice := sorted({name for name in names if counts[name.casefold()] > 1}):
-                raise BundleRefused(f"has two files of one name: {_some(twice)}")
+                raise BundleRefused(f"has two files of one name: {some(twice)}")
             folders = {folder.as_posix().casefold() for name in names for folder in PurePosixPath(name).parents}
             if both := sorted(name for name in names if name.casefold() in folders):
-                raise BundleRefused(f"has a file and a folder of one name: {_some(both)}")
+                raise BundleRefused(f"has a file and a folder of one name: {some(both)}")
             _check_no_other_bytes(archive, members, len(data))
             return {member.filename: _read(archive, member) for member in members}
     except (zipfile.BadZipFile, struct.error, RuntimeError, ValueError, NotImplementedError, EOFError) as error:

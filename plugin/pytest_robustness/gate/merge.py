@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.gate.pairing import digests
 from pytest_robustness.gate.run_files import Run
 from pytest_robustness.records.case_id import CaseId
@@ -69,10 +69,9 @@ def _check_numbers(named: Mapping[str, Shard], count: int) -> None:
         if not shard.complete:
             raise RobustnessError(f"{name}: shard {shard.shard} of {count} did not end: run it again")
     if missing := [number for number in range(1, count + 1) if number not in found]:
-        shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
         words = ("shard", "is") if len(missing) == 1 else ("shards", "are")
         command = f"--robustness-shard {missing[0]}/{count}"
-        what = f"{words[0]} {shown} of {count} {words[1]} missing"
+        what = f"{words[0]} {some(missing, 10)} of {count} {words[1]} missing"
         raise RobustnessError(f"{what}: run by {command}, or give the file")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.first_look import FirstLook, first_look, image_sides, readable
 from pytest_robustness.evaluate.images.folders import WNID, Photograph, Scan, list_images, write_list
@@ -130,7 +130,7 @@ class Preparation:
         shown = len(self.found.names) - len(self.found.missing)
         self.dialogue.say(f"images: {len(self.found.photographs):,} of {shown} classes in {wishes.images.name}")
         if self.found.unknown:
-            self.dialogue.say(f"  left out, of no class: {', '.join(self.found.unknown[:5])}")
+            self.dialogue.say(f"  left out, of no class: {some(self.found.unknown)}")
         return wishes
 
     def _sample(self, wishes: Wishes) -> list[Photograph]:
@@ -239,12 +239,12 @@ class Preparation:
                 per_class = flags.per_class or math.ceil(ATTACKED / classes)
                 selection = select(self.found, [wishes.name], here.correct, per_class=per_class, seed=flags.seed)
                 chosen = selection.chosen
-                few = f"fewer than {per_class} images that it is right about, of {', '.join(selection.short[:5])}"
                 if selection.short and flags.per_class:
-                    self.dialogue.say(f"  {few}{' and others' if selection.short[5:] else ''}")
+                    few = f"fewer than {per_class} images that it is right about"
+                    self.dialogue.say(f"  {few}, of {some(selection.short)}")
                 if selection.unreadable:
-                    named = ", ".join(selection.unreadable[:5]) + (" and others" if selection.unreadable[5:] else "")
-                    self.dialogue.say(f"  {len(selection.unreadable)} files cannot be read, and are left out: {named}")
+                    count = len(selection.unreadable)
+                    self.dialogue.say(f"  {count} files cannot be read, and are left out: {some(selection.unreadable)}")
                 drawn = draw(self.found, flags.clean_images, flags.seed, here.readable)
         if not chosen:
             raise RobustnessError(

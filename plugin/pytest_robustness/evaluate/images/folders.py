@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.files import is_file, real
 from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import UNWRITABLE
@@ -142,8 +142,7 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "i
     photographs = [Photograph(path, labels[name]) for path, name in named if name in labels]
     unknown = sorted({name or path for path, name in named if name not in labels})
     if not photographs:
-        shown = ", ".join(unknown[:3])
-        raise RobustnessError(f"{folder}: no image {wanted}; found {shown}")
+        raise RobustnessError(f"{folder}: no image {wanted}; found {some(unknown)}")
     return Scan(photographs, [next(iter(names)) for names in classes], unknown)
 
 

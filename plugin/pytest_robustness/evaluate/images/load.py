@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.evaluate.images.folders import Photograph, Scan, list_images, read_list, scan
 from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
 from pytest_robustness.evaluate.models.sources import preprocessing_of
@@ -99,8 +99,7 @@ def all_photographs(images: Images) -> list[Photograph]:
         return [Photograph(path, 0) for path in list_images(images.folder)]
     found = scan_images(images)
     if found.unknown:
-        some = ", ".join(found.unknown[:3]) + (", ..." if len(found.unknown) > 3 else "")
-        warnings.warn(f"{images.folder}: what is of no class is left out: {some}", stacklevel=2)
+        warnings.warn(f"{images.folder}: what is of no class is left out: {some(found.unknown)}", stacklevel=2)
     return list(found.photographs)
 
 

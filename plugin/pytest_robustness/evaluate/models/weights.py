@@ -10,7 +10,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.evaluate.runtime.errors import first_line
 from pytest_robustness.mistaken import mistaken, no_weights
 
@@ -50,7 +50,7 @@ def _state_dict(read: object) -> dict[str, Tensor]:
     if len(chosen) == 1:
         warnings.warn(f"weights are taken from the file's entry {chosen[0]!r}", stacklevel=2)
         return read[chosen[0]]  # type: ignore[no-any-return]
-    has = f"it has the entries {', '.join(map(str, list(read)[:5]))}"
+    has = f"it has the entries {some(read)}"
     several = f": of {' and '.join(map(str, chosen))} one is meant, save that one alone" if chosen else ""
     raise RobustnessError(f"not a state dict: {has}{several}")
 
@@ -76,8 +76,7 @@ def _without_prefix(state: dict[str, Tensor], wanted: Set[str]) -> dict[str, Ten
         raise RobustnessError(f"has this model's weights {len(prefixes)} times, under {', '.join(prefixes)}: save one")
     for prefix in prefixes:
         rest = [name for name in state if not name.startswith(prefix)]
-        named = ", ".join(rest[:5]) + (" and others" if rest[5:] else "")
-        beside = f"; not of the model, and left out too: {named}" if rest else ""
+        beside = f"; not of the model, and left out too: {some(rest)}" if rest else ""
         warnings.warn(f"{prefix!r} is left out of the names of all weights{beside}", stacklevel=3)
         return {name: state[f"{prefix}{name}"] for name in wanted}
     return state

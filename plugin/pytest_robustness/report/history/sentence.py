@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_robustness.errors import some
 from pytest_robustness.report.history.data import History
 
 
@@ -20,8 +21,9 @@ def sentence(history: History) -> str:
     if not compared:
         return f"No baseline of {history.suite} has two versions that can be compared."
     if worse:
-        named = ", ".join(worse[:3]) + (f" and {len(worse) - 3} more" if len(worse) > 3 else "")
-        return f"{_times(len(worse), 'case')} of {compared} {_are(len(worse))} easier to attack {where}: {named}."
+        return (
+            f"{_times(len(worse), 'case')} of {compared} {_are(len(worse))} easier to attack {where}: {some(worse, 3)}."
+        )
     return f"None of {_times(compared, 'case')} is shown to be easier to attack {where}."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.evaluate.images.folders import in_order
 from pytest_robustness.records.image_list import unfit
 from pytest_robustness.suite.slices import CLASS, TAKEN
@@ -74,7 +74,7 @@ def numbered(
     places = {name: label for label, name in enumerate(names)}
     unknown = next((text for text in texts if text not in places), None)
     if unknown is not None:
-        raise RobustnessError(f"{title}: label {unknown!r} is none of the classes {', '.join(names[:5])}, ...")
+        raise RobustnessError(f"{title}: label {unknown!r} is none of the classes {some(names)}")
     return [places[text] for text in texts], names
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import transformers
 from torch import Tensor, nn
 
-from pytest_robustness.errors import RobustnessError
+from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.evaluate.models.libraries.base import Expected
 from pytest_robustness.evaluate.models.libraries.hub import Remote
 from pytest_robustness.evaluate.runtime.errors import first_line
@@ -73,8 +73,10 @@ class TransformersEntry:
             model, found = kind.from_pretrained(self.name, output_loading_info=True, **how)
             absent = [*found.get("missing_keys", ()), *(key for key, *_ in found.get("mismatched_keys", ()))]
             if absent:
-                some = ", ".join(map(str, sorted(absent)[:3]))
-                raise RobustnessError(f"{self.name} has no weights of this model for {some}: it is no classifier yet")
+                lacking = some(sorted(absent))
+                raise RobustnessError(
+                    f"{self.name} has no weights of this model for {lacking}: it is no classifier yet"
+                )
             return Logits(model)
         model = kind.from_config(transformers.AutoConfig.from_pretrained(self.name, **how))
         model.load_state_dict(state, strict=True)
