@@ -10,10 +10,11 @@ from pytest_robustness.evaluate.attacks.registry import resolve
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.health import masking_findings
 from pytest_robustness.evaluate.images.load import count_images
-from pytest_robustness.evaluate.measure import Progress, measure, measure_model, no_progress
+from pytest_robustness.evaluate.measure import measure, measure_model, no_progress
 from pytest_robustness.evaluate.models.classifier import Classifier
 from pytest_robustness.evaluate.rounds import RunRounds, run_in_order
 from pytest_robustness.evaluate.runtime.devices import Device
+from pytest_robustness.evaluate.work import Progress
 from pytest_robustness.execute.case import is_same_model
 from pytest_robustness.execute.plan import Size, Task, expected_costs, shards
 from pytest_robustness.gate.judge import check_attempts
