@@ -14,7 +14,7 @@ from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.model import Model
 
 from robustness_tests.zoo import cifar10, describe, select, train
-from tests.cli import test_bundle
+from tests.cli import bundles
 from tests.report import examples
 
 ROOT = Path(__file__).parent.parent
@@ -183,7 +183,7 @@ def test_the_evidence_commands(monkeypatch, tmp_path, capsys):
     )
     suite = examples.suite(tmp_path, {"vgg": ["vgg11", "vgg11_bn"]})
     (tmp_path / "report.json").write_text(examples.report(suite).to_json())
-    test_bundle.make(tmp_path, suite="suite")
+    bundles.make(tmp_path, suite="suite")
     monkeypatch.chdir(tmp_path)
     for command in (card, bundle, verify):
         assert main.main(shlex.split(command)[3:]) == 0
