@@ -18,7 +18,7 @@ from pytest_robustness.suite.suite import Suite, Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, images, measurement, own_lists, refusal
 from tests.gate.strategies import modest
-from tests.suite.test_suite import SOUND, folder, loaded
+from tests.suite.examples import SOUND, folder, loaded
 
 __all__ = ["folder"]  # a fixture
 

@@ -12,7 +12,7 @@ from pytest_robustness.suite.load import load_suite
 from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import measurement, refusal
-from tests.suite.test_suite import SOUND, folder, written
+from tests.suite.examples import SOUND, folder, written
 
 __all__ = ["folder"]  # a fixture
 

@@ -14,7 +14,7 @@ from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, measurement
 from tests.gate.strategies import modest
-from tests.suite.test_suite import SOUND, folder, loaded
+from tests.suite.examples import SOUND, folder, loaded
 
 __all__ = ["folder"]  # a fixture
 

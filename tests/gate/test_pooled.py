@@ -17,7 +17,7 @@ from pytest_robustness.suite.suite import Tolerances
 
 from tests.gate.examples import FOOLED, WITHSTOOD, WRONG, flips, images, measurement
 from tests.gate.strategies import comparisons, modest
-from tests.suite.test_suite import folder
+from tests.suite.examples import folder
 
 __all__ = ["folder"]  # a fixture
 

@@ -9,7 +9,7 @@ from pytest_robustness.report.table import VARIANTS, variants_table
 from pytest_robustness.suite.suite import Suite
 
 from tests.gate.examples import FOOLED, WITHSTOOD, images, measurement
-from tests.suite.test_suite import ATTACK, IMAGES, MODEL, folder, loaded
+from tests.suite.examples import ATTACK, IMAGES, MODEL, folder, loaded
 
 __all__ = ["folder"]  # a fixture
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pytest_robustness.suite.scales import beyond_pixels
 
 from tests.gate.examples import refusal
-from tests.suite.test_suite import SOUND, folder, loaded
+from tests.suite.examples import SOUND, folder, loaded
 
 __all__ = ["folder"]  # a fixture
 ENSEMBLE = '[ensembles.worst]\neps = 8\nattacks = ["square"]\n'
