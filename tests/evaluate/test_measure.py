@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate import clean, loaded
-from pytest_robustness.evaluate import measure as measuring
+from pytest_robustness.evaluate import clean, loaded, work
 from pytest_robustness.evaluate.images.image_set import load_images
 from pytest_robustness.evaluate.measure import evaluate, identify
 from pytest_robustness.evaluate.models import identity
@@ -253,7 +252,7 @@ class Counting:
         self.digests = self.answers = 0
         digest, answers = identity.code_digest, clean.answers
         monkeypatch.setattr(identity, "code_digest", lambda *given: self._count("digests", digest(*given)))
-        monkeypatch.setattr(measuring, "answers", lambda *given: self._count("answers", answers(*given)))
+        monkeypatch.setattr(work, "answers", lambda *given: self._count("answers", answers(*given)))
 
     def _count(self, name: str, result: Any) -> Any:
         setattr(self, name, getattr(self, name) + 1)
