@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from pytest_robustness.evaluate.images import load
 
-from tests.cli import bad_folders
-from tests.cli.bad_input import FAILED, ROWS, USAGE
+from tests.cli import bad_files, bad_folders, bad_models, bad_suites
+from tests.cli.bad_input import FAILED, USAGE
 from tests.cli.photographs import use_folder
+
+ROWS = bad_suites.ROWS | bad_models.ROWS | bad_files.ROWS
 
 
 @pytest.fixture(scope="module")
