@@ -218,6 +218,13 @@ def test_a_rough_model_that_loses_its_gradient_is_noticed(check: str, lost: Call
     assert not getattr(masking, check)(subject(rough)).passed
 
 
+@pytest.mark.parametrize("seen", [0.0, 1e-6])
+def test_pixels_at_which_a_model_hardly_looks_change_its_margin_by_rounding_only(seen: float) -> None:
+    weights = torch.ones(8)
+    weights[0] = seen
+    assert masking.random_directions(subject(Before(lambda images: images * weights))).passed
+
+
 @pytest.mark.parametrize(
     ("classes", "scale", "passes"), [(10, 1, True), (1000, 1, True), (10, 0.1, False), (1000, 0.1, False)]
 )
