@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json is not None:
         write_whole(options.json, history.to_json())
     if options.output is not None:
-        write_whole(options.output, _page(history, options.output))
+        write_whole(options.output, _page(history))
     for line in _lines(history):
         print(line)
     for path in written:
@@ -91,11 +91,9 @@ def _check_ours(path: Path) -> None:
         raise RobustnessError(f"{path}: is there, and no history: name another file, or remove it") from None
 
 
-def _page(history: History, path: Path) -> str:
-    try:
-        from pytest_robustness.report.html.history import render
-    except ModuleNotFoundError as error:
-        raise RobustnessError(f"{path}: needs {error.name}: pip install 'pytest-robustness[report]'") from None
+def _page(history: History) -> str:
+    from pytest_robustness.report.html.history import render
+
     return render(history)
 
 

@@ -51,17 +51,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw the images, write them, and say what was written and what was left out."""
-    try:
-        from pytest_robustness.evaluate.images.drawing import draw
-        from pytest_robustness.evaluate.images.made import (
-            check_free,
-            check_listable,
-            same_file,
-            write_archive,
-            write_photographs,
-        )
-    except ModuleNotFoundError as error:
-        raise RobustnessError(f"images: needs {error.name}: pip install 'pytest-robustness[suite]'") from None
+    from pytest_robustness.evaluate.images.drawing import draw
+    from pytest_robustness.evaluate.images.made import (
+        check_free,
+        check_listable,
+        same_file,
+        write_archive,
+        write_photographs,
+    )
+
     output: Path = options.output
     listed = output.suffix == ".csv"
     preprocessing = _preprocessing(options)

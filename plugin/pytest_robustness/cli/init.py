@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_robustness.errors import RobustnessError
-
 #: Flags without which nothing can be proposed.
 NEEDED = ("model", "images")
 INTERRUPTED = 130  # as a shell says it of Ctrl-C
@@ -72,8 +70,6 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nstopped: nothing was written", file=sys.stderr)
         return INTERRUPTED
-    except ModuleNotFoundError as error:
-        raise RobustnessError(f"init needs {error.name}: pip install 'pytest-robustness[suite]'") from None
 
 
 def _run(options: argparse.Namespace, asks: bool) -> int:

@@ -50,6 +50,14 @@ COMMANDS: dict[str, ModuleType] = {
     "verify": verify,
 }
 USAGE_ERROR = 4  # as pytest's
+#: The extra that brings a module which commands import and which the package does without.
+EXTRAS = {
+    "jinja2": "report",
+    "PIL": "suite",
+    "timm": "suite",
+    "torchvision": "suite",
+    "tqdm": "suite",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -62,6 +70,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the arguments name and return its exit status; 4 for a usage error."""
+    options = argparse.Namespace()
     try:
         own, rest = _split(list(arguments))
         options = _parser().parse_args(own, argparse.Namespace(rest=rest, words=arguments))
@@ -70,6 +79,11 @@ def main(arguments: Sequence[str]) -> int:
         return int(ended.code or 0)
     except RobustnessError as error:
         print(f"ERROR: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except ModuleNotFoundError as error:
+        if (extra := EXTRAS.get(str(error.name).partition(".")[0])) is None:
+            raise
+        print(f"ERROR: {options.command} needs {error.name}: pip install 'pytest-robustness[{extra}]'", file=sys.stderr)
         return USAGE_ERROR
     except OSError as error:  # of a file that nobody could foresee: a name that is too long, a disk that is full
         print(f"ERROR: {encodable(str(error.filename))}: {error.strerror}", file=sys.stderr)

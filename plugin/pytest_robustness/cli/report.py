@@ -50,8 +50,6 @@ def run(options: argparse.Namespace) -> int:
         raise RobustnessError(f"{options.file}: its numbers cannot be drawn: {error}") from None
     except OSError as error:
         raise RobustnessError(f"{error.filename}: {error.strerror}") from None
-    except ModuleNotFoundError as error:
-        raise RobustnessError(f"{output}: needs {error.name}: pip install 'pytest-robustness[report]'") from None
     return 0
 
 
