@@ -11,6 +11,7 @@ import torch
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.evaluate.active_batch import NO_GRADIENT
 from pytest_robustness.evaluate.models.classifier import Classifier
+from pytest_robustness.evaluate.models.digests import code_digest
 from torch import Tensor, nn
 
 from tests.evaluate.models.test_classifier import Picture
@@ -50,6 +51,28 @@ class Expanded(Around):
         return self.inner(images + self.shift)
 
 
+class OfInferenceMode(Around):
+    """A buffer that was made where nothing has gradients, and that is multiplied with what has one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.inference_mode():
+            self.register_buffer("scale", torch.ones(3, 1, 1))
+
+    def forward(self, images: Tensor) -> Any:
+        return self.inner(images * self.scale)
+
+
+class Alias(Around):
+    """One module by two names, and one parameter in two modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = self.inner[4]
+        self.tied = nn.Linear(16, 5)
+        self.tied.weight = self.head.weight
+
+
 def example(count: int = 6) -> Tensor:
     return torch.rand((count, 3, 4, 4), generator=torch.Generator().manual_seed(1))
 
@@ -62,6 +85,8 @@ def exported() -> nn.Module:
 WORKING: dict[str, Callable[[], nn.Module]] = {
     "train() that returns nothing": ReturnsNothing,
     "an expanded buffer": Expanded,
+    "a buffer of inference mode": OfInferenceMode,
+    "one module by two names": Alias,
     "scripted": lambda: torch.jit.script(plain()),
     "scripted and frozen": lambda: torch.jit.freeze(torch.jit.script(plain().eval())),
     "traced": lambda: torch.jit.trace(plain().eval(), example()),
@@ -79,9 +104,37 @@ def test_it_works_and_comes_back_as_it_was(name: str) -> None:
         logits = classifier(images)
         (gradient,) = torch.autograd.grad(logits.sum(), images)
         assert not any(parameter.requires_grad for parameter in model.parameters())
+    code_digest(model, (3, 4, 4), torch.float32)
     assert torch.allclose(logits, plain().eval()(images), atol=1e-6)
     assert bool(gradient.flatten(1).any(1).all())
     assert before.is_of(model)
+
+
+def on_meta() -> nn.Module:
+    with torch.device("meta"):
+        return plain()
+
+
+class Failing(Around):
+    def named_buffers(self, *given: Any, **named: Any) -> Any:
+        raise ValueError("no buffers today")
+
+
+def test_a_module_by_two_names_is_followed_as_one_by_one_name() -> None:
+    digests = {code_digest(factory().eval(), (3, 4, 4), torch.float32) for factory in (plain, Around, Alias)}
+    assert len(digests) == 1
+    assert None not in digests
+
+
+def test_giving_a_model_back_hides_no_error_and_restores_what_can_be() -> None:
+    model = plain()
+    parameters, buffer = dict(model.named_parameters()), model[1].running_mean
+    with pytest.raises(ZeroDivisionError), Classifier(model):
+        model[4].weight = nn.Parameter(torch.zeros(5, 16))
+        buffer.resize_(7)  # cannot be compared with what it was
+        raise ZeroDivisionError
+    assert all(one is parameters[name] and one.requires_grad for name, one in model.named_parameters())
+    assert model.training
 
 
 def lazy() -> nn.Module:
@@ -97,6 +150,8 @@ def of_inference_mode() -> nn.Module:
     ("factory", "said"),
     [
         (lazy, "the model's 1.weight has no values yet: call the model once in its factory"),
+        (on_meta, "the model's 0.weight has no values, as it is on the meta device"),
+        (Failing, "the model's parameters or buffers raised ValueError: no buffers today (test_odd_modules.py:"),
         (of_inference_mode, "the model's 0.weight was made under torch.inference_mode()"),
     ],
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext, suppress
 from types import TracebackType
 from typing import Self
 
@@ -75,7 +75,8 @@ class Classifier(Frozen):
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         super().__init__()
-        _check_tensors(model)
+        with user_code("the model's parameters or buffers"):
+            _check_tensors(model)
         self.model = model
         self.mean: Tensor
         self.std: Tensor
@@ -90,10 +91,12 @@ class Classifier(Frozen):
         self._flags = {parameter: parameter.requires_grad for parameter in model.parameters()}
         self._data = {parameter: parameter.data for parameter in self._flags}
         self._buffers_of = {module: _buffers(module) for module in self._modes}
+        self._parameters_of = {module: dict(module._parameters.items()) for module in self._modes}
         self._values = {buffer: buffer.clone() for buffer in model.buffers()}
 
     def __enter__(self) -> Self:
         try:
+            _make_usable(self._modes)
             # modules of torch.export are always in eval mode, and raise NotImplementedError here
             with user_code("the model's eval()"), suppress(NotImplementedError):
                 if self._modes[self.model] is not None:
@@ -106,7 +109,8 @@ class Classifier(Frozen):
                     self.model.to(memory_format=torch.channels_last)
                 self._sums = {parameter: _checksum(parameter) for parameter in self._flags}
         except BaseException:
-            self._give_back()
+            with suppress(Exception):  # it would hide the first error
+                self._give_back()
             raise
         return self
 
@@ -114,7 +118,8 @@ class Classifier(Frozen):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         changed = None if error else self.changed()
-        self._give_back()
+        with suppress(Exception) if error else nullcontext():  # it would hide the first error
+            self._give_back()
         if changed:
             raise RobustnessError(
                 f"the model changed its {changed} while it was attacked: a model that remembers in eval mode cannot be "
@@ -146,17 +151,20 @@ class Classifier(Frozen):
 
     @torch.no_grad()
     def _give_back(self) -> None:
-        for buffer, before in self._values.items():
-            if not _same(buffer, before):  # only where needed: an expanded buffer cannot be written
-                buffer.copy_(before)
         for module, buffers in self._buffers_of.items():
             _put_buffers(module, buffers)
+        for module, parameters in self._parameters_of.items():
+            if isinstance(module._parameters, dict):  # those of a TorchScript module cannot be replaced
+                module._parameters.update(parameters)
         for parameter, data in self._data.items():
             parameter.data = data
             parameter.requires_grad_(self._flags[parameter])
         for module, mode in self._modes.items():
             if mode is not None:  # frozen TorchScript modules have no mode
                 module.training = mode
+        for buffer, before in self._values.items():
+            if not _same(buffer, before):  # only where needed: an expanded buffer cannot be written
+                buffer.copy_(before)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the (N, K) logits of (N, C, H, W) images in [0, 1]."""
@@ -223,11 +231,21 @@ def _check_tensors(model: nn.Module) -> None:
             raise RobustnessError(
                 f"the model's {name} has no values yet: call the model once in its factory, as lazy modules need it"
             )
-        if tensor.is_inference():
+        if tensor.is_meta:
+            raise RobustnessError(f"the model's {name} has no values, as it is on the meta device: load its weights")
+        if tensor.is_inference() and isinstance(tensor, nn.Parameter):
             raise RobustnessError(
                 f"the model's {name} was made under torch.inference_mode(), where nothing has gradients: build it "
                 "outside of it"
             )
+
+
+def _make_usable(modules: Iterable[nn.Module]) -> None:
+    """Put copies in the place of buffers that were made in inference mode, with which nothing has gradients."""
+    for module in modules:
+        for name, buffer in _buffers(module).items():
+            if buffer is not None and buffer.is_inference():
+                setattr(module, name, buffer.clone())
 
 
 def _checksum(parameter: Tensor) -> tuple[int, int]:

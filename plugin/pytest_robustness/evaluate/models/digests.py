@@ -45,14 +45,14 @@ def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) ->
     or the model cannot run on a CPU.
     """
     images = torch.zeros(ROWS, *shape, dtype=dtype, requires_grad=True)
-    state = {name: tensor.detach().cpu().clone() for name, tensor in _state(model).items()}
+    state = _copies(model)
     before = {name: tensor.clone() for name, tensor in state.items()}
     digests = set()
     for _ in range(2):
         trace = _Trace()
         try:
             with torch.random.fork_rng(devices=[]), trace, torch.enable_grad():
-                logits = functional_call(model, state, (images,))
+                logits = functional_call(model, state, (images,), tie_weights=False)
                 torch.autograd.grad(logits.sum(), images)
         except Exception:  # whatever the model's own code raises
             return None
@@ -60,6 +60,24 @@ def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) ->
     if len(digests) > 1 or any(not torch.equal(state[name], value) for name, value in before.items()):
         return None
     return digests.pop()
+
+
+def _copies(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of a model's tensors on the CPU, by a name for each place: one copy of what several places share.
+
+    A module that is reached by several paths is named by one of them. With more, ``functional_call`` would leave its
+    copies in the model.
+    """
+    copies: dict[int, Tensor] = {}
+    found = {}
+    for path, module in model.named_modules():
+        places = module.named_parameters, module.named_buffers
+        own = (one for named in places for one in named(recurse=False, remove_duplicate=False))
+        for name, tensor in own:
+            if id(tensor) not in copies:
+                copies[id(tensor)] = tensor.detach().cpu().clone()
+            found[f"{path}.{name}" if path else name] = copies[id(tensor)]
+    return found
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
