@@ -13,7 +13,8 @@ from pathlib import Path
 from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.first_look import FirstLook, first_look, image_sides, readable
-from pytest_robustness.evaluate.images.folders import WNID, Photograph, Scan, list_images, write_list
+from pytest_robustness.evaluate.images.folders import WNID, Photograph, Scan, write_list
+from pytest_robustness.evaluate.images.listing import list_images
 from pytest_robustness.evaluate.images.load import scan_images
 from pytest_robustness.evaluate.images.selection import draw, select, with_digests
 from pytest_robustness.evaluate.images.selection_pool import ClassifierHere

@@ -92,9 +92,19 @@ def test_folders_that_are_no_classes_are_told(paths: list[str], empty: list[str]
     assert scan(tmp_path, known).photographs  # who says which they are, is believed
 
 
-def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
-    write(tmp_path, ["cat/1.png", ".ipynb_checkpoints/1-checkpoint.png", "dog/.cache/2.png", "dog/1.png"])
-    assert labels(tmp_path) == {"cat/1.png": 0, "dog/1.png": 1}
+@pytest.mark.parametrize("top", ["", "val/"])
+@pytest.mark.parametrize("hidden", [".ipynb_checkpoints", "__MACOSX"])
+def test_folders_that_programs_leave_behind_are_no_classes(hidden: str, top: str, tmp_path: Path) -> None:
+    left = [f"{hidden}/1.png", f"{hidden}/cat/1.png", f"{hidden}/cat/._1.png", f"dog/{hidden}/2.png"]
+    write(tmp_path, [f"{top}{path}" for path in (*left, "cat/1.png", "dog/1.png")])
+    (tmp_path / hidden).mkdir(exist_ok=True)
+    assert labels(tmp_path) == {f"{top}cat/1.png": 0, f"{top}dog/1.png": 1}
+    assert len(scan(tmp_path, [[hidden], ["cat"], ["dog"]]).photographs) == 2
+
+
+def test_a_folder_of_nearly_the_name_of_macos_s_is_a_class(tmp_path: Path) -> None:
+    write(tmp_path, ["__macosx/1.png", "__MACOSX 2/1.png"])
+    assert labels(tmp_path) == {"__MACOSX 2/1.png": 0, "__macosx/1.png": 1}
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from pytest_robustness.errors import RobustnessError, some
-from pytest_robustness.files import is_file, real
+from pytest_robustness.evaluate.images.listing import is_hidden, list_images
+from pytest_robustness.files import is_file
 from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import UNWRITABLE
 from pytest_robustness.suite.load import ENVIRONMENT
@@ -24,7 +25,6 @@ from pytest_robustness.suite.load import ENVIRONMENT
 if TYPE_CHECKING:
     from pytest_robustness.suite.tables import Images
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 HEADER = ("path", "label", "sha256")
 #: The validation split's folder in a data set like torchvision's ImageNet, whose root holds it beside archives.
 SPLITS = ("val", "validation")
@@ -82,39 +82,6 @@ class Scan:
         return [name for label, name in enumerate(self.names) if label not in present]
 
 
-def list_images(folder: Path) -> list[str]:
-    """Return the sorted paths of all images below a folder, relative to it.
-
-    Links are followed, because data sets are often trees of links, but not back into a folder they lie in. Raises
-    RobustnessError for a folder that has no images or cannot be read, and for a name that no list can hold.
-    """
-    try:
-        files = [path for path in _files(folder, frozenset()) if path.suffix.lower() in SUFFIXES]
-    except OSError as error:
-        raise RobustnessError(f"{error.filename}: cannot be read: {error.strerror}") from None
-    found = sorted(path.relative_to(folder).as_posix() for path in files if not path.name.startswith("."))
-    if not found:
-        raise RobustnessError(f"{folder}: no images in this folder")
-    odd = next(filter(UNWRITABLE.search, found), None)
-    if odd is not None:
-        raise RobustnessError(f"{folder}: no list can hold the name {odd!a}: rename it")
-    return found
-
-
-def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    place = real(folder)
-    if place in above:
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                if entry.name.startswith("."):
-                    continue  # made by an editor or a file system, like .ipynb_checkpoints, and no class
-                yield from _files(folder / entry.name, above | {place})
-            else:
-                yield folder / entry.name
-
-
 def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "images.classes") -> Scan:
     """Label a folder's images by the folder of their class, or by a wnid that their file's name begins with.
 
@@ -152,7 +119,7 @@ def _check_classes(folder: Path, found: set[str]) -> None:
     Labels follow the order of the folders, so another folder among them would shift the labels.
     """
     with os.scandir(folder) as entries:
-        tops = {normalize("NFC", one.name) for one in entries if one.is_dir() and not one.name.startswith(".")}
+        tops = {normalize("NFC", one.name) for one in entries if one.is_dir() and not is_hidden(one.name)}
     name_them = "name the classes by images.classes"
     if tops and {name.lower() for name in tops} <= set(OTHER_SPLITS):
         has = " and ".join(sorted(tops))

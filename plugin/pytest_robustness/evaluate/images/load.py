@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from pytest_robustness.errors import RobustnessError, some
-from pytest_robustness.evaluate.images.folders import Photograph, Scan, list_images, read_list, scan
+from pytest_robustness.evaluate.images.folders import Photograph, Scan, read_list, scan
 from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
+from pytest_robustness.evaluate.images.listing import list_images
 from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime.devices import available_cores
 from pytest_robustness.records.image_list import ImageList, check_fit
