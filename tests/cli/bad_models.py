@@ -96,10 +96,19 @@ class Evil:
         return type(self.trace).touch, (self.trace,)
 
 
+EARLY = "cannot be read: it ends too early, or is damaged: "
+BY_TORCH, BY_SAFE = (
+    f"cannot be read: it was written by {writer}: rename it" for writer in ("torch.save", "safetensors")
+)
 WEIGHTS = {
     "missing weights": weights("a.pth", lambda path: None, "no such file: ", USAGE),
     "empty weights": weights("a.safetensors", lambda path: path.touch(), ""),
-    "truncated weights": weights("a.pth", lambda path: (torch.save(_state(), path), halve(path)), ""),
+    "truncated weights": weights_file("a.pth", lambda path: (torch.save(_state(), path), halve(path)), EARLY),
+    "truncated safetensors": weights_file(
+        "a.safetensors", lambda path: (save_file(_state(), path), halve(path)), EARLY
+    ),
+    "safetensors named .pth": weights_file("a.pth", lambda path: save_file(_state(), path), BY_SAFE),
+    "weights named .safetensors": weights_file("a.safetensors", lambda path: torch.save(_state(), path), BY_TORCH),
     "weights of another architecture": weights("a.safetensors", lambda path: save_file({"x": torch.ones(1)}, path), ""),
     "pickled code": weights("a.pth", lambda path: torch.save({"a": Evil(path.with_name("ran"))}, path), ""),
     "weights of NaN": weights(
@@ -112,14 +121,10 @@ WEIGHTS = {
         for what, name, data, said in [
             ("a Git LFS pointer", "a.safetensors", POINTER, "is a Git LFS pointer"),
             ("a pointer to .pth", "a.pth", POINTER, "is a Git LFS pointer, and not the file"),
-            (
-                "a page",
-                "a.pth",
-                b"<!DOCTYPE html><html><body>404</body>",
-                "is an HTML page, and",
-            ),
+            ("a page", "a.pth", b"<!DOCTYPE html><html><body>404</body>", "is an HTML page, and"),
             ("in conflict", "a.pth", CONFLICT, "has the marks of a merge conflict: take one"),
             ("nothing at all", "a.pth", b"", "is empty"),
+            ("an answer", "a.pth", b'{"error": 1}', "is a text file, and begins with '{\"error\": 1}': "),
         ]
     },
     "a TorchScript program for weights": weights_file(
@@ -205,6 +210,10 @@ MODELS = {
     "a mode of photographs beside a file": suite_keys(
         'mode = "L"', "models.small.mode is of photographs in a folder: a file's images are as they are"
     ),
+    "a size of photographs beside a file": suite_keys(
+        "preprocessing = { resize = 99, crop = 7 }",
+        "models.small.preprocessing is of photographs in a folder: a file's images are as they are",
+    ),
     "a normalisation of another range": suite_keys(
         "range = [0, 255]\nnormalisation = { mean = [0.5], std = [0.25] }",
         "models.small.normalisation: it is in units of [0, 1], and the model's range is [0, 255]",
@@ -217,7 +226,9 @@ MODELS = {
         "badzoo:raises", "small/fgsm: the model raised ValueError: no image pleases me (badzoo.py:"
     ),
     "a forward for other images": model("badzoo:wrong_shape", "small/fgsm: the model raised RuntimeError: mat1 and "),
-    "another device": model("badzoo:other_device", "small/fgsm: moving the model to cpu raised NotImplementedError: "),
+    "another device": model(
+        "badzoo:other_device", "small/fgsm: the model's body.leak has no values, as it is on the meta "
+    ),
     "a forward that trains": model("badzoo:trains", "small/fgsm: the model changed its parameter body.head.weight"),
     "a forward that remembers": model("badzoo:remembers", "small/fgsm: the model changed its buffer calls"),
     "an attack that raises": Row(

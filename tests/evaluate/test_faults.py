@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,11 @@ def test_a_label_that_is_one_class_too_many_is_an_error_in_one_line(tmp_path: Pa
     labels[-1] = nets.CLASSES
     with pytest.raises(RobustnessError, match=r"models\.net: the model has 10 classes, but an image's label is 10$"):
         measure(case_of(tmp_path, PGD, labels=labels))
+
+
+def test_a_class_that_the_suite_does_not_name_is_an_error_in_one_line(tmp_path: Path) -> None:
+    case = case_of(tmp_path, PGD)
+    images = case.suite.images.model_copy(update={"classes": tuple("abcdefghi")})
+    case = dataclasses.replace(case, suite=case.suite.model_copy(update={"images": images}))
+    with pytest.raises(RobustnessError, match=r"images\.classes: names 9 classes, but an image's label is 9$"):
+        measure(case)

@@ -31,6 +31,11 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "models.small.normalisation.meen",
         "(known: mean, std)",
     ),
+    "preprocessing of a file's images": (
+        SOUND + "[preprocessing]\nresize = 99\ncrop = 7\n",
+        "preprocessing is of photographs in a folder",
+        "a file's images are as they are",
+    ),
     "a path of its own": ('path = "x.toml"\n' + SOUND, "path", "unknown key"),
     # things missing
     "no images": (MODEL + ATTACK, "images", "field required"),

@@ -50,14 +50,18 @@ class Answers:
 def answers(classifier: Classifier, images: ImageSet, case: Case, row_floor: int) -> Answers:
     """Return the model's answers for clean images, computed in the case's batches.
 
-    Raises RobustnessError, which names the model, when logits are not finite or have fewer classes than the labels.
+    Raises RobustnessError, which names the model, or its images' classes, when logits are not finite or there are
+    fewer classes than the labels have.
     """
-    predicted, top_5 = [], []
+    predicted, top_5, names = [], [], case.suite.images.classes
     for start in range(0, len(images), case.batch_size):
         inputs, labels = images.batch(slice(start, start + case.batch_size), classifier.device, classifier.dtype)
         logits = padded(classifier, inputs, row_floor)
         if not bool(logits.isfinite().all()):
             raise case.error(f"models.{case.model_name}", "the model's logits are not finite")
+        if isinstance(names, tuple) and int(labels.max()) >= len(names):
+            problem = f"names {len(names)} classes, but an image's label is {int(labels.max())}"
+            raise case.error("images.classes", problem)
         if int(labels.max()) >= logits.shape[1]:
             problem = f"the model has {logits.shape[1]} classes, but an image's label is {int(labels.max())}"
             raise case.error(f"models.{case.model_name}", problem)

@@ -8,6 +8,9 @@ from pytest_robustness.suite.engine import EngineTable
 from pytest_robustness.suite.model import Model
 from pytest_robustness.suite.tables import Images
 
+#: How photographs become a model's input.
+PREPARED = "preprocessing"
+
 
 def check_engine(engine: EngineTable, models: Mapping[str, Model]) -> None:
     """Check that a cluster is told what models of the suite need."""
@@ -16,11 +19,13 @@ def check_engine(engine: EngineTable, models: Mapping[str, Model]) -> None:
             raise ValueError(f"engine.models.{name}: no model of this suite ({', '.join(models)})")
 
 
-def check_modes(images: Images, models: Mapping[str, Model]) -> None:
-    """Check that only photographs are to become grey."""
-    for name, model in models.items():
-        if model.mode is not None and images.folder is None:
-            raise ValueError(f"models.{name}.mode is of photographs in a folder: a file's images are as they are")
+def check_photographs(given: Collection[str], images: Images, models: Mapping[str, Model]) -> None:
+    """Check that only photographs are to become grey or of another size. ``given`` are the suite's own keys."""
+    if images.folder is not None:
+        return
+    of_models = (f"models.{name}.{key}" for key in ("mode", PREPARED) for name in models if getattr(models[name], key))
+    for key in ([PREPARED] if PREPARED in given else []) + list(of_models):
+        raise ValueError(f"{key} is of photographs in a folder: a file's images are as they are")
 
 
 def check_effect(given: Collection[str], models: Mapping[str, Model]) -> None:
@@ -29,7 +34,7 @@ def check_effect(given: Collection[str], models: Mapping[str, Model]) -> None:
     A library's model has its own, as has one that is like it: the suite's would be passed over in silence, and the
     model be measured on images of another size than was written.
     """
-    for key in ("preprocessing", "normalisation"):
+    for key in (PREPARED, "normalisation"):
         others = [name for name, model in models.items() if getattr(model, key) is None]
         if key in given and others and not any(_takes(models[name], key) for name in others):
             what = f"no model takes the suite's: {', '.join(others)} {'has its' if len(others) == 1 else 'have their'}"

@@ -20,7 +20,7 @@ from pydantic import (
 from pytest_robustness.errors import RobustnessError
 from pytest_robustness.records.case_id import CaseId
 from pytest_robustness.records.protocol import Preprocessing
-from pytest_robustness.suite.agreement import check_effect, check_engine, check_modes
+from pytest_robustness.suite.agreement import check_effect, check_engine, check_photographs
 from pytest_robustness.suite.attack import Attack
 from pytest_robustness.suite.durations import Duration
 from pytest_robustness.suite.engine import EngineTable
@@ -132,7 +132,7 @@ class Suite(Table):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         check_engine(self.engine, self.models)
-        check_modes(self.images, self.models)
+        check_photographs(self.model_fields_set, self.images, self.models)
         check_effect(self.model_fields_set, self.models)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,26 @@ def test_a_black_box_is_attacked_as_the_model_in_it(attack: str, tmp_path: Path)
     assert now.provenance.code_digest is not None
 
 
+@pytest.mark.parametrize(
+    ("answer", "more"),
+    [
+        (lambda scores: scores.argmax(1), {}),
+        (lambda scores: scores.argmax(1, keepdims=True), {}),
+        (lambda scores: scores.argmax(1).tolist(), {}),
+        (lambda scores: {"scores": np.eye(10)[scores.argmax(1)], "took": "12 ms"}, {"output": "scores"}),
+    ],
+)
+def test_a_black_box_may_answer_with_labels_or_in_a_dict(
+    answer: Any, more: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = case_of(tmp_path, ATTACKS["square"], **BOX, **more)
+    scores = nets.scores
+    monkeypatch.setattr(nets, "scores", lambda images: answer(np.asarray(scores(images))))
+    images = case.suite.images.model_copy(update={"classes": tuple("abcdefghij")})
+    known = measure(dataclasses.replace(case, suite=case.suite.model_copy(update={"images": images})))
+    assert known.evidence.correct == measure(case_of(tmp_path, ATTACKS["square"])).evidence.correct
+
+
 def test_a_black_box_has_no_gradients(tmp_path: Path) -> None:
     with pytest.raises(RobustnessError, match="gives no gradient for its input") as error:
         measure(case_of(tmp_path, ATTACKS["pgd"], **BOX))
@@ -133,7 +154,9 @@ def test_a_black_box_is_not_blamed_for_having_no_gradients(tmp_path: Path) -> No
     ("answer", "classes", "said"),
     [
         (lambda images: images.mean((1, 2, 3)) > 0, 10, "the black box answered with ndarray: should be scores or lab"),
-        (lambda images: [0] * len(images), None, "answers with labels: the suite should name its images.classes"),
+        (lambda images: [0] * len(images), None, "answers with labels: the suite's images.classes should name them"),
+        (lambda images: np.arange(len(images)) * 1.0, 10, "answered with labels of float64: should be integers"),
+        (lambda images: {"other": 1}, 10, "the black box answered with dict: should be scores or labels"),
         (lambda images: [12] * len(images), 10, "the black box answered with labels from 12 to 12, of 10 classes"),
         (lambda images: np.zeros((3, 10)), 10, "the model returned a tensor of (3, 10) for "),
         (lambda images: 1 / 0, 10, "the model raised ZeroDivisionError: division by zero (test_programs.py"),

@@ -38,7 +38,8 @@ def load_model(case: Case) -> nn.Module:
     named = _named(case)
     if model.black_box:
         names = case.suite.images.classes
-        return Sealed(f"{model.source} {model.version}", BlackBox(named, names if isinstance(names, tuple) else None))
+        asked = BlackBox(named, names if isinstance(names, tuple) else None, model.output)
+        return Sealed(f"{model.source} {model.version}", asked)
     return _manufactured(case, named)
 
 
