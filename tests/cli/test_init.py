@@ -217,6 +217,18 @@ def test_files_that_cannot_be_read_are_told(repository, capsys):
     assert "  1 files cannot be read, and are left out: sea/99.png\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("labels", ["given", "predicted"])
+def test_images_that_nothing_reads_and_folders_of_no_class_are_told(repository, capsys, labels):
+    (repository / "photographs" / "sea" / "99.heic").touch()
+    (repository / "photographs" / "stray").mkdir()
+    (repository / "photographs" / "stray" / "1.png").touch()
+    command = (*MODEL, *PHOTOGRAPHS, "--eps", "2/255", "--dry-run", "--classes", "forest,sea", "--labels", labels)
+    assert init(*command) == 0
+    said = capsys.readouterr().out
+    assert "images: 1 files are left out, as nothing reads them: .heic\n" in said
+    assert ("images: what is of no class is left out: stray\n" in said) == (labels == "given")
+
+
 @pytest.mark.parametrize(
     ("factory", "more", "said"),
     [

@@ -38,6 +38,7 @@ def test_lists_are_written_and_what_could_not_be_used_is_named(
         (folder / "odd" / f"{number}.png").write_bytes(odd.read_bytes())
     (folder / "stray").mkdir()
     (folder / "stray" / "1.png").write_bytes(odd.read_bytes())
+    (folder / "stray" / "2.heic").touch()
     for label in labels:
         for number in range(20):  # a good part of every class, so that some are tried
             (folder / f"class {label}" / f"broken{number}.png").write_text("no image")
@@ -61,7 +62,8 @@ def test_lists_are_written_and_what_could_not_be_used_is_named(
     (broken,) = (line for line in said if "cannot be read" in line)
     assert int(broken.split()[0]) > 0
     assert "broken" in broken
-    assert "1 names are no class: stray" in said
+    assert "what is of no class is left out: stray" in said
+    assert "1 files are left out, as nothing reads them: .heic" in said
 
     result = unlisted.run("--update-baselines")
     assert result.ret == pytest.ExitCode.OK

@@ -98,9 +98,8 @@ def _report(suite: Suite, models: Sequence[str], scan: Scan, selection: Selectio
         "classes of {} have no image": (scan.missing, len(scan.names)),
         "classes of {} have too few images that every model classifies correctly": (selection.short, len(scan.names)),
         "files of {} cannot be read": (selection.unreadable, len(scan.photographs)),
-        "names are no class": (scan.unknown, 0),
     }
     for what, (names, total) in named.items():
         if names:
             lines.append(f"{len(names)} {what.format(total)}: {some(names, SHOWN)}")
-    return lines
+    return [*lines, *scan.notes]

@@ -13,8 +13,7 @@ from pathlib import Path
 from pytest_robustness.errors import RobustnessError, some
 from pytest_robustness.evaluate.clean import ModelCache
 from pytest_robustness.evaluate.first_look import FirstLook, first_look, image_sides, readable
-from pytest_robustness.evaluate.images.folders import WNID, Photograph, Scan, write_list
-from pytest_robustness.evaluate.images.listing import list_images
+from pytest_robustness.evaluate.images.folders import WNID, Photograph, Scan, unlabelled, write_list
 from pytest_robustness.evaluate.images.load import scan_images
 from pytest_robustness.evaluate.images.selection import draw, select, with_digests
 from pytest_robustness.evaluate.images.selection_pool import ClassifierHere
@@ -117,21 +116,20 @@ class Preparation:
         """Scan the folder. Without folders of classes, labels are what the model says."""
         if not wishes.is_folder:
             return wishes
-        paths = list_images(wishes.images)
-        unlabelled = all("/" not in path and not WNID.match(path) for path in paths)
-        if wishes.predicted or (unlabelled and self.flags.labels is None):
-            if not wishes.predicted:
-                self.dialogue.say("images: no folders of classes, so labels are what the model says of the clean image")
-            self.found = Scan([Photograph(path, 0) for path in paths])
-            return replace(wishes, predicted=True)
-        self.found = scan_images(self._suite(wishes).images)
-        if wishes.classes is None and all(WNID.match(name) for name in self.found.names):
-            wishes = replace(wishes, classes=IMAGENET)
+        self.found = unlabelled(wishes.images)
+        flat = all("/" not in one.path and not WNID.match(one.path) for one in self.found.photographs)
+        if not wishes.predicted and flat and self.flags.labels is None:
+            self.dialogue.say("images: no folders of classes, so labels are what the model says of the clean image")
+            wishes = replace(wishes, predicted=True)
+        elif not wishes.predicted:
             self.found = scan_images(self._suite(wishes).images)
-        shown = len(self.found.names) - len(self.found.missing)
-        self.dialogue.say(f"images: {len(self.found.photographs):,} of {shown} classes in {wishes.images.name}")
-        if self.found.unknown:
-            self.dialogue.say(f"  left out, of no class: {some(self.found.unknown)}")
+            if wishes.classes is None and all(WNID.match(name) for name in self.found.names):
+                wishes = replace(wishes, classes=IMAGENET)
+                self.found = scan_images(self._suite(wishes).images)
+            shown = len(self.found.names) - len(self.found.missing)
+            self.dialogue.say(f"images: {len(self.found.photographs):,} of {shown} classes in {wishes.images.name}")
+        for note in self.found.notes:
+            self.dialogue.say(f"images: {note}")
         return wishes
 
     def _sample(self, wishes: Wishes) -> list[Photograph]:

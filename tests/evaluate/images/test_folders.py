@@ -342,6 +342,38 @@ def test_what_is_of_no_class_is_left_out_and_said(tmp_path: Path) -> None:
         assert len(attacked_images(suite.case("it/fgsm"))) == 2
 
 
+#: Three images of formats that nothing reads, what macOS makes of one, and files that are no images.
+UNREAD = ["ape/1.HEIC", "ape/2.avif", "cat/3.heic", "cat/._4.heic", "cat/notes.txt", "cat/list.csv", "cat/README"]
+
+
+@pytest.mark.parametrize("labels", ['classes = ["ape", "cat"]', "", 'labels = "predicted"'])
+def test_images_that_nothing_reads_are_counted_and_said(labels: str, tmp_path: Path) -> None:
+    write(tmp_path / "photographs", ["ape/1.png", "cat/1.jfif", "cat/2.JPE", *UNREAD])
+    suite = suite_of(tmp_path, labels)
+    with pytest.warns(UserWarning, match="left out") as told:
+        assert list(attacked_images(suite.case("it/fgsm")).names) == ["ape/1.png", "cat/1.jfif", "cat/2.JPE"]
+    said = {str(one.message) for one in told}
+    assert said == {f"{tmp_path / 'photographs'}: 3 files are left out, as nothing reads them: .avif, .heic"}
+
+
+@pytest.mark.parametrize("classes", [None, [["ape"], ["cat"]]])
+def test_where_no_image_is_read_its_suffix_is_said(classes: list[list[str]] | None, tmp_path: Path) -> None:
+    write(tmp_path, UNREAD)
+    with pytest.raises(RobustnessError) as error:
+        scan(tmp_path, classes)
+    unread = "3 files are left out, as nothing reads them: .avif, .heic"
+    assert str(error.value) == f"{tmp_path}: no images in this folder; {unread}"
+    write(tmp_path, ["ape/1.png"])
+    if classes is None:
+        with pytest.raises(RobustnessError, match=f"cat has no image: .*; {unread}"):
+            scan(tmp_path, None)
+
+
+def test_what_is_left_out_of_a_split_is_said_of_it_alone(tmp_path: Path) -> None:
+    write(tmp_path, ["val/ape/1.png", "val/ape/2.heic", "train/ape/1.heic"])
+    assert scan(tmp_path, None).notes == ["1 files are left out, as nothing reads them: .heic"]
+
+
 def test_no_thread_changes_the_filters_of_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are the process's: what one thread restored would be what another had set, and nobody warned any more."""
     folder = write(tmp_path, [f"x/{index}.png" for index in range(8)])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from pytest_robustness.errors import RobustnessError, some
-from pytest_robustness.evaluate.images.listing import is_hidden, list_images
+from pytest_robustness.evaluate.images.listing import is_hidden, list_images, told
 from pytest_robustness.files import is_file
 from pytest_robustness.mistaken import mistaken
 from pytest_robustness.records.image_list import UNWRITABLE
@@ -69,11 +69,13 @@ class Scan:
         photographs: those that have a label, sorted by path.
         names: names of the classes, in order of their labels.
         unknown: names of folders, or beginnings of file names, that are no class.
+        notes: what was left out, a line each.
     """
 
     photographs: Sequence[Photograph]
     names: Sequence[str] = ()
     unknown: Sequence[str] = field(default=())
+    notes: Sequence[str] = field(default=())
 
     @property
     def missing(self) -> list[str]:
@@ -95,26 +97,35 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "i
         RobustnessError: when no image has a label.
     """
     split = next((name for name in SPLITS if (folder / name).is_dir()), None)
-    paths = list_images(folder)
+    paths, unread = list_images(folder)
     if split is not None:
-        paths = [path for path in paths if path.startswith(f"{split}/")]
+        paths, unread = ([path for path in every if path.startswith(f"{split}/")] for every in (paths, unread))
+    notes = told(unread)
     named = [(path, normalize("NFC", _class_name(PurePosixPath(path), split))) for path in paths]
     wanted = f"has a class of {source}"
     if classes is None:
         wanted = "lies in a folder named as its class"
         found = {name for _, name in named if name}
-        _check_classes(folder / (split or ""), found)
+        _check_classes(folder / (split or ""), found, notes)
         classes = [[name] for name in in_order(found)]
     labels = _labels(classes)
     photographs = [Photograph(path, labels[name]) for path, name in named if name in labels]
     unknown = sorted({name or path for path, name in named if name not in labels})
     if not photographs:
         raise RobustnessError(f"{folder}: no image {wanted}; found {some(unknown)}")
-    return Scan(photographs, [next(iter(names)) for names in classes], unknown)
+    if unknown:
+        notes.append(f"what is of no class is left out: {some(unknown)}")
+    return Scan(photographs, [next(iter(names)) for names in classes], unknown, notes)
 
 
-def _check_classes(folder: Path, found: set[str]) -> None:
-    """Raise RobustnessError when the folders in a folder are not exactly its classes.
+def unlabelled(folder: Path) -> Scan:
+    """Return all images of a folder, each with the label 0: the model says which it is."""
+    paths, unread = list_images(folder)
+    return Scan([Photograph(path, 0) for path in paths], notes=told(unread))
+
+
+def _check_classes(folder: Path, found: set[str], notes: Sequence[str]) -> None:
+    """Raise RobustnessError, with the notes, when the folders in a folder are not exactly its classes.
 
     Labels follow the order of the folders, so another folder among them would shift the labels.
     """
@@ -126,7 +137,7 @@ def _check_classes(folder: Path, found: set[str]) -> None:
         raise RobustnessError(f"{folder}: has {has} on top, and no classes: name one of these folders, or {name_them}")
     if found and (empty := sorted(tops - found)):
         what = f"{empty[0]} has no image: a class without would give its label to the next"
-        raise RobustnessError(f"{folder}: {what}: add one, remove the folder, or {name_them}")
+        raise RobustnessError("; ".join([f"{folder}: {what}: add one, remove the folder, or {name_them}", *notes]))
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pytest_robustness.errors import RobustnessError, some
-from pytest_robustness.evaluate.images.folders import Photograph, Scan, read_list, scan
+from pytest_robustness.errors import RobustnessError
+from pytest_robustness.evaluate.images.folders import Photograph, Scan, read_list, scan, unlabelled
 from pytest_robustness.evaluate.images.image_set import ImageSet, load_images
-from pytest_robustness.evaluate.images.listing import list_images
 from pytest_robustness.evaluate.models.sources import preprocessing_of
 from pytest_robustness.evaluate.runtime.devices import available_cores
 from pytest_robustness.records.image_list import ImageList, check_fit
@@ -94,13 +93,10 @@ def _load(images: Images, listed: Path | None, modified: int, preprocessing: str
 
 
 def all_photographs(images: Images) -> list[Photograph]:
-    """Return every image of a folder that has a class, with its label. When labels are predicted, each label is 0."""
-    assert images.folder is not None
-    if images.labels == "predicted":
-        return [Photograph(path, 0) for path in list_images(images.folder)]
+    """Return every image of a folder that has a class, with its label, and warn of what is left out."""
     found = scan_images(images)
-    if found.unknown:
-        warnings.warn(f"{images.folder}: what is of no class is left out: {some(found.unknown)}", stacklevel=2)
+    for note in found.notes:
+        warnings.warn(f"{images.folder}: {note}", stacklevel=2)
     return list(found.photographs)
 
 
@@ -112,8 +108,10 @@ def class_names(images: Images) -> Sequence[str]:
 
 
 def scan_images(images: Images) -> Scan:
-    """Scan a suite's folder for the images of its classes."""
+    """Scan a suite's folder for the images of its classes. When labels are predicted, all have the label 0."""
     assert images.folder is not None
+    if images.labels == "predicted":
+        return unlabelled(images.folder)
     file = isinstance(images.classes, str) and images.classes != IMAGENET
     return scan(images.folder, _classes(images), str(images.classes) if file else "the suite's images.classes")
 
