@@ -16,6 +16,7 @@ from pytest_robustness.evaluate.health import CHECKS, examine, masking_findings
 from pytest_robustness.evaluate.images.load import attacked_images
 from pytest_robustness.evaluate.loaded import loaded_classifier
 from pytest_robustness.evaluate.measure import identify
+from pytest_robustness.evaluate.models.programs.black_box import BlackBox
 from pytest_robustness.records.measurement import Measurement
 from torch import nn
 
@@ -124,6 +125,10 @@ def test_a_black_box_may_answer_with_labels_or_in_a_dict(
     images = case.suite.images.model_copy(update={"classes": tuple("abcdefghij")})
     known = measure(dataclasses.replace(case, suite=case.suite.model_copy(update={"images": images})))
     assert known.evidence.correct == measure(case_of(tmp_path, ATTACKS["square"])).evidence.correct
+
+
+def test_a_black_box_of_two_classes_may_be_quite_sure() -> None:
+    assert BlackBox(lambda images: np.float64([0, 1, 1]), None)(torch.zeros(3, 3, 4, 4)).tolist() == [0, 1, 1]
 
 
 def test_a_black_box_has_no_gradients(tmp_path: Path) -> None:

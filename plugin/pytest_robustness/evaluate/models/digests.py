@@ -63,21 +63,17 @@ def code_digest(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) ->
 
 
 def _copies(model: nn.Module) -> dict[str, Tensor]:
-    """Return copies of a model's tensors on the CPU, by a name for each place: one copy of what several places share.
+    """Return copies of a model's tensors on the CPU, by a name for each place that has one.
 
-    A module that is reached by several paths is named by one of them. With more, ``functional_call`` would leave its
+    A module that is reached by several paths is named by one of them: with more, ``functional_call`` would leave its
     copies in the model.
     """
-    copies: dict[int, Tensor] = {}
-    found = {}
-    for path, module in model.named_modules():
-        places = module.named_parameters, module.named_buffers
-        own = (one for named in places for one in named(recurse=False, remove_duplicate=False))
-        for name, tensor in own:
-            if id(tensor) not in copies:
-                copies[id(tensor)] = tensor.detach().cpu().clone()
-            found[f"{path}.{name}" if path else name] = copies[id(tensor)]
-    return found
+    return {
+        f"{path}.{name}" if path else name: tensor.detach().cpu().clone()
+        for path, module in model.named_modules()
+        for named in (module.named_parameters, module.named_buffers)
+        for name, tensor in named(recurse=False, remove_duplicate=False)
+    }
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
