@@ -229,6 +229,15 @@ def test_images_that_nothing_reads_and_folders_of_no_class_are_told(repository, 
     assert ("images: what is of no class is left out: stray\n" in said) == (labels == "given")
 
 
+def test_a_training_split_that_is_left_out_is_told(repository, capsys):
+    (repository / "photographs").rename(repository / "val")
+    strangers.photographs(repository / "photographs" / "train")
+    (repository / "val").rename(repository / "photographs" / "val")
+    assert init(*MODEL, *PHOTOGRAPHS, "--eps", "2/255", "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert "images: 24 of 2 classes in photographs\nimages: only val/ is taken, and not train/\n" in said
+
+
 @pytest.mark.parametrize(
     ("factory", "more", "said"),
     [

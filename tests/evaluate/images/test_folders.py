@@ -374,6 +374,22 @@ def test_what_is_left_out_of_a_split_is_said_of_it_alone(tmp_path: Path) -> None
     assert scan(tmp_path, None).notes == ["1 files are left out, as nothing reads them: .heic"]
 
 
+@pytest.mark.parametrize(
+    ("beside", "note"),
+    [
+        (["train/ape/1.png", "test/1.png"], ["only val/ is taken, and not test/, train/"]),
+        (["validation/ape/1.png", "1.png"], ["only val/ is taken, and not 1.png, validation/"]),
+        (["train/archive.tar", "valuable/.1.png", ".cache/1.png", "__MACOSX/val/1.png"], []),
+    ],
+)
+def test_what_lies_beside_a_split_that_is_taken_is_said(beside: list[str], note: list[str], tmp_path: Path) -> None:
+    write(tmp_path / "photographs", ["val/ape/1.png", *beside])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert list(attacked_images(suite_of(tmp_path).case("it/fgsm")).names) == ["val/ape/1.png"]
+    assert [str(one.message) for one in told] == [f"{tmp_path / 'photographs'}: {line}" for line in note]
+
+
 def test_no_thread_changes_the_filters_of_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are the process's: what one thread restored would be what another had set, and nobody warned any more."""
     folder = write(tmp_path, [f"x/{index}.png" for index in range(8)])

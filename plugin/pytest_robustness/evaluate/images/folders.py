@@ -98,9 +98,13 @@ def scan(folder: Path, classes: Sequence[Iterable[str]] | None, source: str = "i
     """
     split = next((name for name in SPLITS if (folder / name).is_dir()), None)
     paths, unread = list_images(folder)
+    notes = []
     if split is not None:
+        beside = {path[: path.find("/") + 1] or path for path in paths} - {f"{split}/"}
+        if beside:
+            notes.append(f"only {split}/ is taken, and not {some(sorted(beside))}")
         paths, unread = ([path for path in every if path.startswith(f"{split}/")] for every in (paths, unread))
-    notes = told(unread)
+    notes += told(unread)
     named = [(path, normalize("NFC", _class_name(PurePosixPath(path), split))) for path in paths]
     wanted = f"has a class of {source}"
     if classes is None:
