@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import tomllib
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_by_flags_it_writes_a_suite_that_is_read_and_says_what_to_do(repository,
     assert "time:   a run takes about " in said
     assert "change: 24 images are too few to catch one in 4 of 5 runs" in said
     assert "3 points would take about 1,300 images" in said
-    assert "pytest test_robustness.py --update-baselines" in said
+    assert "Next:\n  pytest test_robustness.py --update-baselines" in said
     added = next(line for line in said.splitlines() if "git add" in line)
     for name in ("robustness.toml", "robustness_images", "test_robustness.py", "baselines", "photographs", ".github"):
         assert name in added
@@ -236,6 +237,26 @@ def test_a_training_split_that_is_left_out_is_told(repository, capsys):
     assert init(*MODEL, *PHOTOGRAPHS, "--eps", "2/255", "--dry-run") == 0
     said = capsys.readouterr().out
     assert "images: 24 of 2 classes in photographs\nimages: only val/ is taken, and not train/\n" in said
+
+
+def test_in_a_subfolder_what_is_said_fits_where_somebody_stands(repository, capsys, monkeypatch):
+    (repository / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '-q'\n")
+    below = repository / "services" / "two words"
+    below.mkdir(parents=True)
+    for name in ("photographs", "scenes_of_a_stranger.py"):
+        (repository / name).rename(below / name)
+    monkeypatch.chdir(below)
+    monkeypatch.syspath_prepend(below)
+    assert init(*MODEL, *PHOTOGRAPHS, "--eps", "2/255", "--yes") == 0
+    said = capsys.readouterr().out.splitlines()
+    for line in said:
+        if line.startswith(("write  ", "insert ")):
+            assert Path(line.split()[1].rstrip(",")).is_file(), line
+    cd, record, add = (shlex.split(line, comments=True) for line in said[said.index("Next:") + 1 :][:3])
+    monkeypatch.chdir(*cd[1:])
+    assert (cd, record) == (["cd", "../.."], ["pytest", "test_robustness.py", "--update-baselines"])
+    assert {name for name in add[2:] if not Path(name).exists()} == {"baselines"}
+    assert "services/two words/photographs" in add
 
 
 @pytest.mark.parametrize(

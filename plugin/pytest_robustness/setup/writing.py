@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -81,7 +82,9 @@ class Writing:
             undo.pop_all()
 
     def _name(self, path: Path) -> str:
-        return self.places.repository.shown(path)
+        """Return a path as it is from where somebody stands, which may be below the root."""
+        repository = self.places.repository
+        return Path(os.path.relpath(repository.root), repository.shown(path)).as_posix()
 
     def _by_hand(self, one: Insertion) -> str:
         return f"PLEASE put into {self._name(one.path)}, [{one.table}]: {one.line}"
@@ -103,6 +106,8 @@ def next_steps(prepared: Prepared, places: Places, writing: Writing) -> Iterator
     names = dict.fromkeys(repository.shown(path) for path in [*paths, repository.root / "baselines", *added])
     yield ""
     yield "Next:"
+    if repository.root != Path.cwd():
+        yield f"  cd {shlex.quote(os.path.relpath(repository.root))}"
     yield f"  pytest {test} --update-baselines    # records the model as it is"
     yield f"  git add {' '.join(map(shlex.quote, names))}"
     yield "  git commit -m 'A gate for robustness' && git push    # from now on, pytest is the gate"
