@@ -45,13 +45,16 @@ def written() -> dict[str, np.ndarray]:
         return {name: file[name] for name in file.files}
 
 
-@pytest.mark.parametrize("order", ["last", "first", "grey", "floats", "columns of labels"])
+@pytest.mark.parametrize("order", ["last", "first", "grey", "floats", "black and white", "columns of labels"])
 def test_arrays_become_the_images_of_a_suite(order: str, capsys: pytest.CaptureFixture[str]) -> None:
     images, labels = random_images(12, 6, 5, 1 if order == "grey" else 3), np.arange(12) % 4
+    if order == "black and white":
+        images = np.where(images > 127, 255, 0).astype(np.uint8)
     given = {
         "first": images.transpose(0, 3, 1, 2),
         "grey": images[..., 0],
         "floats": (images / 255).astype(np.float32),
+        "black and white": images > 0,
     }.get(order, images)
     command = save_arrays(given, labels[:, None].astype(np.uint8) if order == "columns of labels" else labels)
     assert main(command) == 0

@@ -21,7 +21,7 @@ def source(images: Path, labels: Path, classes: list[str] | None = None) -> Sour
 
     Args:
         images: (N, H, W), (N, H, W, C) or (N, C, H, W) of 1 or 3 channels: whole numbers from 0 to 255, or
-            floating-point numbers in [0, 1], which are rounded to the nearest level of 8 bits.
+            floating-point numbers in [0, 1], which are rounded to the nearest level of 8 bits, or black and white.
         labels: (N,) or (N, 1) integers from 0.
         classes: names of the labels.
 
@@ -37,7 +37,7 @@ def source(images: Path, labels: Path, classes: list[str] | None = None) -> Sour
         hint = "; of one-hot rows save labels.argmax(1)" if one_hot else ""
         raise RobustnessError(f"{labels}: {found}, not ({len(pixels)},) integers{hint}")
     numbers, names = numbered(str(labels), given.tolist(), classes)
-    whole = pixels.dtype.kind in "iub"
+    whole = pixels.dtype.kind in "iu"
 
     def read(index: int) -> NDArray[Any]:
         image = pixels[index] if last else pixels[index].transpose(1, 2, 0)
