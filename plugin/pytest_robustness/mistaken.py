@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +15,32 @@ CONFLICT = b"<<<<<<< "
 PAGES = (b"<!doctype html", b"<html")
 #: What to do about a file that holds more than weights, or no weights.
 REMEDY = "save the weights alone, by torch.save(model.state_dict(), ...)"
-#: Recognises a kind of program by the name of a file in its archive.
-PROGRAMS: dict[str, Callable[[str], bool]] = {
-    "TorchScript": lambda name: name.endswith("/constants.pkl") or "/code/" in name,
-    "torch.export": lambda name: "models/" in name or name.endswith("serialized_exported_program.json"),
+ARRAYS = "it holds NumPy's arrays: save them as tensors, by torch.save"
+EARLY = "it ends too early, or is damaged: fetch or copy it again"
+#: Of formats that are told by how they begin: what such a file is, and what to do about it.
+FORMATS = {
+    b"\x1f\x8b": "it is packed by gzip: unpack it",
+    b"\x89HDF\r\n": f"it is an HDF5 file, as Keras writes: load it into the model in torch, and {REMEDY}",
+    b"\x93NUMPY": ARRAYS,
+    **{
+        bytes(
+            (0x80, protocol)
+        ): "it is a pickle that ends too early, or of more than tensors, which could run code and is "
+        f"not read: fetch or copy it again, or {REMEDY}"
+        for protocol in range(2, 6)
+    },
+}
+#: Recognises what an archive is for by the names of the files in it.
+ARCHIVES: dict[str, Callable[[list[str]], bool]] = {
+    f"it is a TorchScript program, and no weights: {REMEDY}": lambda names: _any_ends(names, "/constants.pkl"),
+    f"it is a torch.export program, and no weights: {REMEDY}": lambda names: _any_ends(
+        names, "archive_format", "serialized_exported_program.json"
+    ),
+    f"it holds pickled objects beside tensors, which could run code and are not read: {REMEDY}": lambda names: (
+        _any_ends(names, "/data.pkl")
+    ),
+    ARRAYS: lambda names: _any_ends(names, ".npy"),
+    "it is a zip archive of other files: unpack it, and name the file of weights that is in it": lambda names: True,
 }
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -51,15 +75,56 @@ def mistaken_content(beginning: bytes) -> str | None:
 
 
 def no_weights(path: Path) -> str | None:
-    """Return what an archive of torch's holds besides tensors. Returns None when it is none, or of no known kind."""
+    """Return what a file is that is not read as weights, and what to do about it.
+
+    Returns None when it is of no known kind, or a whole safetensors file, or cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(BEGINNING)
+    except OSError:
+        return None
+    if beginning[4:9] == b"\0\0\0\0{":  # comes first: the length before it can look like another format
+        return None if _is_whole(path) else EARLY
+    if beginning.startswith(b"PK"):
+        return _archive(path)
+    text = _text(beginning)
+    if text:
+        return f"it is a text file, and begins with {text[:99]!r}: download it again"
+    return next((said for begin, said in FORMATS.items() if beginning.startswith(begin)), None)
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a safetensors file has as many bytes as its header says."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, size)))
+        ends = (value["data_offsets"][1] for name, value in header.items() if name != "__metadata__")
+        return bool(size == 8 + length + max(ends, default=0))
+    except Exception:  # of any kind, by what is damaged
+        return False
+
+
+def _archive(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except Exception:  # besides its own errors zipfile raises OSError, ValueError, NotImplementedError and others
+        return EARLY
+    return next(said for said, told in ARCHIVES.items() if told(names))
+
+
+def _any_ends(names: list[str], *ends: str) -> bool:
+    return any(name.endswith(ends) for name in names)
+
+
+def _text(beginning: bytes) -> str | None:
+    """Return a text in one line. Returns None for what is none."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(beginning)  # its last character may be cut
+    except UnicodeDecodeError:
         return None
-    program = next((kind for kind, told in PROGRAMS.items() if any(map(told, names))), None)
-    if program is not None:
-        return f"it is a {program} program, and no weights: {REMEDY}"
-    if any(name.endswith("/data.pkl") for name in names):
-        return f"it holds pickled objects beside tensors, which could run code and are not read: {REMEDY}"
-    return None
+    line = " ".join(text.split())
+    return line if line.isprintable() else None

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_robustness.errors import RobustnessError
-from pytest_robustness.evaluate.models.weights import load_weights
+from pytest_robustness.evaluate.models.weights import load_weights, read_weights
+from safetensors.torch import save_file
 from torch import nn
 
 NAMES = st.from_regex(r"[a-z_][a-z_0-9]{0,5}(\.[a-z_0-9]{1,5}){0,2}", fullmatch=True)
@@ -103,3 +104,55 @@ def test_a_usual_entry_goes_before_an_unusual_one(load, trained):
 def test_of_several_entries_none_is_guessed(load, trained):
     with pytest.raises(RobustnessError, match="of student and teacher one is meant, save that one alone"):
         load({"student": trained, "teacher": trained})
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_weights_by_torch_save_that_are_named_safetensors_are_to_be_renamed(trained, tmp_path, legacy):
+    torch.save(trained, tmp_path / "a.safetensors", _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(RobustnessError, match=r"read: it was written by torch\.save: rename it to end in \.pth$"):
+        read_weights(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("name", ["a.pth", "a.pt", "a.bin"])
+def test_safetensors_of_another_name_are_to_be_renamed(trained, tmp_path, name):
+    save_file(trained, tmp_path / name)
+    with pytest.raises(RobustnessError, match=r"by safetensors: rename it to end in \.safetensors$"):
+        read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
+@given(
+    data=st.binary(max_size=40)
+    | st.sampled_from([bytes(999), b"\x80\x02}q\x00.", b"\x80\x07}q\x00.", b"\x89PNG\r\n\x1a\n", b"\x08\x07"])
+)
+def test_nobody_is_told_to_let_a_file_run_code(tmp_path_factory, name, data):
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(data)
+    with pytest.raises(RobustnessError) as told, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        read_weights(path)
+    assert warned == []
+    assert not re.search(r"(?i)weights.only|pickle_module|arbitrary|header too", str(told.value))
+
+
+def read_by(monkeypatch, path, words):
+    def load(*_, **__):
+        raise RuntimeError(words)
+
+    path.write_bytes(b"\x00\x01")
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(RobustnessError) as told:
+        read_weights(path)
+    return str(told.value)
+
+
+@pytest.mark.parametrize(
+    "words", ["x.\n\tSet `weights_only=False`", "Weights only load", "run Arbitrary code", "pickle_module"]
+)
+def test_advice_of_any_version_of_torch_is_replaced(monkeypatch, tmp_path, words):
+    said = read_by(monkeypatch, tmp_path / "a.pth", words)
+    assert said == "cannot be read: it is no file of weights that torch or safetensors knows"
+
+
+def test_other_words_of_torch_are_kept(monkeypatch, tmp_path):
+    assert read_by(monkeypatch, tmp_path / "a.pth", "no such dtype") == "cannot be read: no such dtype"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Set
+from collections.abc import Callable, Collection, Set
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -18,21 +19,58 @@ from pytest_robustness.mistaken import mistaken, no_weights
 ENTRIES = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema")
 
 
+#: In torch's messages: advice to read a file by running the code in it. In safetensors': that a file is none.
+NOT_PASSED_ON = ("weights_only", "weights only", "pickle_module", "arbitrary code", "header too")
+
+
+class _Format(NamedTuple):
+    """What writes files of weights, how their names end, and what reads them."""
+
+    writer: str
+    ending: str
+    read: Callable[[Path], object]
+
+
+def _load_safetensors(path: Path) -> object:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def _load_tensors(path: Path) -> object:
+    # a path that ends in .safetensors torch itself would hand to safetensors
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd files: what is wrong with one, an error says
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+SAFETENSORS = _Format("safetensors", ".safetensors", _load_safetensors)
+TORCH = _Format("torch.save", ".pth", _load_tensors)
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the state dict of a ``.safetensors`` or ``.pth`` file.
 
     Raises RobustnessError for anything else.
     """
+    own, other = (SAFETENSORS, TORCH) if path.suffix == SAFETENSORS.ending else (TORCH, SAFETENSORS)
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        state = own.read(path)
     except Exception as error:
-        raise RobustnessError(f"cannot be read: {mistaken(path) or no_weights(path) or first_line(error)}") from None
+        raise RobustnessError(f"cannot be read: {_why(path, error, other)}") from None
     return _state_dict(state)
+
+
+def _why(path: Path, error: Exception, other: _Format) -> str:
+    """Return why a file cannot be read in the format of its name, and what to do about it."""
+    with suppress(Exception):
+        other.read(path)
+        return f"it was written by {other.writer}: rename it to end in {other.ending}"
+    if any(words in str(error).lower() for words in NOT_PASSED_ON):
+        said = "it is no file of weights that torch or safetensors knows"
+    else:
+        said = first_line(error)
+    return mistaken(path) or no_weights(path) or said
 
 
 def _state_dict(read: object) -> dict[str, Tensor]:
