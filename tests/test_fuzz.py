@@ -54,7 +54,6 @@ source = "tests.evaluate.nets:tiny"
 [models.b]
 source = "torchvision:vgg11"
 weights = "net.pth"
-preprocessing = { resize = [8, 9], crop = 8, interpolation = "box" }
 [groups]
 both = ["a", "b"]
 [[variants]]
