@@ -16,19 +16,17 @@ PAGES = (b"<!doctype html", b"<html")
 #: What to do about a file that holds more than weights, or no weights.
 REMEDY = "save the weights alone, by torch.save(model.state_dict(), ...)"
 ARRAYS = "it holds NumPy's arrays: save them as tensors, by torch.save"
+PICKLE = (
+    "it is a pickle that ends too early, or of more than tensors, which could run code and is not read: fetch or copy "
+    f"it again, or {REMEDY}"
+)
 EARLY = "it ends too early, or is damaged: fetch or copy it again"
 #: Of formats that are told by how they begin: what such a file is, and what to do about it.
 FORMATS = {
     b"\x1f\x8b": "it is packed by gzip: unpack it",
     b"\x89HDF\r\n": f"it is an HDF5 file, as Keras writes: load it into the model in torch, and {REMEDY}",
     b"\x93NUMPY": ARRAYS,
-    **{
-        bytes(
-            (0x80, protocol)
-        ): "it is a pickle that ends too early, or of more than tensors, which could run code and is "
-        f"not read: fetch or copy it again, or {REMEDY}"
-        for protocol in range(2, 6)
-    },
+    **{bytes((0x80, protocol)): PICKLE for protocol in range(2, 6)},
 }
 #: Recognises what an archive is for by the names of the files in it.
 ARCHIVES: dict[str, Callable[[list[str]], bool]] = {
