@@ -23,9 +23,10 @@ def check_photographs(given: Collection[str], images: Images, models: Mapping[st
     """Check that only photographs are to become grey or of another size. ``given`` are the suite's own keys."""
     if images.folder is not None:
         return
-    of_models = (f"models.{name}.{key}" for key in ("mode", PREPARED) for name in models if getattr(models[name], key))
-    for key in ([PREPARED] if PREPARED in given else []) + list(of_models):
-        raise ValueError(f"{key} is of photographs in a folder: a file's images are as they are")
+    said = [PREPARED] if PREPARED in given else []
+    said += [f"models.{name}.{key}" for key in ("mode", PREPARED) for name in models if getattr(models[name], key)]
+    if said:
+        raise ValueError(f"{said[0]} is of photographs in a folder: a file's images are as they are")
 
 
 def check_effect(given: Collection[str], models: Mapping[str, Model]) -> None:
